@@ -1,0 +1,117 @@
+"""What a compute engine tells the cost model. A new engine is a new file that returns these records."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from archsim.arch.formats import Arithmetic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpatialAxis:
+    """One physical dimension of the array: `size` units work side by side on an unrolled loop.
+
+    `dims` are the GEMM-view groups that may be unrolled here (rows, columns, reduction, batch) or loop names;
+    `multicast` and `reduce` list operands that are broadcast along it or summed over it: unlisted ones are sent to, or
+    collected from, each unit.
+    """
+
+    name: str
+    size: int
+    gemm_dims: tuple[str, ...]
+    conv_dims: tuple[str, ...]
+    multicast: frozenset[str] = frozenset()
+    reduce: frozenset[str] = frozenset()
+
+    def dims(self, kind: str) -> tuple[str, ...]:
+        return self.conv_dims if kind == "conv" else self.gemm_dims
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassTiming:
+    """Cycles of one pass of data through the array, as coefficients. Symbols, with R x C the physical array:
+
+    T steps streamed, r <= R rows and c <= C columns used.
+
+    load  = load_used_rows * r
+    skew  = skew_rows * R + skew_used_rows * r + skew_used_columns * c + skew_constant   (pipeline fill and drain)
+    pass  = load + step_cycles * T + skew                                       when nothing overlaps
+    next pass starts after   step_cycles * T + (0 if hide_skew else skew)   and its load is added, or with `hide_load`
+    runs beside (the interval is the larger of the two); with hide_skew the interval is also at least
+    drain_interval_used_rows * r (results of the pass before must have left).
+    A purely spatial engine has all coefficients zero: a pass is its T steps.
+    """
+
+    step_cycles: float = 1.0
+    load_used_rows: int = 0
+    skew_rows: int = 0
+    skew_used_rows: int = 0
+    skew_used_columns: int = 0
+    skew_constant: int = 0
+    drain_interval_used_rows: int = 0
+    hide_load: bool = False
+    hide_skew: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataflow:
+    """One way to run a GEMM on an engine: what each array dimension unrolls and which operand stays in the PEs.
+
+    `stationary` operands are held in PE registers for a pass; `stream` is the GEMM-view group that a pass iterates over
+    ("rows", "columns", "reduction"); empty for engines without passes.
+    """
+
+    name: str
+    row_dims: str
+    column_dims: str
+    stream: str
+    stationary: str
+    timing: PassTiming
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCost:
+    """Energy of one multiply-accumulate and area of one processing element, with what they rest on."""
+
+    energy_pj: float
+    area_um2: float | None
+    leakage_w: float = 0.0
+    hop_pj_per_bit: float | None = None
+    """Energy of one bit moving into the neighbouring PE's pipeline register; None: not modelled."""
+    source: str = ""
+    estimates: tuple[str, ...] = ()
+
+
+class Engine(ABC):
+    """A compute engine: which spatial unrollings exist, cycles of a pass, energy and area of a unit."""
+
+    kind: str
+
+    @property
+    @abstractmethod
+    def units(self) -> int:
+        """Processing elements in all arrays of one core."""
+
+    @property
+    @abstractmethod
+    def arrays(self) -> int:
+        """Arrays per core, each of which runs passes of its own."""
+
+    @property
+    @abstractmethod
+    def axes(self) -> tuple[SpatialAxis, ...]:
+        """Physical dimensions of one array, outermost first; empty for engines whose dataflows fix them."""
+
+    @property
+    @abstractmethod
+    def dataflows(self) -> tuple[Dataflow, ...]:
+        """The dataflows the hardware permits, in the order it prefers them."""
+
+    @abstractmethod
+    def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
+        """Dense multiply-accumulates of one PE and cycle at these operand arithmetics."""
+
+    @abstractmethod
+    def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
+        """Energy and area of one PE for these operand arithmetics."""

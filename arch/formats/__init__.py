@@ -1,0 +1,15 @@
+"""Number formats: exact grids, encodings, sizes and arithmetic. `format("int4:g128")` is the way in."""
+
+from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Format, Granularity, Quantized, Scale
+from archsim.arch.formats.registry import format, format_names
+
+__all__ = [
+    "Arithmetic",
+    "ArithmeticKind",
+    "Format",
+    "Granularity",
+    "Quantized",
+    "Scale",
+    "format",
+    "format_names",
+]

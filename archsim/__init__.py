@@ -1,0 +1,67 @@
+"""archsim: what an accelerator costs on a quantized or sparse network, and what to change.
+
+The package is lazy: importing it costs nothing, the public names below load on first use.
+In a checkout the rooms (`arch`, `workloads`, `sim`, ...) lie beside this folder; in a wheel they lie inside it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+_ROOT = Path(__file__).resolve().parent.parent
+if (_ROOT / "pyproject.toml").is_file() and (_ROOT / "arch").is_dir():
+    __path__.append(str(_ROOT))
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from archsim.api.compare import compare
+    from archsim.api.design import Design, load_design
+    from archsim.api.evaluate import evaluate
+    from archsim.arch.formats import format
+    from archsim.core.errors import ArchsimError, InputError
+    from archsim.reports.evaluation import Evaluation
+    from archsim.workloads.models import model
+    from archsim.workloads.trace import Trace
+
+_LAZY = {
+    "ArchsimError": "archsim.core.errors",
+    "Design": "archsim.api.design",
+    "Evaluation": "archsim.reports.evaluation",
+    "InputError": "archsim.core.errors",
+    "Trace": "archsim.workloads.trace",
+    "compare": "archsim.api.compare",
+    "evaluate": "archsim.api.evaluate",
+    "format": "archsim.arch.formats",
+    "load_design": "archsim.api.design",
+    "model": "archsim.workloads.models",
+}
+
+__all__ = [
+    "ArchsimError",
+    "Design",
+    "Evaluation",
+    "InputError",
+    "Trace",
+    "__version__",
+    "compare",
+    "evaluate",
+    "format",
+    "load_design",
+    "model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'archsim' has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,67 @@
+"""The one place where numba's options are set.
+
+numba's own cache notices an edit of the file a function stands in, but not of the functions it calls or of the
+constants it imports, and would go on giving yesterday's numbers. So all kernels share one cache folder whose name is a
+hash of every `kernels.py` in the package: any edit of any kernel starts a new folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from numba.core import config
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _roots() -> list[Path]:
+    import archsim
+
+    return sorted({Path(entry).resolve() for entry in archsim.__path__})
+
+
+@cache
+def source_hash() -> str:
+    """SHA-256 (16 hex digits) over every kernel source and the versions of Python and numba."""
+    digest = hashlib.sha256(f"{sys.version} {numba.__version__}".encode())
+    rooms = ("core", "arch", "sim", "mappers", "workloads")
+    for root in _roots():
+        for room in rooms:
+            for path in sorted((root / room).rglob("*kernels.py")):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> Path:
+    """The folder that holds compiled kernels: under the user's cache, or a temporary one where that is read-only."""
+    base = os.environ.get("ARCHSIM_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(base) / "archsim" / f"kernels-{source_hash()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = tempfile.NamedTemporaryFile(dir=folder)  # noqa: SIM115
+        probe.close()
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="archsim-kernels-"))
+    return folder
+
+
+def kernel(function: Function) -> Function:
+    """Compile a pure function of arrays and scalars with numba, cached on disk by the hash of all kernel sources.
+
+    Division follows numpy (no exception inside a kernel): whoever calls a kernel has validated its arguments.
+    """
+    before = config.CACHE_DIR  # type: ignore[attr-defined]
+    config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+    try:
+        return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True)(function))
+    finally:
+        config.CACHE_DIR = before  # type: ignore[attr-defined]

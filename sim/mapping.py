@@ -1,0 +1,35 @@
+"""How one op is arranged on an accelerator: the loop nest, and where each operand's tiles lie in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One loop: `factor` iterations of `dim`; on a spatial axis when `axis` names one, else in time."""
+
+    dim: str
+    factor: int
+    axis: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapping:
+    """Loops outermost first, and for each level and operand how many loops lie above its tile (absent: bypass).
+
+    A loop's factor counts tiles of what is inside it; the last tile of a dimension may be partial.
+    """
+
+    dataflow: str
+    loops: tuple[Loop, ...]
+    tiles: MappingOf[str, MappingOf[str, int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "dataflow": self.dataflow,
+            "loops": [{"dim": loop.dim, "factor": loop.factor, "axis": loop.axis} for loop in self.loops],
+            "tiles": {level: dict(tiles) for level, tiles in self.tiles.items()},
+        }

@@ -1,0 +1,97 @@
+"""What a mapped op costs, and what a whole trace costs: plain records in the units their names carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from archsim.sim.mapping import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Elements one instance of a level moves for one operand; `energy_j` covers all instances.
+
+    `reads`: read out to the level below, or written back to the level above; `fills`: written from the level above;
+    `updates`: written from the level below (results and partial sums).
+    """
+
+    level: str
+    operand: str
+    reads: float
+    fills: float
+    updates: float
+    instances: int
+    energy_j: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """Cycles the array waits: `cause` is bandwidth, first-load, write-back or unbuffered."""
+
+    cause: str
+    level: str
+    operand: str
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpCost:
+    """Cost of one occurrence of an op. ``cycles == compute_cycles + stall_cycles``; `energy_j` by component."""
+
+    cycles: int
+    compute_cycles: int
+    stall_cycles: int
+    latency_s: float
+    energy_j: MappingOf[str, float]
+    macs: int
+    utilization: float | None
+    compute_utilization: float | None
+    mapping_utilization: float | None
+    bound: str
+    dram_bytes: float
+    traffic: tuple[Traffic, ...] = ()
+    stalls: tuple[Stall, ...] = ()
+    mapping: Mapping | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def total_energy_j(self) -> float:
+        return sum(self.energy_j.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCost:
+    """One row of a result: an op, or several equal ones of a repeated block, with the cost of one occurrence."""
+
+    name: str
+    kind: str
+    phase: str
+    count: int
+    dims: MappingOf[str, int]
+    formats: MappingOf[str, str | None]
+    """Operand name to format spelling: weights, inputs, outputs."""
+    cost: OpCost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceCost:
+    """The schedule of a trace: layers in order, and what only the whole can say."""
+
+    layers: tuple[LayerCost, ...]
+    cycles: int
+    latency_s: float
+    energy_j: MappingOf[str, float | None]
+    """Component to joules; None for a component the design does not have figures for."""
+    area_mm2: MappingOf[str, float | None]
+    macs: int
+    utilization: float | None
+    dram_bytes: float
+    peak_memory_bytes: float
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    throughput_per_s: float | None = None
+    warnings: tuple[str, ...] = ()
+    estimates: tuple[str, ...] = ()
+    resources: MappingOf[str, float] = field(default_factory=lambda: MappingProxyType({}))
