@@ -54,9 +54,8 @@ def imported_names(tree: ast.Module) -> dict[str, str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                names[alias.asname or alias.name.split(".")[0]] = (
-                    alias.name if alias.asname else alias.name.split(".")[0]
-                )
+                first = alias.name.split(".")[0]
+                names[alias.asname or first] = alias.name if alias.asname else first
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
@@ -78,12 +77,16 @@ def dangerous_calls(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[i
 
 def dangerous_imports(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
-        imported: list[str] = []
-        if isinstance(node, ast.Import):
-            imported = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            imported = [node.module or ""]
-        yield from ((node.lineno, f"imports {name}") for name in imported if name.split(".")[0] in FORBIDDEN_IMPORTS)
+        match node:
+            case ast.Import(names=aliases):
+                imported = [alias.name for alias in aliases]
+            case ast.ImportFrom(module=str(module)):
+                imported = [module]
+            case _:
+                continue
+        for name in imported:
+            if name.split(".")[0] in FORBIDDEN_IMPORTS:
+                yield node.lineno, f"imports {name}"
 
 
 def relative_imports(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[int, str]]:

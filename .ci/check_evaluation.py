@@ -7,9 +7,11 @@ from pathlib import Path
 
 import archsim
 
-TOTALS = "latency_s cycles energy_j area_mm2 power_w edp_js macs utilization dram_bytes throughput_per_s tops tops_per_w"
+PRESENT = ("area_mm2", "power_w", "edp_js", "utilization", "dram_bytes", "throughput_per_s", "tops", "tops_per_w")
+POSITIVE = ("latency_s", "cycles", "energy_j", "macs")
 
-document = json.loads(Path(sys.argv[1]).read_text())
+document = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+totals = document.get("totals", {})
 problems = []
 if document.get("schema") != "archsim.evaluation/1":
     problems.append(f"schema is {document.get('schema')!r}")
@@ -19,10 +21,8 @@ if (Path(archsim.__file__).parent.parent / "pyproject.toml").exists():
     problems.append(f"archsim was imported from the checkout: {archsim.__file__}")
 if not document.get("layers"):
     problems.append("no layers")
-problems += [f"totals.{key} is missing" for key in TOTALS.split() if key not in document.get("totals", {})]
-problems += [f"totals.{key} is not above 0" for key in ("latency_s", "cycles", "energy_j", "macs") if not document["totals"].get(key)]
-for problem in problems:
-    print(f"error: {problem}", file=sys.stderr)
+problems += [f"totals.{key} is missing" for key in PRESENT if key not in totals]
+problems += [f"totals.{key} is not above 0: {totals.get(key)}" for key in POSITIVE if not (totals.get(key) or 0) > 0]
 if problems:
-    sys.exit(1)
+    sys.exit("\n".join(f"error: {problem}" for problem in problems))
 print(f"wheel: archsim {archsim.__version__} evaluates {document['design']!r}: {len(document['layers'])} layers")
