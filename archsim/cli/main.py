@@ -1,0 +1,122 @@
+"""The command line. Commands are declared here and loaded when they run, so that `archsim --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archsim import __version__
+from archsim.cli.options import Debug, Json, NoFiles, Options, Out, Overrides, Quiet
+from archsim.core.errors import ArchsimError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
+
+app = typer.Typer(
+    name="archsim",
+    help="What an accelerator costs on a quantized or sparse network, and what to change.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"archsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What an accelerator costs on a quantized or sparse network, and what to change."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
+
+
+@app.command()
+def evaluate(
+    design: Annotated[Path, typer.Argument(metavar="DESIGN.toml", help="The design to evaluate.")],
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Evaluate one design on its workload: summary, per-layer table, run folder (default: runs/NAME)."""
+    from archsim.cli.evaluate import run
+
+    run(design, _options(json, out, no_files, overrides, quiet))
+
+
+def _options(json: bool, out: Path | None, no_files: bool, overrides: list[str] | None, quiet: bool) -> Options:
+    if out is not None and no_files:
+        from archsim.cli.output import warn
+
+        warn("--no-files wins over --out: nothing is written", quiet=quiet)
+    return Options(json=json, out=out, no_files=no_files, overrides=tuple(overrides or ()), quiet=quiet)
+
+
+def main() -> None:
+    """The `archsim` command: runs it and leaves with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Exit code of the command line `arguments`: 0 success, 1 the run failed, 2 the input was wrong, 130 interrupted."""
+    try:
+        code = app(args=arguments, prog_name="archsim", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:  # the border: whatever escapes becomes a message and an exit code
+        return _report(error, debug="--debug" in arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    from archsim.cli import output
+
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, ArchsimError):
+        output.report_error(error)
+        return error.exit_code
+    if isinstance(error, _USAGE_ERROR):
+        context = getattr(error, "ctx", None)
+        output.error(error.format_message(), f"see {context.command_path if context else 'archsim'} --help")
+        return 2
+    if isinstance(error, OSError) and error.filename is not None:
+        output.error(f"{error.filename}: {error.strerror}")
+        return 1
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    output.error(f"unexpected {what.splitlines()[0]}", None if debug else "run with --debug to see where")
+    return 1
+
+
+_USAGE_ERROR = typer.BadParameter.__mro__[1]
+"""The parent of every mistake in a command line: typer exports the child only."""
+
+
+def _silence_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not complain about the closed pipe."""
+    import os
+
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
