@@ -30,9 +30,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document `archsim.evaluation/1`: plain values, None for what does not exist, never NaN."""
-        return evaluation_document(
-            design_name=self.design_name, archsim_version=self.archsim_version, cost=self.cost
-        )
+        return evaluation_document(design_name=self.design_name, archsim_version=self.archsim_version, cost=self.cost)
 
     @property
     def totals(self) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Rows that stand for one another: hundreds of layers shown as the few kinds they are, or as the largest and the rest."""
+"""Rows that stand for many: hundreds of layers shown as the few kinds they are, or as the largest and the rest."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,12 +27,14 @@ class LayerGroup:
     phase: str
     layers: int
     """Rows of the evaluation in this group."""
+    is_rest: bool = False
+    """Whether these are all the layers that are not shown by themselves."""
     occurrences: int
     dims: Mapping[str, int]
     """Dimensions, where all members share them; else empty."""
     latency_s: float
-    compute_s: float
-    stall_s: float
+    stall_s: Mapping[str, float]
+    """Time spent waiting, by the memory level waited for."""
     energy_j: Mapping[str, float]
     macs: int
     dram_bytes: float
@@ -45,6 +47,14 @@ class LayerGroup:
     def total_energy_j(self) -> float:
         return math.fsum(self.energy_j.values())
 
+    @property
+    def total_stall_s(self) -> float:
+        return math.fsum(self.stall_s.values())
+
+    @property
+    def compute_s(self) -> float:
+        return max(0.0, self.latency_s - self.total_stall_s)
+
 
 def pattern(name: str) -> str:
     """A layer's name without the index of the repeated block it stands in.
@@ -56,16 +66,21 @@ def pattern(name: str) -> str:
     return folded if folded != name else _BLOCK.sub("*", name)
 
 
-def grouped(layers: Iterable[LayerCost], limit: int) -> list[LayerGroup]:
-    """At most `limit` groups in trace order: single layers if they fit, else repeated blocks folded, else top by time.
+def latency_s(group: LayerGroup) -> float:
+    """What `grouped` ranks by unless told otherwise."""
+    return group.latency_s
 
-    The layers that do not fit stand in one last group, "N more".
+
+def grouped(layers: Iterable[LayerCost], limit: int, by: Callable[[LayerGroup], float] = latency_s) -> list[LayerGroup]:
+    """At most `limit` groups in trace order: single layers if they fit, else repeated blocks folded, else the largest.
+
+    The layers that are too small to be shown stand in one last group, "N more".
     """
     rows = list(layers)
     groups = [group([layer], layer.name) for layer in rows]
     if len(groups) > limit:
         groups = fold_blocks(rows)
-    return groups if len(groups) <= limit else _largest(groups, limit)
+    return groups if len(groups) <= limit else _largest(groups, limit, by)
 
 
 def fold_blocks(layers: Iterable[LayerCost]) -> list[LayerGroup]:
@@ -79,22 +94,15 @@ def fold_blocks(layers: Iterable[LayerCost]) -> list[LayerGroup]:
 def group(layers: list[LayerCost], name: str) -> LayerGroup:
     """Totals over `layers`, which must not be empty."""
     first = layers[0]
-    energy: dict[str, float] = {}
-    for layer in layers:
-        for component, joules in layer.cost.energy_j.items():
-            energy[component] = energy.get(component, 0.0) + joules * layer.count
-    latency_s = math.fsum(layer.cost.latency_s * layer.count for layer in layers)
-    stall_s = math.fsum(_stall_s(layer) for layer in layers)
     return LayerGroup(
         name=name,
         phase=first.phase if all(layer.phase == first.phase for layer in layers) else "",
         layers=len(layers),
         occurrences=sum(layer.count for layer in layers),
         dims=first.dims if all(dict(layer.dims) == dict(first.dims) for layer in layers) else {},
-        latency_s=latency_s,
-        compute_s=latency_s - stall_s,
-        stall_s=stall_s,
-        energy_j=energy,
+        latency_s=math.fsum(layer.cost.latency_s * layer.count for layer in layers),
+        stall_s=_added(_stall_s(layer) for layer in layers),
+        energy_j=_added(_scaled(layer.cost.energy_j, layer.count) for layer in layers),
         macs=sum(layer.cost.macs * layer.count for layer in layers),
         dram_bytes=math.fsum(layer.cost.dram_bytes * layer.count for layer in layers),
         utilization=_utilization(layers),
@@ -102,29 +110,25 @@ def group(layers: list[LayerCost], name: str) -> LayerGroup:
     )
 
 
-def _largest(groups: list[LayerGroup], limit: int) -> list[LayerGroup]:
-    ranked = sorted(range(len(groups)), key=lambda index: (-groups[index].latency_s, index))
+def _largest(groups: list[LayerGroup], limit: int, by: Callable[[LayerGroup], float]) -> list[LayerGroup]:
+    ranked = sorted(range(len(groups)), key=lambda index: (-by(groups[index]), index))
     kept = sorted(ranked[: limit - 1])
     rest = [groups[index] for index in sorted(ranked[limit - 1 :])]
     return [groups[index] for index in kept] + [_rest(rest)]
 
 
 def _rest(groups: list[LayerGroup]) -> LayerGroup:
-    energy: dict[str, float] = {}
-    for member in groups:
-        for component, joules in member.energy_j.items():
-            energy[component] = energy.get(component, 0.0) + joules
     layers = sum(member.layers for member in groups)
     return LayerGroup(
         name=f"{layers} more",
         phase="",
         layers=layers,
+        is_rest=True,
         occurrences=sum(member.occurrences for member in groups),
         dims={},
         latency_s=math.fsum(member.latency_s for member in groups),
-        compute_s=math.fsum(member.compute_s for member in groups),
-        stall_s=math.fsum(member.stall_s for member in groups),
-        energy_j=energy,
+        stall_s=_added(member.stall_s for member in groups),
+        energy_j=_added(member.energy_j for member in groups),
         macs=sum(member.macs for member in groups),
         dram_bytes=math.fsum(member.dram_bytes for member in groups),
         utilization=None,
@@ -132,9 +136,30 @@ def _rest(groups: list[LayerGroup]) -> LayerGroup:
     )
 
 
-def _stall_s(layer: LayerCost) -> float:
-    share = ratio(layer.cost.stall_cycles, layer.cost.cycles) or 0.0
-    return share * layer.cost.latency_s * layer.count
+def _stall_s(layer: LayerCost) -> dict[str, float]:
+    """Waiting time over all occurrences, shared among levels as their stalls' cycles are."""
+    cost = layer.cost
+    waiting_s = (ratio(cost.stall_cycles, cost.cycles) or 0.0) * cost.latency_s * layer.count
+    if waiting_s == 0:
+        return {}
+    cycles = _added({stall.level: float(stall.cycles)} for stall in cost.stalls)
+    total = math.fsum(cycles.values())
+    if total == 0:
+        return {cost.bound: waiting_s}
+    return {level: waiting_s * share / total for level, share in cycles.items() if share}
+
+
+def _scaled(values: Mapping[str, float], factor: float) -> dict[str, float]:
+    return {name: value * factor for name, value in values.items()}
+
+
+def _added(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Sums by name, in the order the names first appear."""
+    sums: dict[str, float] = {}
+    for part in parts:
+        for name, value in part.items():
+            sums[name] = sums.get(name, 0.0) + value
+    return sums
 
 
 def _utilization(layers: list[LayerCost]) -> float | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -79,8 +79,12 @@ def write_files(folder: Path, writers: dict[str, Callable[[Path], None]], marker
 
 def resolved_document(evaluation: Evaluation) -> dict[str, Any]:
     """The design as it was run, with the versions of what computed it."""
-    versions = {"archsim": evaluation.archsim_version, "python": platform.python_version()}
-    versions |= {package: _version(package) for package in ("numba", "numpy")}
+    versions = {
+        "archsim": evaluation.archsim_version,
+        "python": platform.python_version(),
+        "numba": _version("numba"),
+        "numpy": _version("numpy"),
+    }
     document = {
         "schema": RESOLVED_SCHEMA,
         "name": evaluation.design_name,

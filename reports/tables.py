@@ -48,7 +48,10 @@ def summary_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("utilization", percent(totals["utilization"])),
         ("DRAM traffic", binary_bytes(totals["dram_bytes"])),
         ("peak memory", binary_bytes(totals["peak_memory_bytes"])),
-        ("inferences", MISSING if totals["throughput_per_s"] is None else f"{totals['throughput_per_s']:.4g} per second"),
+        (
+            "inferences",
+            MISSING if totals["throughput_per_s"] is None else f"{totals['throughput_per_s']:.4g} per second",
+        ),
         ("time to first token", engineering(totals["ttft_s"], "s")),
         ("time per output token", engineering(totals["tpot_s"], "s")),
     ]
@@ -69,9 +72,7 @@ def component_table(evaluation: Evaluation) -> Table:
     """Energy and area by component, with shares."""
     energy_j, area_mm2 = evaluation.cost.energy_j, evaluation.cost.area_mm2
     total = known_sum(energy_j)
-    table = _table(
-        "By component", [("component", "left"), ("energy", "right"), ("share", "right"), ("area", "right")]
-    )
+    table = _table("By component", [("component", "left"), ("energy", "right"), ("share", "right"), ("area", "right")])
     for name in dict.fromkeys([*energy_j, *area_mm2]):
         joules, area = energy_j.get(name), area_mm2.get(name)
         table.add_row(
@@ -113,12 +114,12 @@ def layer_table(evaluation: Evaluation, rows: int = ROWS) -> Table:
     return table
 
 
-def layer_note(evaluation: Evaluation, rows: int = ROWS) -> str | None:
-    """A line on what the layer table folds or leaves out; None when it shows every layer."""
+def layer_note(evaluation: Evaluation, rows: int = ROWS, complete: str = "layers.csv of the run folder") -> str | None:
+    """A line on what the layer table folds or leaves out and where all is; None when it shows every layer."""
     layers = len(evaluation.cost.layers)
     if layers <= rows:
         return None
-    return f"{layers} layers shown in {len(grouped(evaluation.cost.layers, rows))} rows; all of them: layers.csv"
+    return f"{layers} layers shown in {len(grouped(evaluation.cost.layers, rows))} rows; all of them: {complete}"
 
 
 def _cells(group: LayerGroup, total_s: float) -> tuple[str, ...]:
@@ -129,7 +130,7 @@ def _cells(group: LayerGroup, total_s: float) -> tuple[str, ...]:
         short_dims(group.dims),
         engineering(group.latency_s, "s"),
         percent(ratio(group.latency_s, total_s)),
-        percent(ratio(group.stall_s, group.latency_s)),
+        percent(ratio(group.total_stall_s, group.latency_s)),
         percent(group.utilization),
         printable(group.bound),
         engineering(group.total_energy_j, "J"),

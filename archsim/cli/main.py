@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Exit code of the command line `arguments`: 0 success, 1 the run failed, 2 the input was wrong, 130 interrupted."""
+    """Exit code of the command line `arguments`: 0 success, 1 the run failed, 2 wrong input, 130 interrupted."""
     try:
         code = app(args=arguments, prog_name="archsim", standalone_mode=False)
         sys.stdout.flush()
@@ -99,15 +99,22 @@ def _report(error: Exception, *, debug: bool) -> int:
         output.report_error(error)
         return error.exit_code
     if isinstance(error, _USAGE_ERROR):
-        context = getattr(error, "ctx", None)
-        output.error(error.format_message(), f"see {context.command_path if context else 'archsim'} --help")
-        return 2
+        return _report_usage(error)
     if isinstance(error, OSError) and error.filename is not None:
         output.error(f"{error.filename}: {error.strerror}")
         return 1
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     output.error(f"unexpected {what.splitlines()[0]}", None if debug else "run with --debug to see where")
     return 1
+
+
+def _report_usage(error: Any) -> int:
+    """A mistake in the command line itself, in our words for where to look."""
+    from archsim.cli import output
+
+    command = error.ctx.command_path if error.ctx is not None else "archsim"
+    output.error(error.format_message(), f"see {command} --help")
+    return 2
 
 
 _USAGE_ERROR = typer.BadParameter.__mro__[1]

@@ -10,7 +10,8 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder for the files this command writes.", show_default=False)
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder for the files this command writes.", show_default=False),
 ]
 NoFiles = Annotated[bool, typer.Option("--no-files", help="Write no files.")]
 Overrides = Annotated[

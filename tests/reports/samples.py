@@ -103,7 +103,9 @@ def op_cost(macs: int, dram_bytes: float) -> OpCost:
                 energy_j=dram_bytes * 32e-12,
             ),
         ),
-        stalls=(Stall(cause="bandwidth", level="dram", operand="weights", cycles=stall_cycles),) if stall_cycles else (),
+        stalls=(Stall(cause="bandwidth", level="dram", operand="weights", cycles=stall_cycles),)
+        if stall_cycles
+        else (),
         mapping=MAPPING if macs else None,
     )
 
