@@ -116,13 +116,13 @@ def write_parquet(rows: list[records.Row], columns: dict[str, str], path: Path) 
 def _writers() -> dict[str, Writer]:
     """The files of a run, in the order they are written; the summary last, so that it stands for a complete run."""
     return {
-        RESOLVED: lambda evaluation, path: _write_text(path, json_text(resolved_document(evaluation))),
+        RESOLVED: lambda evaluation, path: write_text(path, json_text(resolved_document(evaluation))),
         "layers.csv": lambda evaluation, path: write_csv(*_layer_table(evaluation), path),
         "layers.parquet": lambda evaluation, path: write_parquet(*_layer_table(evaluation), path),
         "roofline.png": _plot("roofline"),
         "latency.png": _plot("latency"),
         "energy.png": _plot("energy"),
-        SUMMARY: lambda evaluation, path: _write_text(path, json_text(evaluation.to_dict())),
+        SUMMARY: lambda evaluation, path: write_text(path, json_text(evaluation.to_dict())),
     }
 
 
@@ -143,7 +143,8 @@ def _layer_table(evaluation: Evaluation) -> tuple[list[records.Row], dict[str, s
     return records.layer_rows(evaluation.cost), records.layer_columns(evaluation.cost)
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Text as UTF-8 with Unix line ends on every system."""
     path.write_text(text, encoding="utf-8", newline="\n")
 
 

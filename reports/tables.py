@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from archsim.reports.evaluation import Evaluation
 
+NAME_WIDTH = 44
+"""Characters of a name before it is cut."""
 ROWS = 40
 """Layer rows of the table; longer traces are folded, then cut to the longest-running."""
 
@@ -160,23 +162,22 @@ def _table(title: str, columns: Sequence[tuple[str, str]], *, header: bool = Tru
         show_edge=False,
         show_header=header,
     )
-    for name, justify in columns:
-        is_name = justify == "left"
+    for name, kind in columns:
         table.add_column(
             name,
-            justify="left" if is_name else "right",
-            no_wrap=True,
-            overflow="ellipsis",
-            max_width=NAME_WIDTH if is_name else None,
+            justify="right" if kind == "right" else "left",
+            no_wrap=kind != "text",
+            overflow="fold" if kind == "text" else "ellipsis",
+            max_width=NAME_WIDTH if kind == "left" else None,
         )
     return table
 
 
-NAME_WIDTH = 44
-
-
 def plain_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of texts; `columns` are (heading, "left" or "right"). Control characters are spelled out."""
+    """A table of texts; `columns` are (heading, "left", "right" or "text": which may wrap).
+
+    Control characters are spelled out.
+    """
     table = _table(title, list(columns))
     for row in rows:
         table.add_row(*(printable(cell) for cell in row))

@@ -62,6 +62,84 @@ def evaluate(
     run(design, _options(json, out, no_files, overrides, quiet))
 
 
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A design, a run folder or its summary.json.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compare two designs or runs: totals, changed keys, the layers that differ most, and why."""
+    from archsim.cli.compare import run
+
+    run(a, b, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def catalog(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="hardware, models, formats or memories; all when left out.")
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """List what ships: accelerators, models, number formats, memory technologies."""
+    from archsim.cli.catalog import run
+
+    run(kind, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def trace(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A model's name, a trace or topology file, or a config.json.")
+    ],
+    phase: Annotated[str | None, typer.Option(help="prefill, decode, generate or forward.", show_default=False)] = None,
+    batch: Annotated[int, typer.Option(help="Sequences or images at once.")] = 1,
+    context: Annotated[
+        int | None, typer.Option(help="Prompt tokens, or tokens already cached (decode).", show_default=False)
+    ] = None,
+    output_tokens: Annotated[int | None, typer.Option(help="Tokens to generate.", show_default=False)] = None,
+    json: Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="PATH", help="A .csv or .parquet file, or a folder for both.", show_default=False),
+    ] = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make a trace: the operations of a network with their MACs, bytes and arithmetic intensity."""
+    from archsim.cli.trace import Workload, run
+
+    workload = Workload(phase=phase, batch=batch, context=context, output_tokens=output_tokens)
+    run(source, workload, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def schema(
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Print the JSON Schema of design files."""
+    from archsim.cli.schema import run
+
+    run(_options(json, out, no_files, overrides, quiet))
+
+
 def _options(json: bool, out: Path | None, no_files: bool, overrides: list[str] | None, quiet: bool) -> Options:
     if out is not None and no_files:
         from archsim.cli.output import warn
