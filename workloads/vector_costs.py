@@ -25,4 +25,8 @@ class VectorCost:
 def vector_costs() -> Mapping[str, VectorCost]:
     """Every function of the table by name."""
     table = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    return MappingProxyType({name: VectorCost(**entry) for name, entry in table.items()})
+    return MappingProxyType({name: _cost(**entry) for name, entry in table.items()})
+
+
+def _cost(operations: float, reads: float, source: str) -> VectorCost:
+    return VectorCost(operations=float(operations), reads=float(reads), source=source)
