@@ -1,4 +1,4 @@
-"""Benchmarks measure CPU seconds, not the clock on the wall, so that ratios hold on a machine busy with other things."""
+"""Benchmarks measure CPU seconds, not time on the wall, so that ratios hold on a machine that does other things too."""
 
 from __future__ import annotations
 
