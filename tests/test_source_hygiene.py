@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("archsim", "arch", "workloads", "sim", "mappers", "reports")
 KERNELS = ROOT / "archsim" / "core" / "kernels.py"
+BORDER = ROOT / "archsim" / "cli" / "main.py"
+"""Where whatever escapes becomes a message and an exit code: the one place that catches everything."""
 
 FORBIDDEN_CALLS = {
     "eval": "runs text as code",
@@ -111,6 +113,7 @@ def swallowed_errors(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[
 
 Rule = Callable[[ast.Module, dict[str, str]], Iterator[tuple[int, str]]]
 RULES: list[Rule] = [dangerous_calls, dangerous_imports, relative_imports, bare_jit, swallowed_errors]
+EXEMPT = {(bare_jit, KERNELS), (swallowed_errors, BORDER)}
 
 
 def found(rule: Rule, source: str) -> list[tuple[int, str]]:
@@ -123,7 +126,7 @@ def test_no_module_breaks_the_rule(rule: Rule) -> None:
     broken = [
         f"{path.relative_to(ROOT)}:{line}: {what}"
         for path in modules()
-        if not (rule is bare_jit and path == KERNELS)
+        if (rule, path) not in EXEMPT
         for line, what in found(rule, path.read_text(encoding="utf-8"))
     ]
     assert broken == []
