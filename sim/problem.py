@@ -108,7 +108,7 @@ def build_problem(
         groups=_groups(op, index),
         flow=_flow(dataflow),
         array=np.array([axis.size for axis in axes[:2]] + [1] * (2 - len(axes[:2])), np.int64),
-        timing=_timing(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
+        timing=timing_array(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
         count=_count(counting),
         multicast=_multicast(dataflow),
         levels=levels,
@@ -219,7 +219,7 @@ def _flow(dataflow: Dataflow) -> Ints:
     )
 
 
-def _timing(timing: PassTiming, counting: Counting, rate: float, *, output_stationary: bool) -> Floats:
+def timing_array(timing: PassTiming, counting: Counting, rate: float, *, output_stationary: bool) -> Floats:
     if not counting.os_drain and output_stationary:
         timing = replace(timing, skew_rows=0)
     design = counting.overlap == "design"

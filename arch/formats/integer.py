@@ -66,8 +66,8 @@ class IntegerFormat(Format):
     def highest(self) -> int:
         """The largest code."""
         if not self.arithmetic.signed:
-            return 2**self.bits_stored - 1
-        return max(2 ** (self.bits_stored - 1) - 1, 1)
+            return (1 << self.bits_stored) - 1
+        return max((1 << (self.bits_stored - 1)) - 1, 1)
 
     @property
     def bits_per_element(self) -> Fraction:

@@ -81,18 +81,18 @@ class FloatFormat(Format):
     @property
     def smallest_exponent(self) -> int:
         """Exponent of the smallest normal number, and of all subnormals."""
-        return 2 - 2 ** (self.exponent_bits - 1)
+        return 2 - (1 << (self.exponent_bits - 1))
 
     @property
     def _highest(self) -> int:
         """Magnitude code of the largest finite value."""
         match self.specials:
             case Specials.IEEE:
-                return ((2**self.exponent_bits - 1) << self.mantissa_bits) - 1
+                return (((1 << self.exponent_bits) - 1) << self.mantissa_bits) - 1
             case Specials.NAN_ONLY:
-                return 2 ** (self.width - 1) - 2
+                return (1 << (self.width - 1)) - 2
             case Specials.NONE:
-                return 2 ** (self.width - 1) - 1
+                return (1 << (self.width - 1)) - 1
 
     @property
     def _overflow(self) -> int:
@@ -104,7 +104,7 @@ class FloatFormat(Format):
         """Magnitude code of the quiet NaN; 0 where there is none."""
         match self.specials:
             case Specials.IEEE:
-                return self._highest + 1 + 2 ** (self.mantissa_bits - 1)
+                return self._highest + 1 + (1 << (self.mantissa_bits - 1))
             case Specials.NAN_ONLY:
                 return self._highest + 1
             case Specials.NONE:

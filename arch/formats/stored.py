@@ -23,7 +23,7 @@ class StoredFormat(Format):
     """The values, codes and arithmetic of `base`, stored in `bits` bits per element with all metadata."""
 
     def __init__(self, base: Format, bits: Fraction) -> None:
-        self.base = base.base if isinstance(base, StoredFormat) else base
+        self.base: Format = base.base if isinstance(base, StoredFormat) else base
         self.name = f"{self.base.name}@{_text(bits)}"
         self.arithmetic = base.arithmetic
         self._bits = bits

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.core.errors import Problem
-from archsim.sim.cycle.folds import Folds, gemm_folds
+from archsim.sim.cycle.folds import gemm_folds
 from archsim.sim.cycle.machine import (
-    NO_LIMIT,
     DataflowName,
     FoldRun,
     SystolicArray,
@@ -69,40 +68,28 @@ def simulate_gemm(
         rows=rows, cols=cols, dataflow=dataflow, fold_overlap=fold_overlap, weight_double_buffer=weight_double_buffer
     )
     inputs, weights = checked_operands(a, b)
-    folds = mapped_folds(array, inputs.shape[0], weights.shape[1], inputs.shape[1])
-    return result(array, inputs, weights, folds, run_gemm(array, inputs, weights, folds))
-
-
-def run_gemm(
-    array: SystolicArray, inputs: Values, weights: Values, folds: Folds, *, cycle_limit: int = NO_LIMIT
-) -> FoldRun:
-    """Run folds of ``inputs @ weights``; for "is" the run and its product are those of the transposed problem."""
-    if array.dataflow == "is":
-        left, top = np.ascontiguousarray(weights.T), np.ascontiguousarray(inputs.T)
+    row_size, col_size, _ = array.mapped_sizes(inputs.shape[0], weights.shape[1], inputs.shape[1])
+    folds = gemm_folds(row_size, col_size, rows, cols)
+    if dataflow == "is":
+        run = run_folds(array, np.ascontiguousarray(weights.T), np.ascontiguousarray(inputs.T), folds)
     else:
-        left, top = inputs, weights
-    return run_folds(array, left, top, folds, cycle_limit=cycle_limit)
+        run = run_folds(array, inputs, weights, folds)
+    return _result(array, run, len(folds), macs=inputs.shape[0] * inputs.shape[1] * weights.shape[1])
 
 
-def mapped_folds(array: SystolicArray, m: int, n: int, k: int) -> Folds:
-    """The folds of an m x n x k GEMM: OS maps (m, n) on (rows, columns), WS (k, n), IS (k, m)."""
-    row_size, col_size = {"os": (m, n), "ws": (k, n), "is": (k, m)}[array.dataflow]
-    return gemm_folds(row_size, col_size, array.rows, array.cols)
-
-
-def result(array: SystolicArray, inputs: Values, weights: Values, folds: Folds, run: FoldRun) -> CycleResult:
-    """The observed run, named by the operands of the GEMM."""
+def _result(array: SystolicArray, run: FoldRun, folds: int, *, macs: int) -> CycleResult:
+    """The observed run in the words of the GEMM; "is" ran the transposed problem."""
     swapped = array.dataflow == "is"
     return CycleResult(
         product=np.ascontiguousarray(run.product.T) if swapped else run.product,
         cycles=run.cycles,
-        macs=inputs.shape[0] * inputs.shape[1] * weights.shape[1],
+        macs=macs,
         pe_updates=run.cycles * array.rows * array.cols,
         active_pe_cycles=run.active_pe_cycles,
         input_reads=run.top_reads if swapped else run.left_reads,
         weight_reads=run.left_reads if swapped else run.top_reads,
         output_writes=run.writes,
-        folds=len(folds),
+        folds=folds,
     )
 
 

@@ -49,6 +49,10 @@ class SystolicArray:
             problems.append(unknown_name("dataflow", str(self.dataflow), get_args(DataflowName), key="dataflow"))
         raise_problems(problems)
 
+    def mapped_sizes(self, m: int, n: int, k: int) -> tuple[int, int, int]:
+        """The sizes that an m x n x k GEMM maps on the array's rows, maps on its columns, and streams."""
+        return {"os": (m, n, k), "ws": (k, n, m), "is": (k, m, n)}[self.dataflow]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FoldRun:
