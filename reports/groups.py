@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _INDEX = re.compile(r"(?<![^._/:\-\[])\d+(?![^._/:\-\]])")
 """A number that is a part of a name by itself: ``layers.12.up``, ``conv2_3``."""
+_SEGMENT = re.compile(r"^decode\d+(?=\.)")
+"""The part of a generation that an op stands in."""
 _BLOCK = re.compile(r"(?<=block|layer)\d+(?=[._/:\-])")
 """A number stuck to the word: ``block12.up``."""
 
@@ -31,7 +33,7 @@ class LayerGroup:
     """Whether these are all the layers that are not shown by themselves."""
     occurrences: int
     dims: Mapping[str, int]
-    """Dimensions, where all members share them; else empty."""
+    """Dimensions that all members share."""
     latency_s: float
     stall_s: Mapping[str, float]
     """Time spent waiting, by the memory level waited for."""
@@ -63,7 +65,8 @@ def pattern(name: str) -> str:
     ('layers.*.attention.q_proj', 'conv2_*', 'layer1.*.conv1', 'block*.up')
     """
     folded = _INDEX.sub("*", name)
-    return folded if folded != name else _BLOCK.sub("*", name)
+    folded = folded if folded != name else _BLOCK.sub("*", name)
+    return _SEGMENT.sub("decode*", folded)
 
 
 def latency_s(group: LayerGroup) -> float:
@@ -85,21 +88,22 @@ def grouped(layers: Iterable[LayerCost], limit: int, by: Callable[[LayerGroup], 
 
 def fold_blocks(layers: Iterable[LayerCost]) -> list[LayerGroup]:
     """Layers that differ only in the index of their block, in one group each, in order of first appearance."""
-    members: dict[tuple[str, str, str], list[LayerCost]] = {}
+    members: dict[tuple[str, str, str, tuple[tuple[str, int], ...]], list[LayerCost]] = {}
     for layer in layers:
-        members.setdefault((pattern(layer.name), layer.phase, layer.kind), []).append(layer)
+        key = (pattern(layer.name), layer.phase, layer.kind, tuple(layer.dims.items()))
+        members.setdefault(key, []).append(layer)
     return [group(rows, rows[0].name if len(rows) == 1 else key[0]) for key, rows in members.items()]
 
 
 def group(layers: list[LayerCost], name: str) -> LayerGroup:
-    """Totals over `layers`, which must not be empty."""
+    """Totals over `layers`: one, or several of equal phase and dimensions."""
     first = layers[0]
     return LayerGroup(
         name=name,
-        phase=first.phase if all(layer.phase == first.phase for layer in layers) else "",
+        phase=first.phase,
         layers=len(layers),
         occurrences=sum(layer.count for layer in layers),
-        dims=first.dims if all(dict(layer.dims) == dict(first.dims) for layer in layers) else {},
+        dims=first.dims,
         latency_s=math.fsum(layer.cost.latency_s * layer.count for layer in layers),
         stall_s=_added(_stall_s(layer) for layer in layers),
         energy_j=_added(_scaled(layer.cost.energy_j, layer.count) for layer in layers),
