@@ -111,7 +111,9 @@ def trace(
     json: Json = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="PATH", help="A .csv or .parquet file, or a folder for both.", show_default=False),
+        typer.Option(
+            "--out", metavar="PATH", help="A .csv or .parquet file, or a folder for both.", show_default=False
+        ),
     ] = None,
     no_files: NoFiles = False,
     overrides: Overrides = None,
