@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsim.core.errors import ArchsimError, InputError, Problem
@@ -51,13 +52,17 @@ def warn(text: str, *, quiet: bool) -> None:
 
 def save_json(document: Mapping[str, Any], name: str, options: Options) -> None:
     """Write a document into the folder the user asked for, if any, and say so."""
-    if options.folder is None:
-        return
+    if options.folder is not None:
+        save_json_file(document, options.folder / name)
+        note(f"wrote {options.folder / name}", quiet=options.quiet)
+
+
+def save_json_file(document: Mapping[str, Any], path: Path) -> None:
+    """Write a document to `path`; it appears complete or not at all."""
     from archsim.reports.run_folder import write_files, write_text
 
     text = json_text(plain(document))
-    write_files(options.folder, {name: lambda path: write_text(path, text)})
-    note(f"wrote {options.folder / name}", quiet=options.quiet)
+    write_files(path.parent, {path.name: lambda file: write_text(file, text)})
 
 
 def refuse_overrides(command: str, options: Options) -> None:
