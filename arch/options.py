@@ -179,13 +179,13 @@ class ArrayKeys(Options):
         dict[str, float],
         PlainValidator(_check_rates),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}}),
-    ] = {}
+    ] = Field(default_factory=dict)
 
 
 class ArrayOptions(ArrayKeys):
     """`[hardware.array]`: the compute array of one core."""
 
-    phase: dict[PhaseText, ArrayKeys] = {}
+    phase: dict[PhaseText, ArrayKeys] = Field(default_factory=dict)
     """Keys that hold in one phase of the workload only."""
 
     @property
@@ -318,7 +318,7 @@ class VectorOptions(Options):
     lanes: Count | None = None
     energy: EnergyText | None = None
     """Energy of one operation."""
-    rates: dict[str, Positive] = {}
+    rates: dict[str, Positive] = Field(default_factory=dict)
     """Operations per lane and cycle, by kind of operation."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from pydantic import Field
+
 from archsim.core import units
 from archsim.core.errors import Problem
 from archsim.core.options import Fraction01, Options, Positive, TimeText
@@ -31,7 +33,7 @@ class MapperOptions(Options):
     """Exponents of the weighted objective; 1 and 1 when absent."""
     tolerance: Fraction01 = 0.0
     """Stop when the best found is proven within this fraction of the optimum."""
-    constraints: dict[str, Any] = {}
+    constraints: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def budget_s(self) -> float | None:

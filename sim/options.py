@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, WithJsonSchema
 
 from archsim.core.errors import Problem, nearest
 from archsim.core.options import Options, refusal
@@ -37,7 +37,7 @@ class SimulationOptions(Options):
     convention: Annotated[str, PlainValidator(_check_convention), WithJsonSchema({"enum": sorted(CONVENTIONS)})] = (
         "archsim"
     )
-    counting: Annotated[dict[str, Any], WithJsonSchema(_COUNTING_SCHEMA)] = {}
+    counting: Annotated[dict[str, Any], WithJsonSchema(_COUNTING_SCHEMA)] = Field(default_factory=dict)
 
     @property
     def switches(self) -> Counting:

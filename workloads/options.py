@@ -103,7 +103,7 @@ class QuantizationOptions(FormatKeys):
     """`[quantization]`: formats by role, and by layer where a glob matches its name."""
 
     accumulator: FormatText | None = None
-    layers: dict[str, FormatKeys] = {}
+    layers: dict[str, FormatKeys] = Field(default_factory=dict)
 
     def policy(self) -> QuantizationPolicy:
         """The formats with defaults filled in.
@@ -171,7 +171,7 @@ class SparsityKeys(Options):
 class SparsityOptions(SparsityKeys):
     """`[sparsity]`: patterns, and by layer where a glob matches its name."""
 
-    layers: dict[str, SparsityKeys] = {}
+    layers: dict[str, SparsityKeys] = Field(default_factory=dict)
 
     def policy(self) -> SparsityPolicy:
         """The patterns as the trace takes them."""

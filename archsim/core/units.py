@@ -55,7 +55,7 @@ _PINT_DEFINITIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dimension:
-    """One kind of quantity: its name in a sentence, an example, pint's unit for it, and the spellings known by heart."""
+    """One kind of quantity: its name in a sentence, an example, its unit in pint, and the spellings known by heart."""
 
     what: str
     example: str
