@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from archsim.arch.engines.base import SpatialAxis
 from archsim.arch.memory import MemoryLevel
-from archsim.sim.problem import CHIP_AXES, GROUPS, Problem
+from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
 
 MAX_TILES = 6000
 """Tile combinations per search; chains are thinned evenly to stay below (the set never depends on capacities)."""
 MAX_SPATIAL_OPTIONS = 12
-
-COARSE = ("chip", "core", "array")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

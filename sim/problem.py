@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +21,8 @@ Bools = NDArray[np.bool_]
 GROUPS = ("rows", "columns", "reduction", "batch")
 CHIP_AXES = ("core", "array")
 """Axes that every engine has besides its own: cores of the chip and arrays of a core."""
+COARSE = ("chip", "core", "array")
+"""Where a memory may sit outside an array."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def build_problem(
     stages, n_stages = level_stages(used, op)
     home = _resident_levels(used, op, resident)
     level_stage = np.where(home.any(axis=0)[None, :] & ~_below(home), -1, stages)
-    levels = _levels(used, home, reserved_bits)
+    levels = _levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0)
     per_pe = accelerator.units // engine.arrays // accelerator.cores
     return Problem(
         op=op,
@@ -107,7 +108,7 @@ def build_problem(
         groups=_groups(op, index),
         flow=_flow(dataflow),
         array=np.array([axis.size for axis in axes[:2]] + [1] * (2 - len(axes[:2])), np.int64),
-        timing=_timing(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
+        timing=timing_array(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
         count=_count(counting),
         multicast=_multicast(dataflow),
         levels=levels,
@@ -170,16 +171,18 @@ def _below(home: Bools) -> Bools:
     return np.asarray(np.logical_or.accumulate(home, axis=0))
 
 
-def _levels(levels: tuple[MemoryLevel, ...], home: Bools, reserved_bits: float) -> Floats:
+def _levels(levels: tuple[MemoryLevel, ...], reserved_bits: float, arrays: int) -> Floats:
+    """Level table. With `arrays` above 0, banks per row or column of an array act as one memory of their sum."""
     rows = []
     first_on_chip = next((level for level in levels if not level.off_chip), None)
     for level in levels:
         reserved = reserved_bits if level is first_on_chip else 0.0
+        banks = level.instances // arrays if arrays and level.per not in COARSE else 1
         rows.append(
             (
-                level.capacity_bits,
-                level.read_bits_per_cycle,
-                level.write_bits_per_cycle,
+                level.capacity_bits * banks,
+                level.read_bits_per_cycle * banks,
+                level.write_bits_per_cycle * banks,
                 float(level.shared_ports),
                 float(level.double_buffer),
                 float(level.off_chip),
@@ -216,7 +219,7 @@ def _flow(dataflow: Dataflow) -> Ints:
     )
 
 
-def _timing(timing: PassTiming, counting: Counting, rate: float, *, output_stationary: bool) -> Floats:
+def timing_array(timing: PassTiming, counting: Counting, rate: float, *, output_stationary: bool) -> Floats:
     if not counting.os_drain and output_stationary:
         timing = replace(timing, skew_rows=0)
     design = counting.overlap == "design"
@@ -257,6 +260,3 @@ def _multicast(dataflow: Dataflow) -> Bools:
         rows.append(chip + own)
     return np.array(rows, np.bool_)
 
-
-def unlimited(value: float) -> bool:
-    return math.isinf(value)
