@@ -10,7 +10,6 @@ import archsim
 from archsim.api.design import Design, load_design
 from archsim.mappers.plain import MapperSettings, best_mapping
 from archsim.reports.evaluation import Evaluation
-from archsim.sim.fidelity import cycle_cost
 from archsim.sim.records import OpCost
 from archsim.sim.schedule import CostOp, Scheduler, place
 from archsim.sim.totals import trace_cost
@@ -30,6 +29,10 @@ def evaluate(design: Design | str | Path, *, overrides: Sequence[str] = ()) -> E
     """
     chosen = design if isinstance(design, Design) else load_design(design, overrides)
     settings = mapper_settings(chosen)
+    if chosen.simulation.fidelity == "cycle":
+        from archsim.sim.fidelity import check_cycle_fidelity
+
+        check_cycle_fidelity(chosen.accelerator, chosen.simulation.switches)
     scheduler = Scheduler(
         accelerator=chosen.accelerator, counting=chosen.simulation.switches, cost_op=_cost_op(chosen, settings)
     )
@@ -71,7 +74,11 @@ def _cost_op(design: Design, settings: MapperSettings) -> CostOp:
             resident=resident,
             reserved_bits=reserved_bits,
         )
-        return cycle_cost(op, design.accelerator, best) if simulate and best is not None else best
+        if not simulate or best is None:
+            return best
+        from archsim.sim.fidelity import cycle_cost
+
+        return cycle_cost(op, design.accelerator, best)
 
     return cost
 
