@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,8 +18,7 @@ from archsim.sim.conventions import counting
 from archsim.sim.records import OpCost
 from archsim.workloads.op import Op
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "sim"))
-from builders import INT32, accelerator, dram, int8, spatial, sram, systolic  # noqa: E402
+from tests.sim.builders import INT32, accelerator, dram, int8, spatial, sram, systolic
 
 OBJECTIVES = ("latency", "energy", "edp")
 FLOWS = ("os", "ws", "is")
