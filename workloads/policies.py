@@ -82,11 +82,12 @@ class SparsityPolicy:
             raise InputError(problems)
 
     def patterns(self, name: str) -> dict[str, str | None]:
-        chosen = {"weights": self.weights, "inputs": self.inputs}
+        """Patterns of the op `name`, in their canonical spelling."""
+        chosen: dict[str, str | None] = {"weights": self.weights, "inputs": self.inputs}
         for glob, patterns in self.layers:
             if _matches(glob, name):
                 chosen |= dict(patterns)
-        return chosen
+        return {key: parse_sparsity(pattern).text if pattern else None for key, pattern in chosen.items()}
 
 
 def apply_sparsity(trace: Trace, policy: SparsityPolicy) -> tuple[Trace, tuple[str, ...]]:
