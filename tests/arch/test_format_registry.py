@@ -6,12 +6,13 @@ import csv
 from fractions import Fraction
 from pathlib import Path
 
-import archsim
 import pytest
-from archsim.arch.formats import format, format_names, with_storage_bits
-from archsim.core.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
+
+import archsim
+from archsim.arch.formats import format, format_names, with_storage_bits
+from archsim.core.errors import InputError
 
 FORMATS = Path(__file__).parents[2].parent / "shared" / "data" / "formats.csv"
 

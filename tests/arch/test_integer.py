@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archsim.arch.formats import Granularity, format
-from archsim.core.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+
+from archsim.arch.formats import Granularity, format
+from archsim.core.errors import InputError
 
 GRIDS = Path(__file__).parents[2].parent / "shared" / "data" / "format_grids.json"
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-from archsim.arch.formats import format
-from archsim.core.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from archsim.arch.formats import format
+from archsim.core.errors import InputError
 
 GRIDS = Path(__file__).parents[2].parent / "shared" / "data" / "format_grids.json"
 
