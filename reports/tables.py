@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archsim.reports.evaluation import Evaluation
 
 NAME_WIDTH = 44
-"""Characters of a name before it is cut."""
+"""Characters of a name before it goes on in the next line."""
 ROWS = 40
 """Layer rows of the table; longer traces are folded, then cut to the longest-running."""
 
@@ -153,7 +153,7 @@ def _dim(name: str, low: int, high: int) -> str:
 
 
 def plain_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of texts; `columns` are (heading, kind): "left" (cut when long), "right" (never cut), "text" (wraps).
+    """A table of texts; `columns` are (heading, kind): "left" (a name), "text" (longer), "right" (never wrapped).
 
     Control characters are spelled out.
     """
@@ -174,8 +174,8 @@ def plain_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[S
         table.add_column(
             name,
             justify="right" if kind == "right" else "left",
-            no_wrap=kind != "text",
-            overflow="fold" if kind == "text" else "ellipsis",
+            no_wrap=kind == "right",
+            overflow="fold",
             min_width=max([len(name), *(len(row[index]) for row in cells)]) if kind == "right" else None,
             max_width=NAME_WIDTH if kind == "left" else None,
         )
