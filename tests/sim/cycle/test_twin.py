@@ -242,8 +242,11 @@ class OperandStationary(Twin):
                 self.reads[1] += 1
 
 
-def twin(array: SystolicArray, left: np.ndarray, top: np.ndarray, folds: Folds, **defects: int) -> Twin:
-    machine = (OutputStationary if array.dataflow == "os" else OperandStationary)(array, left, top, folds, **defects)
+def twin(
+    array: SystolicArray, left: np.ndarray, top: np.ndarray, folds: Folds, *, skew: int = 1, early: int = 0
+) -> Twin:
+    kind = OutputStationary if array.dataflow == "os" else OperandStationary
+    machine = kind(array, left, top, folds, skew=skew, early=early)
     machine.run()
     return machine
 
