@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 
@@ -26,10 +27,18 @@ class Mapping:
     dataflow: str
     loops: tuple[Loop, ...]
     tiles: MappingOf[str, MappingOf[str, int]]
+    array_tile: MappingOf[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Sizes of what lies below `loops` in an engine with passes: the tile that the array folds over."""
+    passes: tuple[Loop, ...] = ()
+    """The loops inside the array tile, for engines with passes: folds, the stream, the array's rows and columns.
+
+    Several letters are one flattened dimension: ``crs`` is the reduction of a conv.
+    """
 
     def as_dict(self) -> dict[str, Any]:
+        loops = (*self.loops, *self.passes)
         return {
             "dataflow": self.dataflow,
-            "loops": [{"dim": loop.dim, "factor": loop.factor, "axis": loop.axis} for loop in self.loops],
+            "loops": [{"dim": loop.dim, "factor": loop.factor, "axis": loop.axis} for loop in loops],
             "tiles": {level: dict(tiles) for level, tiles in self.tiles.items()},
         }

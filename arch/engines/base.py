@@ -12,7 +12,7 @@ from archsim.arch.formats import Arithmetic
 class SpatialAxis:
     """One physical dimension of the array: `size` units work side by side on an unrolled loop.
 
-    `dims` are the GEMM-view groups that may be unrolled here (rows, columns, reduction, batch) or loop names;
+    `gemm_dims` and `conv_dims` are the loops that may be unrolled here, or GEMM-view groups (rows, columns, reduction);
     `multicast` and `reduce` list operands that are broadcast along it or summed over it: unlisted ones are sent to, or
     collected from, each unit.
     """
@@ -56,18 +56,21 @@ class PassTiming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataflow:
-    """One way to run a GEMM on an engine: what each array dimension unrolls and which operand stays in the PEs.
+    """One way to run an op on an engine.
 
-    `stationary` operands are held in PE registers for a pass; `stream` is the GEMM-view group that a pass iterates over
-    ("rows", "columns", "reduction"); empty for engines without passes.
+    `axes` are the physical dimensions of one array with what each unrolls. An engine that works in passes names its
+    `stream` (the GEMM-view group a pass iterates over: "rows", "columns" or "reduction"), its `stationary` operand
+    (held in PE registers for a pass) and the `timing`; then axes[0] is the row axis and axes[1] the column axis, and a
+    conv's dimensions are flattened to one GEMM inside a pass. Without a stream the axes unroll single loops.
+    `moving` operands hop from PE to PE through pipeline registers.
     """
 
     name: str
-    row_dims: str
-    column_dims: str
-    stream: str
-    stationary: str
-    timing: PassTiming
+    axes: tuple[SpatialAxis, ...]
+    stream: str = ""
+    stationary: str = ""
+    moving: tuple[str, ...] = ()
+    timing: PassTiming = PassTiming()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +100,6 @@ class Engine(ABC):
     @abstractmethod
     def arrays(self) -> int:
         """Arrays per core, each of which runs passes of its own."""
-
-    @property
-    @abstractmethod
-    def axes(self) -> tuple[SpatialAxis, ...]:
-        """Physical dimensions of one array, outermost first; empty for engines whose dataflows fix them."""
 
     @property
     @abstractmethod

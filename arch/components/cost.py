@@ -1,0 +1,41 @@
+"""What a component costs, with the source of the figures and the estimates they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentCost:
+    """Energy of one operation, area and leakage of one unit."""
+
+    energy_pj: float
+    area_um2: float | None
+    leakage_w: float
+    source: str
+    estimates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryCost:
+    """Energy per bit read or written, area and leakage of one on-chip memory."""
+
+    read_pj_per_bit: float
+    write_pj_per_bit: float
+    area_mm2: float
+    leakage_w: float
+    source: str
+    estimates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DramCost:
+    """Energy per bit, bandwidth and capacity of one standard channel, device or stack (`unit` says which)."""
+
+    read_pj_per_bit: float
+    write_pj_per_bit: float
+    bandwidth_bytes_per_s: float
+    capacity_bytes: int
+    unit: str
+    source: str
+    estimates: tuple[str, ...] = ()

@@ -1,0 +1,278 @@
+"""Integers with a shared scale: `int8`, `int4:g128`, `int8:channel`, `int4:g128:asym`, `uint8`.
+
+Grammar: ``[u]int<bits>[:<granularity>][:asym[:zp<bits>]]`` with a granularity of ``tensor`` (the default), ``channel``,
+``token``, ``head`` or ``g<size>``. One scale belongs to the whole array (tensor), to each row along the last axis
+(channel, token, head: the caller lays the array out so that its last axis is the reduction, the hidden or the head
+dimension), or to each run of `size` elements along the last axis; a row's last group may be shorter.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Format, Granularity, Quantized, Scale
+from archsim.core.errors import InputError, Problem
+
+MAX_BITS = 48
+"""Widest integer: its products with a scale of 24 significant bits stay within the range of int64 codes."""
+MAX_GRID_BITS = 24
+"""Widest element whose values `grid` lists."""
+
+Array = NDArray[np.float64]
+
+_SCALES: dict[str, tuple[type[np.floating], int]] = {"fp16": (np.float16, 16), "fp32": (np.float32, 32)}
+
+
+class IntegerFormat(Format):
+    """n-bit integers times a scale, optionally with a zero point.
+
+    Symmetric: codes in [-(2^(n-1)-1), 2^(n-1)-1], scale = amax / (2^(n-1)-1), q = clip(round(x / scale)), ties to even.
+    One bit has no zero: codes -1 and +1, scale = amax. Unsigned: codes in [0, 2^n-1], negative values become 0.
+    Asymmetric: codes in [0, 2^n-1], scale = (max(x, 0) - min(x, 0)) / (2^n-1), zero point = round(-min / scale).
+    Scales per group, channel, token and head are stored and used as FP16, those per tensor as FP32. They saturate at
+    the largest finite value of that type and do not underflow: a set with a non-zero element has a non-zero scale. A
+    set of zeros has scale 0. NaN and infinities have no code and raise InputError.
+    """
+
+    def __init__(self, bits: int, *, signed: bool = True, scale: Scale | None = None) -> None:
+        scale = scale or tensor_scale()
+        self.bits_stored = bits
+        self.asymmetric = scale.zero_point_bits > 0
+        self.name = _name(bits, signed, scale)
+        self.arithmetic = Arithmetic(
+            kind=ArithmeticKind.INTEGER,
+            signed=signed and not self.asymmetric,
+            integer_bits=bits,
+            serial_terms=bits,
+            scale=scale,
+        )
+
+    @property
+    def scale(self) -> Scale:
+        return self.arithmetic.scale
+
+    @property
+    def lowest(self) -> int:
+        """The smallest code."""
+        return -self.highest if self.arithmetic.signed else 0
+
+    @property
+    def highest(self) -> int:
+        """The largest code."""
+        if not self.arithmetic.signed:
+            return (1 << self.bits_stored) - 1
+        return max((1 << (self.bits_stored - 1)) - 1, 1)
+
+    @property
+    def bits_per_element(self) -> Fraction:
+        if self.scale.granularity is not Granularity.GROUP:
+            return Fraction(self.bits_stored)
+        return self.bits_stored + Fraction(self._set_bits, self.scale.group_size)
+
+    def bits(self, shape: tuple[int, ...]) -> Fraction:
+        """Bits of all elements, scales and zero points; a scale per tensor is not counted."""
+        count = math.prod(shape)
+        if self.scale.granularity is Granularity.TENSOR:
+            return Fraction(count * self.bits_stored)
+        rows = math.prod(shape[:-1])
+        return Fraction(count * self.bits_stored + rows * self._sets(shape) * self._set_bits)
+
+    @property
+    def _set_bits(self) -> int:
+        return self.scale.bits + self.scale.zero_point_bits
+
+    def _sets(self, shape: tuple[int, ...]) -> int:
+        """Scales per row of `shape`."""
+        length = shape[-1] if shape else 1
+        if length == 0:
+            return 0
+        return math.ceil(length / self.scale.group_size) if self.scale.granularity is Granularity.GROUP else 1
+
+    @property
+    def grid(self) -> Array:
+        """The codes, before scale and zero point."""
+        if self.bits_stored > MAX_GRID_BITS:
+            problem = f"{self.name} has 2^{self.bits_stored} values: too many to list (at most 2^{MAX_GRID_BITS})"
+            raise InputError(Problem(message=problem))
+        if self.arithmetic.signed and self.bits_stored == 1:
+            return np.array([-1.0, 1.0])
+        return np.arange(self.lowest, self.highest + 1, dtype=np.float64)
+
+    def quantize(self, x: ArrayLike) -> Quantized:
+        values = np.asarray(x, dtype=np.float64)
+        sets = self._split(values)
+        low = sets.min(axis=-1, keepdims=True, initial=0.0)
+        high = sets.max(axis=-1, keepdims=True, initial=0.0)
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            raise InputError(Problem(message=f"NaN and infinities have no code in {self.name}: got a value not finite"))
+        if self.asymmetric:
+            scales, zero_points = self._asymmetric_scales(low, high)
+        else:
+            scales, zero_points = self._symmetric_scales(np.maximum(high, -low if self.lowest < 0 else 0.0)), None
+        codes = np.rint(np.divide(sets, scales, out=np.zeros_like(sets), where=scales > 0))
+        if zero_points is not None:
+            codes += zero_points
+        if self.bits_stored == 1 and self.lowest < 0:
+            codes = np.where(sets < 0, -1.0, 1.0)
+        codes = np.clip(codes, self.lowest, self.highest)
+        shape = () if self.scale.granularity is Granularity.TENSOR else (*values.shape[:-1], sets.shape[-2])
+        return Quantized(
+            codes=self._join(codes, values.shape).astype(np.int64),
+            shape=values.shape,
+            scales=scales.reshape(shape),
+            zero_points=None if zero_points is None else zero_points.reshape(shape).astype(np.int64),
+        )
+
+    def dequantize(self, q: Quantized) -> Array:
+        sets = self._split(q.codes.astype(np.float64))
+        if q.zero_points is not None:
+            sets = sets - q.zero_points.reshape((*sets.shape[:-1], 1))
+        assert q.scales is not None
+        return self._join(sets * q.scales.reshape((*sets.shape[:-1], 1)), q.shape)
+
+    def _split(self, values: NDArray[np.float64]) -> Array:
+        """`values` as [..., sets of one scale, elements], short groups filled up with zeros."""
+        if self.scale.granularity is Granularity.TENSOR:
+            return values.reshape(1, -1)
+        rows = values.reshape((1,)) if values.ndim == 0 else values
+        size = self.scale.group_size if self.scale.granularity is Granularity.GROUP else max(rows.shape[-1], 1)
+        sets = self._sets(rows.shape)
+        missing = sets * size - rows.shape[-1]
+        if missing:
+            rows = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, missing)])
+        return rows.reshape((*rows.shape[:-1], sets, size))
+
+    @staticmethod
+    def _join(sets: Array, shape: tuple[int, ...]) -> Array:
+        """The inverse of `_split`."""
+        if sets.size == math.prod(shape):
+            return sets.reshape(shape)
+        length = shape[-1] if shape else 1
+        return sets.reshape((*shape[:-1], -1))[..., :length].reshape(shape)
+
+    def _symmetric_scales(self, amax: Array) -> Array:
+        """The stored scale nearest to amax / highest.
+
+        Where storing rounds the scale up so far that `highest` is out of reach, and the largest value reached would
+        itself ask for another scale, that one is taken: rounding twice then changes nothing.
+        """
+        scales = self._stored(amax / self.highest)
+        reached = np.rint(np.divide(amax, scales, out=np.zeros_like(amax), where=scales > 0))
+        return self._stored(np.minimum(reached, self.highest) * scales / self.highest)
+
+    def _asymmetric_scales(self, low: Array, high: Array) -> tuple[Array, Array]:
+        scales = self._stored(high / self.highest - low / self.highest)
+        zero_points = np.rint(np.divide(-low, scales, out=np.zeros_like(low), where=scales > 0))
+        return scales, np.clip(zero_points, 0, self.highest)
+
+    def _stored(self, scales: Array) -> Array:
+        """`scales` rounded to the stored type, within its finite range and not to zero."""
+        dtype, _ = _SCALES[self.scale.kind]
+        info = np.finfo(dtype)
+        limited = np.minimum(scales, float(info.max))
+        rounded = limited.astype(dtype).astype(np.float64)
+        return np.where((rounded == 0) & (scales > 0), float(info.smallest_subnormal), rounded)
+
+
+def tensor_scale() -> Scale:
+    """One FP32 scale for the whole array."""
+    return _scale(Granularity.TENSOR, "fp32")
+
+
+def _scale(granularity: Granularity, kind: str, group_size: int = 0) -> Scale:
+    return Scale(granularity=granularity, group_size=group_size, kind=kind, bits=_SCALES[kind][1])
+
+
+def _name(bits: int, signed: bool, scale: Scale) -> str:
+    parts = [f"{'int' if signed else 'uint'}{bits}"]
+    if scale.granularity is Granularity.GROUP:
+        parts.append(f"g{scale.group_size}")
+    elif scale.granularity is not Granularity.TENSOR:
+        parts.append(str(scale.granularity))
+    if scale.zero_point_bits:
+        parts.append("asym")
+        if scale.zero_point_bits != bits:
+            parts.append(f"zp{scale.zero_point_bits}")
+    return ":".join(parts)
+
+
+EXAMPLES = (
+    "int2:g128",
+    "int3:g128",
+    "int4",
+    "int4:channel",
+    "int4:g128",
+    "int4:g128:asym",
+    "int8",
+    "int8:channel",
+    "int8:g128",
+    "int8:head",
+    "int8:token",
+    "int16",
+    "int32",
+    "uint8",
+)
+
+_SPEC = re.compile(r"(u?)int(\d{1,4})((?::[a-z0-9]+)*)")
+_GROUP = re.compile(r"g(\d{1,9})")
+_ZERO_POINT = re.compile(r"zp(\d{1,4})")
+_ROWS = {str(name): name for name in (Granularity.CHANNEL, Granularity.TOKEN, Granularity.HEAD)}
+
+
+def parse(spec: str) -> IntegerFormat | None:
+    """The integer format that `spec` (lower case) names, None when it names none; InputError for a bad option."""
+    match = _SPEC.fullmatch(spec)
+    if match is None:
+        return None
+    signed, bits = match[1] == "", int(match[2])
+    if not 1 <= bits <= MAX_BITS:
+        raise InputError(Problem(message=f"format {spec!r}: integers have 1 to {MAX_BITS} bits (got {bits})"))
+    options = match[3].split(":")[1:]
+    scale = tensor_scale()
+    if options and (parsed := _granularity(options[0], spec)) is not None:
+        scale, options = parsed, options[1:]
+    if options and options[0] == "asym":
+        scale, options = replace(scale, zero_point_bits=_zero_point_bits(spec, options, bits, signed)), options[1:]
+        options = options[1:] if options and _ZERO_POINT.fullmatch(options[0]) else options
+    if options:
+        raise InputError(
+            Problem(
+                message=f"format {spec!r}: option {options[0]!r} is unknown or out of place",
+                hint="int<bits>[:tensor|channel|token|head|g<size>][:asym[:zp<bits>]], for example int4:g128:asym",
+            )
+        )
+    return IntegerFormat(bits, signed=signed, scale=scale)
+
+
+def _granularity(option: str, spec: str) -> Scale | None:
+    if option == str(Granularity.TENSOR):
+        return tensor_scale()
+    if option in _ROWS:
+        return _scale(_ROWS[option], "fp16")
+    match = _GROUP.fullmatch(option)
+    if match is None:
+        return None
+    if int(match[1]) < 1:
+        raise InputError(Problem(message=f"format {spec!r}: a group has at least 1 element (got {option!r})"))
+    return _scale(Granularity.GROUP, "fp16", int(match[1]))
+
+
+def _zero_point_bits(spec: str, options: list[str], bits: int, signed: bool) -> int:
+    if not signed:
+        hint = f"int{bits}:asym has codes 0 to {2**bits - 1} already"
+        raise InputError(Problem(message=f"format {spec!r}: unsigned integers take no zero point", hint=hint))
+    if bits == 1:
+        raise InputError(Problem(message=f"format {spec!r}: asymmetric integers have at least 2 bits (got 1)"))
+    match = _ZERO_POINT.fullmatch(options[1]) if len(options) > 1 else None
+    if match is None:
+        return bits
+    if not bits <= int(match[1]) <= MAX_BITS:
+        message = f"format {spec!r}: the zero point has {bits} to {MAX_BITS} bits (got {match[1]})"
+        raise InputError(Problem(message=message))
+    return int(match[1])

@@ -1,0 +1,100 @@
+"""`archsim.evaluate`: a design on its workload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import archsim
+from archsim.api.design import Design, load_design
+from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.reports.evaluation import Evaluation
+from archsim.sim.records import OpCost
+from archsim.sim.schedule import CostOp, Scheduler, place
+from archsim.sim.totals import trace_cost
+
+if TYPE_CHECKING:
+    from archsim.workloads.op import Op
+
+
+def evaluate(design: Design | str | Path, *, overrides: Sequence[str] = ()) -> Evaluation:
+    """What `design` (a Design, or the path of a design.toml) costs on its workload.
+
+    `overrides` are ``dotted.key=value`` texts as of ``--set``; they apply to a path only.
+
+    Raises:
+        InputError: the design is wrong (every problem at once).
+        InfeasibleError: an op has no mapping that fits the memories.
+    """
+    chosen = design if isinstance(design, Design) else load_design(design, overrides)
+    settings = mapper_settings(chosen)
+    if chosen.simulation.fidelity == "cycle":
+        from archsim.sim.fidelity import check_cycle_fidelity
+
+        check_cycle_fidelity(chosen.accelerator, chosen.simulation.switches)
+    scheduler = Scheduler(
+        accelerator=chosen.accelerator, counting=chosen.simulation.switches, cost_op=_cost_op(chosen, settings)
+    )
+    placements, costs = place(chosen.trace, scheduler, _additive(settings))
+    cost = trace_cost(chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=chosen.warnings)
+    return Evaluation(
+        design_name=chosen.name,
+        resolved=chosen.resolved,
+        accelerator=chosen.accelerator,
+        cost=cost,
+        archsim_version=archsim.__version__,
+    )
+
+
+def mapper_settings(design: Design) -> MapperSettings:
+    """The `[mapper]` table as the mapper takes it."""
+    options = design.mapper
+    flows = () if "any" in options.dataflows else options.dataflows
+    return MapperSettings(
+        objective=options.objective,
+        dataflows=flows,
+        exponents=(options.weights.latency, options.weights.energy),
+    )
+
+
+def _cost_op(design: Design, settings: MapperSettings) -> CostOp:
+    counting = design.simulation.switches
+    simulate = design.simulation.fidelity == "cycle"
+
+    def cost(op: Op, resident: frozenset[str], reserved_bits: float) -> OpCost | None:
+        best = best_mapping(
+            op,
+            design.accelerator,
+            settings,
+            counting,
+            design.accumulator,
+            resident=resident,
+            reserved_bits=reserved_bits,
+        )
+        if not simulate or best is None:
+            return best
+        from archsim.sim.fidelity import cycle_cost
+
+        return cycle_cost(op, design.accelerator, best)
+
+    return cost
+
+
+def _additive(settings: MapperSettings) -> Callable[[OpCost, float, float], float]:
+    """What placement adds up over ops: latency, energy, or for products of both the relative sum (first order)."""
+
+    def value(cost: OpCost, latency_s: float, energy_j: float) -> float:
+        latency = cost.latency_s / latency_s if latency_s else 0.0
+        energy = cost.total_energy_j / energy_j if energy_j else 0.0
+        match settings.objective:
+            case "latency":
+                return latency
+            case "energy":
+                return energy
+            case "edp":
+                return latency + energy
+            case _:
+                return settings.exponents[0] * latency + settings.exponents[1] * energy
+
+    return value

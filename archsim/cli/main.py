@@ -1,0 +1,209 @@
+"""The command line. Commands are declared here and loaded when they run, so that `archsim --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from archsim import __version__
+from archsim.cli.options import Debug, Json, NoFiles, Options, Out, Overrides, Quiet
+from archsim.core.errors import ArchsimError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
+
+app = typer.Typer(
+    name="archsim",
+    help="What an accelerator costs on a quantized or sparse network, and what to change.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"archsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What an accelerator costs on a quantized or sparse network, and what to change."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
+
+
+@app.command()
+def evaluate(
+    design: Annotated[Path, typer.Argument(metavar="DESIGN.toml", help="The design to evaluate.")],
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Evaluate one design on its workload: summary, per-layer table, run folder (default: runs/NAME)."""
+    from archsim.cli.evaluate import run
+
+    run(design, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A design, a run folder or its summary.json.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compare two designs or runs: totals, changed keys, the layers that differ most, and why."""
+    from archsim.cli.compare import run
+
+    run(a, b, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def catalog(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="hardware, models, formats or memories; all when left out.")
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """List what ships: accelerators, models, number formats, memory technologies."""
+    from archsim.cli.catalog import run
+
+    run(kind, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def trace(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A model's name, a trace or topology file, or a config.json.")
+    ],
+    phase: Annotated[str | None, typer.Option(help="prefill, decode, generate or forward.", show_default=False)] = None,
+    batch: Annotated[int | None, typer.Option(help="Sequences or images at once.", show_default=False)] = None,
+    context: Annotated[
+        int | None, typer.Option(help="Prompt tokens, or tokens already cached (decode).", show_default=False)
+    ] = None,
+    output_tokens: Annotated[int | None, typer.Option(help="Tokens to generate.", show_default=False)] = None,
+    json: Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="PATH", help="A .csv or .parquet file, or a folder for both.", show_default=False
+        ),
+    ] = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make a trace: the operations of a network with their MACs, bytes and arithmetic intensity."""
+    from archsim.cli.trace import run
+
+    given = {"phase": phase, "batch": batch, "context": context, "output_tokens": output_tokens}
+    run(source, given, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def schema(
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Print the JSON Schema of design files."""
+    from archsim.cli.schema import run
+
+    run(_options(json, out, no_files, overrides, quiet))
+
+
+def _options(json: bool, out: Path | None, no_files: bool, overrides: list[str] | None, quiet: bool) -> Options:
+    if out is not None and no_files:
+        from archsim.cli.output import warn
+
+        warn("--no-files wins over --out: nothing is written", quiet=quiet)
+    return Options(json=json, out=out, no_files=no_files, overrides=tuple(overrides or ()), quiet=quiet)
+
+
+def main() -> None:
+    """The `archsim` command: runs it and leaves with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Exit code of the command line `arguments`: 0 success, 1 the run failed, 2 wrong input, 130 interrupted."""
+    try:
+        code = app(args=arguments, prog_name="archsim", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:  # the border: whatever escapes becomes a message and an exit code
+        return _report(error, debug="--debug" in arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    from archsim.cli import output
+
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, ArchsimError):
+        output.report_error(error)
+        return error.exit_code
+    if isinstance(error, _USAGE_ERROR):
+        return _report_usage(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        output.error(f"{error.filename}: {error.strerror}")
+        return 1
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    output.error(f"unexpected {what.splitlines()[0]}", None if debug else "run with --debug to see where")
+    return 1
+
+
+def _report_usage(error: Any) -> int:
+    """A mistake in the command line itself, in our words for where to look."""
+    from archsim.cli import output
+
+    command = error.ctx.command_path if error.ctx is not None else "archsim"
+    output.error(error.format_message(), f"see {command} --help")
+    return 2
+
+
+_USAGE_ERROR = typer.BadParameter.__mro__[1]
+"""The parent of every mistake in a command line: typer exports the child only."""
+
+
+def _silence_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not complain about the closed pipe."""
+    import os
+
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())

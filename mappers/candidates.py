@@ -1,0 +1,182 @@
+"""The small legal set the plain mapper tries: tile sizes per GEMM-view group, and spatial unrollings."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.arch.engines.base import SpatialAxis
+from archsim.arch.memory import MemoryLevel
+from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
+
+MAX_TILES = 6000
+"""Tile combinations per search; chains are thinned evenly to stay below (the set never depends on capacities)."""
+MAX_SPATIAL_OPTIONS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """chains: (3 groups, longest chain, 3 dims) tile sizes; spatial slots with their stage, axis, dims and factors."""
+
+    chains: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    slot_stage: NDArray[np.int64]
+    slot_axis: NDArray[np.int64]
+    dims: NDArray[np.int64]
+    factors: NDArray[np.int64]
+
+
+def candidates(problem: Problem) -> Candidates:
+    """All candidates for a problem; `search` combines them with loop orders."""
+    chains = [_chain(problem, group) for group in GROUPS[:3]]
+    repeats = max(1, problem.n_stages - 1)
+    longest = int(MAX_TILES ** (1 / (3 * repeats)) * (1.6 if repeats > 1 else 1.0))
+    chains = _thin(chains, MAX_TILES ** (1 / repeats) * (2.0 if repeats > 1 else 1.0), longest)
+    table = np.ones((3, max(len(chain) for chain in chains), 3), np.int64)
+    for g, chain in enumerate(chains):
+        for i, tile in enumerate(chain):
+            table[g, i, : len(tile)] = tile
+    slots = _slots(problem)
+    options = _spatial_options(problem, slots)
+    return Candidates(
+        chains=table,
+        lengths=np.array([len(chain) for chain in chains], np.int64),
+        slot_stage=np.array([slot[1] for slot in slots], np.int64),
+        slot_axis=np.array([slot[0] for slot in slots], np.int64),
+        dims=np.array([[dim for dim, _ in option] for option in options], np.int64),
+        factors=np.array([[factor for _, factor in option] for option in options], np.int64),
+    )
+
+
+def _group_dims(problem: Problem, group: str) -> tuple[str, ...]:
+    dims: tuple[str, ...] = getattr(problem.op, group)
+    return dims
+
+
+def _unit(problem: Problem, group: str) -> int:
+    """Smallest tile worth trying: what fills the array, for engines with passes."""
+    if not problem.flow[0]:
+        return 1
+    g = GROUPS.index(group)
+    if g == problem.flow[1]:
+        return int(problem.array[0])
+    if g == problem.flow[2]:
+        return int(problem.array[1])
+    return int(max(problem.array))
+
+
+def _chain(problem: Problem, group: str) -> list[tuple[int, ...]]:
+    """Tiles of a group by doubling: the innermost dimension to its full size, then the next, from `_unit` up."""
+    dims = _group_dims(problem, group)
+    sizes = [problem.op.loops[dim] for dim in dims]
+    tile = [1] * len(dims)
+    chain = [tuple(tile)]
+    for i, size in enumerate(sizes):
+        while tile[i] < size:
+            tile[i] = min(2 * tile[i], size)
+            chain.append(tuple(tile))
+    unit = min(_unit(problem, group), math.prod(sizes))
+    big_enough = [step for step in chain if math.prod(step) >= unit]
+    return big_enough or chain[-1:]
+
+
+def _thin(chains: list[list[tuple[int, ...]]], most: float, longest: int) -> list[list[tuple[int, ...]]]:
+    """Drop every other tile of the longest chain (keeping its ends) until the product is at most `most`."""
+    while math.prod(len(chain) for chain in chains) > most and max(map(len, chains)) > 2:
+        which = max(range(3), key=lambda g: len(chains[g]))
+        chain = chains[which]
+        kept = chain[::2]
+        if kept[-1] != chain[-1]:
+            kept = [*kept[:-1], chain[-1]] if len(kept) > 2 else [*kept, chain[-1]]
+        chains = [kept if g == which else chains[g] for g in range(3)]
+    return chains
+
+
+def _stage_of(problem: Problem, finer_than: tuple[str, ...]) -> int:
+    """First stage (from 1) that has a level with instances finer than `finer_than`; else below all stages."""
+    stages = [
+        int(problem.level_stage[i].max())
+        for i, level in enumerate(problem.levels_used)
+        if level.per not in finer_than and not _aggregate(problem, level)
+    ]
+    return max(1, min([stage for stage in stages if stage > 0], default=problem.n_stages))
+
+
+def _aggregate(problem: Problem, level: MemoryLevel) -> bool:
+    """Banks per row or column of an engine with passes act as one memory."""
+    return bool(problem.flow[0]) and level.per not in COARSE
+
+
+def _slots(problem: Problem) -> list[tuple[int, int]]:
+    """(axis, stage) of each spatial slot: core, array, then up to three loops on each of the array's own axes."""
+    slots = [(0, _stage_of(problem, ("chip",))), (1, _stage_of(problem, ("chip", "core")))]
+    if not problem.flow[0]:
+        own = _stage_of(problem, COARSE)
+        for i in range(len(problem.dataflow.axes)):
+            slots += [(len(CHIP_AXES) + i, own)] * 3
+    return slots
+
+
+def _spatial_options(problem: Problem, slots: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Ways to unroll: for cores and arrays one splittable dimension each, for own axes greedy fills in each order."""
+    index = {dim: i for i, dim in enumerate(problem.dims)}
+    choices: list[list[list[tuple[int, int]]]] = []
+    for axis in range(len(CHIP_AXES)):
+        size = problem.axis_sizes[axis]
+        choices.append([[(-1, 1)]] if size == 1 else _splits(problem, index, size))
+    if not problem.flow[0]:
+        for position, axis_record in enumerate(problem.dataflow.axes):
+            choices.append(_fills(problem, axis_record, index, problem.axis_sizes[len(CHIP_AXES) + position]))
+    options = [list(itertools.chain.from_iterable(option)) for option in itertools.product(*choices)]
+    unique = list(dict.fromkeys(tuple(option) for option in options))
+    ranked = sorted(unique, key=lambda option: -_work_per_step(problem, option))
+    return [list(option) for option in ranked[:MAX_SPATIAL_OPTIONS]]
+
+
+def _splits(problem: Problem, index: dict[str, int], size: int) -> list[list[tuple[int, int]]]:
+    """One dimension of the batch, rows or columns shared out over `size` units (never the reduction)."""
+    options: list[list[tuple[int, int]]] = []
+    for group in ("batch", "columns", "rows"):
+        for dim in _group_dims(problem, group):
+            factor = min(size, problem.op.loops[dim])
+            if factor > 1:
+                options.append([(index[dim], factor)])
+    return options or [[(-1, 1)]]
+
+
+def _fills(problem: Problem, axis: SpatialAxis, index: dict[str, int], size: int) -> list[list[tuple[int, int]]]:
+    names = [dim for entry in axis.dims(problem.op.kind) for dim in _expand(problem, entry)]
+    dims = [dim for dim in dict.fromkeys(names) if problem.op.loops[dim] > 1][:4]
+    fills = []
+    for order in itertools.permutations(dims):
+        left = size
+        fill: list[tuple[int, int]] = []
+        for dim in order:
+            factor = min(left, problem.op.loops[dim])
+            if factor > 1 and len(fill) < 3:
+                fill.append((index[dim], factor))
+                left //= factor
+        fills.append((fill + [(-1, 1)] * 3)[:3])
+    return fills or [[(-1, 1)] * 3]
+
+
+def _expand(problem: Problem, entry: str) -> tuple[str, ...]:
+    if entry in GROUPS:
+        return _group_dims(problem, entry)
+    return (entry,) if entry in problem.op.loops else ()
+
+
+def _work_per_step(problem: Problem, option: tuple[tuple[int, int], ...]) -> float:
+    """Mean units at work: iterations over steps in time."""
+    ways = [1] * len(problem.dims)
+    for dim, factor in option:
+        if dim >= 0:
+            ways[dim] *= factor
+    work = 1.0
+    for size, factor in zip(problem.sizes.tolist(), ways, strict=True):
+        work *= size / math.ceil(size / factor)
+    return work

@@ -1,0 +1,319 @@
+"""The plain mapper's loop over a small legal set of mappings, costed by the one cost function."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archsim.core.kernels import kernel
+from archsim.sim.cost_kernels import cost, fits
+from archsim.sim.kernels import ENERGY_PJ, MAX_LOOPS, N_OUT, N_TRAFFIC, TOTAL, Bools, Floats, Ints
+
+LATENCY, ENERGY, EDP, WEIGHTED = 0, 1, 2, 3
+
+
+@kernel
+def build_loops(
+    choice: Ints,
+    orders: Ints,
+    chains: Ints,
+    groups: Ints,
+    sizes: Ints,
+    spatial_stage: Ints,
+    spatial_dim: Ints,
+    spatial_factor: Ints,
+    spatial_axis: Ints,
+    passes: int,
+    stage_position: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    base: Ints,
+) -> int:
+    """Loops of one candidate; returns how many. `stage_position[s]` becomes the loops above stage s's tiles.
+
+    choice[s, g] picks the tile of group g at stage s from chains[g, choice] (one size per dimension of the group);
+    stage 0 holds everything. orders[s] is the group innermost in the loops between stage s and the next.
+    Spatial slot i stands right above the tiles of stage `spatial_stage[i]` (the number of stages: below them all).
+    """
+    n_stages = choice.shape[0]
+    n = 0
+    stage_position[0] = 0
+    for d in range(sizes.shape[0]):
+        base[d] = 1
+    for s in range(n_stages):
+        last = s + 1 == n_stages
+        if last:
+            n = _spatial(
+                n_stages, spatial_stage, spatial_dim, spatial_factor, spatial_axis, n, loop_dim, loop_factor, loop_axis
+            )
+        if last and passes:
+            _base(choice[s], chains, groups, spatial_stage, spatial_dim, spatial_factor, n_stages, base)
+            break
+        if s == 0:
+            for j in range(groups.shape[1]):
+                d = groups[3, j]
+                if d >= 0 and sizes[d] > 1:
+                    below = 1
+                    for i in range(spatial_dim.shape[0]):
+                        if spatial_dim[i] == d:
+                            below *= spatial_factor[i]
+                    loop_dim[n], loop_factor[n], loop_axis[n] = d, (sizes[d] + below - 1) // below, -1
+                    n += 1
+        for step in range(3):
+            g = (orders[s] + 1 + step) % 3
+            for back in range(groups.shape[1]):
+                j = groups.shape[1] - 1 - back
+                d = groups[g, j]
+                if d < 0:
+                    continue
+                outer = sizes[d] if s == 0 else chains[g, choice[s, g], j]
+                if last:
+                    ways = _spatial_factor(n_stages, d, spatial_stage, spatial_dim, spatial_factor)
+                    factor = (outer + ways - 1) // ways
+                else:
+                    inner = chains[g, choice[s + 1, g], j]
+                    inner *= _spatial_factor(s + 1, d, spatial_stage, spatial_dim, spatial_factor)
+                    factor = (outer + inner - 1) // inner
+                if factor > 1:
+                    loop_dim[n], loop_factor[n], loop_axis[n] = d, factor, -1
+                    n += 1
+        if not last:
+            n = _spatial(
+                s + 1, spatial_stage, spatial_dim, spatial_factor, spatial_axis, n, loop_dim, loop_factor, loop_axis
+            )
+            stage_position[s + 1] = n
+    return n
+
+
+@kernel
+def _spatial(
+    stage: int,
+    spatial_stage: Ints,
+    spatial_dim: Ints,
+    spatial_factor: Ints,
+    spatial_axis: Ints,
+    n: int,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+) -> int:
+    for i in range(spatial_dim.shape[0]):
+        if spatial_stage[i] == stage and spatial_dim[i] >= 0 and spatial_factor[i] > 1:
+            loop_dim[n], loop_factor[n], loop_axis[n] = spatial_dim[i], spatial_factor[i], spatial_axis[i]
+            n += 1
+    return n
+
+
+@kernel
+def _spatial_factor(stage: int, d: int, spatial_stage: Ints, spatial_dim: Ints, spatial_factor: Ints) -> int:
+    product = 1
+    for i in range(spatial_dim.shape[0]):
+        if spatial_stage[i] == stage and spatial_dim[i] == d:
+            product *= spatial_factor[i]
+    return product
+
+
+@kernel
+def _base(
+    choice: Ints,
+    chains: Ints,
+    groups: Ints,
+    spatial_stage: Ints,
+    spatial_dim: Ints,
+    spatial_factor: Ints,
+    n_stages: int,
+    base: Ints,
+) -> None:
+    """Array tile: the innermost stage's tile, shared out over arrays where the spatial loops lie below it."""
+    for g in range(3):
+        for j in range(groups.shape[1]):
+            d = groups[g, j]
+            if d < 0:
+                continue
+            ways = _spatial_factor(n_stages, d, spatial_stage, spatial_dim, spatial_factor)
+            base[d] = (chains[g, choice[g], j] + ways - 1) // ways
+
+
+@kernel
+def _score(objective: int, cycles: float, energy_pj: float, weights: Floats) -> float:
+    if objective == LATENCY:
+        return cycles
+    if objective == ENERGY:
+        return energy_pj
+    if objective == EDP:
+        return cycles * energy_pj
+    return cycles ** weights[0] * energy_pj ** weights[1]
+
+
+@kernel
+def search(
+    sizes: Ints,
+    relevant: Bools,
+    windows: Ints,
+    groups: Ints,
+    flow: Ints,
+    array: Ints,
+    timing: Floats,
+    count: Floats,
+    multicast: Bools,
+    levels: Floats,
+    bits: Floats,
+    read_pj: Floats,
+    write_pj: Floats,
+    operand_bw: Floats,
+    level_stage: Ints,
+    resident: Bools,
+    chains: Ints,
+    chain_lengths: Ints,
+    spatial_stage: Ints,
+    spatial_dims: Ints,
+    spatial_factors: Ints,
+    spatial_axis: Ints,
+    n_axes: int,
+    objective: int,
+    weights: Floats,
+    fixed_pj: float,
+    leak_pj_per_cycle: float,
+    best_choice: Ints,
+    best_orders: Ints,
+    counters: Ints,
+) -> int:
+    """Best candidate by score, ties by the other of time and energy, then by order of enumeration.
+
+    level_stage[level, operand] is the stage whose tile the level holds (-1: not used; resident operands stand at
+    position 0 of their level). Returns the index of the best spatial choice, or -1 when nothing fits.
+    counters: [0] evaluated, [1] rejected for capacity.
+    """
+    n_stages = best_choice.shape[0]
+    n_dims = sizes.shape[0]
+    n_levels = levels.shape[0]
+    loop_dim = np.zeros(MAX_LOOPS, np.int64)
+    loop_factor = np.ones(MAX_LOOPS, np.int64)
+    loop_axis = np.full(MAX_LOOPS, -1, np.int64)
+    base = np.ones(n_dims, np.int64)
+    tile = np.ones(n_dims, np.int64)
+    position = np.zeros(n_stages, np.int64)
+    tiles = np.full((n_levels, 3), -1, np.int64)
+    none = np.zeros(n_axes, np.bool_)
+    shared = np.zeros(n_axes, np.bool_)
+    together = np.ones(n_axes, np.bool_)
+    folds = np.zeros((3, 7), np.int64)
+    n_tiles = np.ones(3, np.int64)
+    used = np.ones(n_levels)
+    steps = np.ones(n_levels)
+    traffic = np.zeros((N_TRAFFIC, n_levels, 3))
+    out = np.zeros(N_OUT)
+    choice = np.zeros((n_stages, 3), np.int64)
+    orders = np.zeros(n_stages, np.int64)
+    n_orders = n_stages - 1 if flow[0] else n_stages
+    total_tiles = 1
+    for _ in range(1, n_stages):
+        total_tiles *= chain_lengths[0] * chain_lengths[1] * chain_lengths[2]
+    total_orders = 3**n_orders
+    best = -1
+    best_score = np.inf
+    best_second = np.inf
+    for option in range(spatial_dims.shape[0]):
+        for index in range(total_tiles):
+            rest = index
+            nested = True
+            for s in range(1, n_stages):
+                for g in range(3):
+                    choice[s, g] = rest % chain_lengths[g]
+                    rest //= chain_lengths[g]
+                    if s > 1 and choice[s, g] > choice[s - 1, g]:
+                        nested = False
+            if not nested:
+                continue
+            for order in range(total_orders):
+                rest = order
+                for s in range(n_orders):
+                    orders[s] = rest % 3
+                    rest //= 3
+                n_loops = build_loops(
+                    choice,
+                    orders,
+                    chains,
+                    groups,
+                    sizes,
+                    spatial_stage,
+                    spatial_dims[option],
+                    spatial_factors[option],
+                    spatial_axis,
+                    flow[0],
+                    position,
+                    loop_dim,
+                    loop_factor,
+                    loop_axis,
+                    base,
+                )
+                for level in range(n_levels):
+                    for operand in range(3):
+                        stage = level_stage[level, operand]
+                        tiles[level, operand] = -1 if stage < 0 else position[stage]
+                        if resident[level, operand]:
+                            tiles[level, operand] = 0
+                counters[0] += 1
+                if not fits(
+                    sizes,
+                    base,
+                    loop_dim,
+                    loop_factor,
+                    loop_axis,
+                    n_loops,
+                    relevant,
+                    windows,
+                    tiles,
+                    groups,
+                    flow,
+                    array,
+                    levels,
+                    bits,
+                    none,
+                    tile,
+                ):
+                    counters[1] += 1
+                    if order == 0 and flow[0] and n_stages == 2:
+                        break
+                    continue
+                cost(
+                    sizes,
+                    base,
+                    loop_dim,
+                    loop_factor,
+                    loop_axis,
+                    n_loops,
+                    relevant,
+                    windows,
+                    tiles,
+                    groups,
+                    flow,
+                    array,
+                    timing,
+                    count,
+                    multicast,
+                    levels,
+                    bits,
+                    read_pj,
+                    write_pj,
+                    operand_bw,
+                    none,
+                    shared,
+                    together,
+                    tile,
+                    folds,
+                    n_tiles,
+                    used,
+                    steps,
+                    traffic,
+                    out,
+                )
+                cycles = np.ceil(out[TOTAL])
+                energy = out[ENERGY_PJ] + fixed_pj + leak_pj_per_cycle * cycles
+                score = _score(objective, cycles, energy, weights)
+                second = energy if objective == LATENCY else cycles
+                if score < best_score or (score == best_score and second < best_second):
+                    best, best_score, best_second = option, score, second
+                    best_choice[:] = choice
+                    best_orders[:] = orders
+    return best

@@ -1,0 +1,107 @@
+"""The JSON document of an evaluation, `archsim.evaluation/1`: keys and meaning are a contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archsim.reports.values import known_sum, plain, ratio
+
+if TYPE_CHECKING:
+    from archsim.sim.records import LayerCost, OpCost, TraceCost
+
+SCHEMA = "archsim.evaluation/1"
+OPERATIONS_PER_MAC = 2
+"""One multiplication and one addition: the convention behind every TOPS figure."""
+
+
+def evaluation_document(*, design_name: str, archsim_version: str, cost: TraceCost) -> dict[str, Any]:
+    """The whole document: totals of the trace, then each layer with the values of one occurrence."""
+    document = {
+        "schema": SCHEMA,
+        "design": design_name,
+        "archsim": archsim_version,
+        "totals": totals(cost),
+        "energy_j": dict(cost.energy_j),
+        "area_mm2": dict(cost.area_mm2),
+        "layers": [_layer(layer) for layer in cost.layers],
+        "warnings": list(cost.warnings),
+        "estimates": list(cost.estimates),
+    }
+    cleaned: dict[str, Any] = plain(document)
+    return cleaned
+
+
+def totals(cost: TraceCost) -> dict[str, Any]:
+    """Totals of the trace. Energy and area sum the components that have figures; without any they are None.
+
+    power_w = energy / latency; edp_js = energy x latency; tops = 2 x MACs / latency / 1e12; tops_per_w = tops / power.
+    """
+    energy_j = known_sum(cost.energy_j)
+    latency_s = cost.latency_s
+    power_w = ratio(energy_j, latency_s)
+    tops = ratio(OPERATIONS_PER_MAC * cost.macs / 1e12, latency_s)
+    values = {
+        "latency_s": latency_s,
+        "cycles": cost.cycles,
+        "energy_j": energy_j,
+        "area_mm2": known_sum(cost.area_mm2),
+        "power_w": power_w,
+        "edp_js": None if energy_j is None else energy_j * latency_s,
+        "macs": cost.macs,
+        "utilization": cost.utilization,
+        "dram_bytes": cost.dram_bytes,
+        "peak_memory_bytes": cost.peak_memory_bytes,
+        "throughput_per_s": cost.throughput_per_s,
+        "tops": tops,
+        "tops_per_w": ratio(tops, power_w),
+        "ttft_s": cost.ttft_s,
+        "tpot_s": cost.tpot_s,
+        "accuracy": None,
+        "resources": dict(cost.resources),
+    }
+    cleaned: dict[str, Any] = plain(values)
+    return cleaned
+
+
+def _layer(layer: LayerCost) -> dict[str, Any]:
+    cost = layer.cost
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "phase": layer.phase,
+        "count": layer.count,
+        "dims": dict(layer.dims),
+        "formats": {operand: layer.formats.get(operand) for operand in ("weights", "inputs", "outputs")},
+        "macs": cost.macs,
+        "cycles": cost.cycles,
+        "compute_cycles": cost.compute_cycles,
+        "stall_cycles": cost.stall_cycles,
+        "latency_s": cost.latency_s,
+        "energy_j": cost.total_energy_j,
+        "utilization": cost.utilization,
+        "compute_utilization": cost.compute_utilization,
+        "mapping_utilization": cost.mapping_utilization,
+        "bound": cost.bound,
+        "dram_bytes": cost.dram_bytes,
+        "traffic": _traffic(cost),
+        "stalls": [
+            {"cause": stall.cause, "level": stall.level, "operand": stall.operand, "cycles": stall.cycles}
+            for stall in cost.stalls
+        ],
+        "mapping": None if cost.mapping is None else cost.mapping.as_dict(),
+    }
+
+
+def _traffic(cost: OpCost) -> list[dict[str, Any]]:
+    return [
+        {
+            "level": record.level,
+            "operand": record.operand,
+            "reads": record.reads,
+            "fills": record.fills,
+            "updates": record.updates,
+            "instances": record.instances,
+            "energy_j": record.energy_j,
+        }
+        for record in cost.traffic
+    ]

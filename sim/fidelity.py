@@ -1,0 +1,140 @@
+"""`fidelity = "cycle"`: compute cycles from the PE-level simulator in place of the closed form's."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from itertools import product
+
+from archsim.arch.accelerator import Accelerator
+from archsim.arch.engines.systolic import SystolicEngine
+from archsim.arch.formats import ArithmeticKind
+from archsim.core.errors import InputError, Problem
+from archsim.sim.conventions import Counting
+from archsim.sim.cycle import estimate_gemm_cycles
+from archsim.sim.mapping import Mapping
+from archsim.sim.records import OpCost
+from archsim.workloads.op import Op
+
+
+def check_cycle_fidelity(accelerator: Accelerator, counting: Counting) -> None:
+    """InputError when the cycle simulator cannot stand in for the closed form of this design."""
+    problems = []
+    if not isinstance(accelerator.engine, SystolicEngine):
+        message = f"'cycle' simulates kind = \"systolic\" (got {accelerator.kind!r})"
+        problems.append(Problem(key="simulation.fidelity", message=message, hint="use fidelity = 'analytic'"))
+    elif accelerator.engine.unit.lanes != 1 or any(rate != 1 for rate in accelerator.engine.unit.rates.values()):
+        message = "'cycle' simulates one MAC per PE and cycle (the design gives lanes or rates)"
+        problems.append(Problem(key="simulation.fidelity", message=message, hint="use fidelity = 'analytic'"))
+    if counting != Counting():
+        message = "'cycle' counts what the array does; the convention's switches ask for other counts"
+        problems.append(Problem(key="simulation.fidelity", message=message, hint="use convention = 'archsim'"))
+    if problems:
+        raise InputError(problems)
+
+
+def cycle_cost(op: Op, accelerator: Accelerator, cost: OpCost) -> OpCost:
+    """`cost` with the compute cycles that the simulated array takes for the same mapping; stalls stay.
+
+    Every distinct array tile is simulated with seeded operands of the op's kind (whole, or sampled folds above the
+    simulator's limit) and its product checked; tiles follow one another. Energy of time (leakage, idle) scales along.
+    """
+    engine, mapping = accelerator.engine, cost.mapping
+    assert isinstance(engine, SystolicEngine)
+    assert mapping is not None
+    fmt = op.inputs.format
+    kind = "floats" if fmt is not None and fmt.arithmetic.kind is ArithmeticKind.FLOAT else "integers"
+    compute = sum(
+        times * _tile_cycles(m, n, k, engine, mapping.dataflow, kind)
+        for (m, n, k), times in sorted(array_tiles(op, mapping).items())
+    )
+    cycles = compute + cost.stall_cycles
+    scale = cycles / cost.cycles
+    energy = {name: joules * scale if name in ("leakage", "idle") else joules for name, joules in cost.energy_j.items()}
+    peak = cost.macs / cost.utilization / cost.cycles if cost.utilization else 0.0
+    return replace(
+        cost,
+        cycles=cycles,
+        compute_cycles=compute,
+        latency_s=cycles / accelerator.clock_hz,
+        energy_j=energy,
+        utilization=cost.macs / (peak * cycles) if peak else None,
+        compute_utilization=cost.macs / (peak * compute) if peak else None,
+    )
+
+
+def _tile_cycles(m: int, n: int, k: int, engine: SystolicEngine, dataflow: str, kind: str) -> int:
+    return _simulated(
+        m, n, k, engine.rows, engine.columns, dataflow, engine.fold_overlap, engine.weight_double_buffer, kind
+    )
+
+
+@cache
+def _simulated(
+    m: int,
+    n: int,
+    k: int,
+    rows: int,
+    cols: int,
+    dataflow: str,
+    fold_overlap: bool,
+    weight_double_buffer: bool,
+    kind: str,
+) -> int:
+    return estimate_gemm_cycles(
+        m,
+        n,
+        k,
+        rows=rows,
+        cols=cols,
+        dataflow=dataflow,  # type: ignore[arg-type]
+        fold_overlap=fold_overlap,
+        weight_double_buffer=weight_double_buffer,
+        operands=kind,  # type: ignore[arg-type]
+    ).cycles
+
+
+def array_tiles(op: Op, mapping: Mapping) -> Counter[tuple[int, int, int]]:
+    """How many array tiles of each (m, n, k) one array works through, one after the other."""
+    sizes = {dim: _dimension_tiles(dim, size, mapping) for dim, size in op.loops.items()}
+    groups = [_flattened(sizes, dims) for dims in (op.rows, op.columns, op.reduction)]
+    batches = sum(_flattened(sizes, op.batch).values())
+    tiles: Counter[tuple[int, int, int]] = Counter()
+    for (m, i), (n, j), (k, l) in product(*(group.items() for group in groups)):
+        tiles[m, n, k] += i * j * l * batches
+    return tiles
+
+
+def _dimension_tiles(dim: str, size: int, mapping: Mapping) -> Counter[int]:
+    """Tile sizes of one dimension: every loop in time cuts, a spatial loop leaves the largest share."""
+    pieces = Counter({size: 1})
+    loops = [loop for loop in mapping.loops if loop.dim == dim]
+    inside = mapping.array_tile.get(dim, 1) * math.prod(loop.factor for loop in loops)
+    for loop in loops:
+        inside //= loop.factor
+        cut: Counter[int] = Counter()
+        for piece, times in pieces.items():
+            if loop.axis is not None:
+                cut[min(piece, inside)] += times
+                continue
+            whole, rest = divmod(piece, inside)
+            if whole:
+                cut[inside] += whole * times
+            if rest:
+                cut[rest] += times
+        pieces = cut
+    return pieces
+
+
+def _flattened(sizes: dict[str, Counter[int]], dims: tuple[str, ...]) -> Counter[int]:
+    """Tiles of a group of dimensions taken as one."""
+    result = Counter({1: 1})
+    for dim in dims:
+        combined: Counter[int] = Counter()
+        for left, i in result.items():
+            for right, j in sizes[dim].items():
+                combined[left * right] += i * j
+        result = combined
+    return result

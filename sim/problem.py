@@ -1,0 +1,258 @@
+"""One op on one accelerator as the flat arrays the cost kernels take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from archsim.arch.accelerator import Accelerator
+from archsim.arch.engines.base import Dataflow, PassTiming
+from archsim.arch.formats import Format
+from archsim.arch.memory import MemoryLevel
+from archsim.sim.conventions import Counting
+from archsim.sim.kernels import Bools, Floats, Ints
+from archsim.workloads.op import OPERANDS, Op
+
+
+GROUPS = ("rows", "columns", "reduction", "batch")
+CHIP_AXES = ("core", "array")
+"""Axes that every engine has besides its own: cores of the chip and arrays of a core."""
+COARSE = ("chip", "core", "array")
+"""Where a memory may sit outside an array."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Arrays for the kernels (shapes: D dimensions, L levels, A axes), with the names they stand for.
+
+    Levels are the memories that serve some operand of the op and stand outside the PEs of an engine with passes.
+    """
+
+    op: Op
+    dataflow: Dataflow
+    dims: tuple[str, ...]
+    levels_used: tuple[MemoryLevel, ...]
+    axis_names: tuple[str, ...]
+    axis_sizes: tuple[int, ...]
+    sizes: Ints
+    relevant: Bools
+    windows: Ints
+    groups: Ints
+    flow: Ints
+    array: Ints
+    timing: Floats
+    count: Floats
+    multicast: Bools
+    levels: Floats
+    bits: Floats
+    read_pj: Floats
+    write_pj: Floats
+    operand_bw: Floats
+    level_stage: Ints
+    resident: Bools
+    n_stages: int
+    peak_macs_per_cycle: float
+
+
+def element_bits(fmt: Format | None) -> float:
+    """Stored bits of one element with its share of metadata; a format must have been assigned."""
+    if fmt is None:
+        raise ValueError("an operand has no format: apply a quantization policy first")
+    return float(fmt.bits_per_element)
+
+
+def build_problem(
+    op: Op,
+    accelerator: Accelerator,
+    dataflow: Dataflow,
+    counting: Counting,
+    accumulator: Format,
+    *,
+    resident: frozenset[str] = frozenset(),
+    reserved_bits: float = 0.0,
+) -> Problem:
+    """The arrays for `op`, with the operands in `resident` kept whole in the outermost on-chip level that serves them.
+
+    `reserved_bits` of that level are taken by other tensors.
+    """
+    dims = tuple(op.loops)
+    index = {dim: i for i, dim in enumerate(dims)}
+    passes = bool(dataflow.stream)
+    used = tuple(level for level in accelerator.memories if _serves_some(level, op) and not (passes and _in_pe(level)))
+    axes = (*dataflow.axes,)
+    bits = _bits(op, accumulator)
+    engine = accelerator.engine
+    weights, inputs = op.weights.format, op.inputs.format
+    assert weights is not None
+    assert inputs is not None
+    rate = engine.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic)
+    stages, n_stages = level_stages(used, op)
+    home: Bools = _resident_levels(used, op, resident)
+    level_stage = np.where(home.any(axis=0)[None, :] & ~_below(home), -1, stages)
+    levels = _levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0)
+    per_pe = accelerator.units // engine.arrays // accelerator.cores
+    return Problem(
+        op=op,
+        dataflow=dataflow,
+        dims=dims,
+        levels_used=used,
+        axis_names=(*CHIP_AXES, *(axis.name for axis in axes)),
+        axis_sizes=(accelerator.cores, engine.arrays, *(axis.size for axis in axes)),
+        sizes=np.array([op.loops[dim] for dim in dims], np.int64),
+        relevant=np.array([[dim in op.operand(name).dims for dim in dims] for name in OPERANDS], np.bool_),
+        windows=_windows(op, index),
+        groups=_groups(op, index),
+        flow=_flow(dataflow),
+        array=np.array([axis.size for axis in axes[:2]] + [1] * (2 - len(axes[:2])), np.int64),
+        timing=timing_array(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
+        count=_count(counting),
+        multicast=_multicast(dataflow),
+        levels=levels,
+        bits=bits,
+        read_pj=np.array([[level.read_energy.per_element_pj(b) for b in bits] for level in used]),
+        write_pj=np.array([[level.write_energy.per_element_pj(b) for b in bits] for level in used]),
+        operand_bw=np.array([[dict(level.operand_bits_per_cycle).get(n, 0.0) for n in OPERANDS] for level in used]),
+        level_stage=level_stage,
+        resident=home,
+        n_stages=n_stages,
+        peak_macs_per_cycle=per_pe * engine.arrays * accelerator.cores * rate,
+    )
+
+
+def _in_pe(level: MemoryLevel) -> bool:
+    return level.per == "pe"
+
+
+def _serves_some(level: MemoryLevel, op: Op) -> bool:
+    return any(level.serves(name, op.operand(name).role.value) for name in OPERANDS)
+
+
+def _bits(op: Op, accumulator: Format) -> Floats:
+    return np.array([*(element_bits(op.operand(name).format) for name in OPERANDS), element_bits(accumulator)])
+
+
+def level_stages(levels: tuple[MemoryLevel, ...], op: Op) -> tuple[Ints, int]:
+    """Stage of each level and operand (-1: not served), and the number of stages.
+
+    Adjacent levels with disjoint operands are siblings and share a stage. The outermost stage holds everything.
+    """
+    stages = np.full((len(levels), 3), -1, np.int64)
+    stage, taken = 0, set[str]()
+    for i, level in enumerate(levels):
+        served = {name for name in OPERANDS if level.serves(name, op.operand(name).role.value)}
+        if served & taken:
+            stage, taken = stage + 1, set()
+        taken |= served
+        for j, name in enumerate(OPERANDS):
+            if name in served:
+                stages[i, j] = stage
+    return stages, stage + 1
+
+
+def _resident_levels(levels: tuple[MemoryLevel, ...], op: Op, resident: frozenset[str]) -> Bools:
+    """Which level is home to each resident operand: the outermost on-chip one."""
+    home = np.zeros((len(levels), 3), np.bool_)
+    for j, name in enumerate(OPERANDS):
+        if name not in resident:
+            continue
+        for i, level in enumerate(levels):
+            if not level.off_chip and level.serves(name, op.operand(name).role.value):
+                home[i, j] = True
+                break
+    return home
+
+
+def _below(home: Bools) -> Bools:
+    """True for levels at or inside an operand's home."""
+    return np.asarray(np.logical_or.accumulate(home, axis=0))
+
+
+def _levels(levels: tuple[MemoryLevel, ...], reserved_bits: float, arrays: int) -> Floats:
+    """Level table. With `arrays` above 0, banks per row or column of an array act as one memory of their sum."""
+    rows = []
+    first_on_chip = next((level for level in levels if not level.off_chip), None)
+    for level in levels:
+        reserved = reserved_bits if level is first_on_chip else 0.0
+        banks = level.instances // arrays if arrays and level.per not in COARSE else 1
+        rows.append(
+            (
+                level.capacity_bits * banks,
+                level.read_bits_per_cycle * banks,
+                level.write_bits_per_cycle * banks,
+                float(level.shared_ports),
+                float(level.double_buffer),
+                float(level.off_chip),
+                reserved,
+            )
+        )
+    return np.array(rows, np.float64)
+
+
+def _windows(op: Op, index: dict[str, int]) -> Ints:
+    windows = np.full((2, 4), -1, np.int64)
+    sliding = [axis for axis in op.inputs.axes if len(axis) == 2]
+    for i, (first, second) in enumerate(sliding):
+        windows[i] = (index[first.dim], first.coefficient, index[second.dim], second.coefficient)
+    return windows
+
+
+def _groups(op: Op, index: dict[str, int]) -> Ints:
+    groups = np.full((4, 3), -1, np.int64)
+    for i, name in enumerate(GROUPS):
+        members: tuple[str, ...] = getattr(op, name)
+        for j, dim in enumerate(members):
+            groups[i, j] = index[dim]
+    return groups
+
+
+def _flow(dataflow: Dataflow) -> Ints:
+    if not dataflow.stream:
+        return np.array([0, 0, 1, 2, -1], np.int64)
+    row, column = (GROUPS.index(axis.gemm_dims[0]) for axis in dataflow.axes[:2])
+    return np.array(
+        [1, row, column, GROUPS.index(dataflow.stream), OPERANDS.index(dataflow.stationary)],
+        np.int64,
+    )
+
+
+def timing_array(timing: PassTiming, counting: Counting, rate: float, *, output_stationary: bool) -> Floats:
+    if not counting.os_drain and output_stationary:
+        timing = replace(timing, skew_rows=0)
+    design = counting.overlap == "design"
+    return np.array(
+        [
+            timing.step_cycles / rate,
+            timing.load_used_rows,
+            timing.skew_rows,
+            timing.skew_used_rows,
+            timing.skew_used_columns,
+            timing.skew_constant,
+            timing.drain_interval_used_rows,
+            float(timing.hide_load and design),
+            float(timing.hide_skew and design),
+        ]
+    )
+
+
+def _count(counting: Counting) -> Floats:
+    return np.array(
+        [
+            float(counting.edge_folds == "full"),
+            float(counting.last_cycle == "index"),
+            float(counting.psum_rereads),
+            float(counting.os_stray_writes),
+            float(counting.memory_stalls),
+            float(counting.first_partial_read),
+        ]
+    )
+
+
+def _multicast(dataflow: Dataflow) -> Bools:
+    """[operand, axis]: one access serves every unit along the axis. Cores and arrays share reads, and never sums."""
+    rows = []
+    for name in OPERANDS:
+        chip = [name != "outputs"] * len(CHIP_AXES)
+        own = [name in (axis.reduce if name == "outputs" else axis.multicast) for axis in dataflow.axes]
+        rows.append(chip + own)
+    return np.array(rows, np.bool_)

@@ -1,0 +1,187 @@
+"""The schedule of a trace: ops one after the other, activations kept on chip between them where they fit.
+
+Placement is greedy in program order. A tensor may stay in the outermost on-chip level that serves both inputs and
+outputs, from the op that makes it to the last that reads it; it does when every op on the way still has a mapping and
+the objective over those ops improves. Equal ops under equal placement are costed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+
+from archsim.arch.accelerator import Accelerator
+from archsim.arch.memory import MemoryLevel
+from archsim.core.errors import InfeasibleError, InputError, Problem
+from archsim.sim.conventions import Counting
+from archsim.sim.problem import element_bits
+from archsim.sim.records import OpCost
+from archsim.sim.vector import vector_cost
+from archsim.workloads.op import AnyOp, Op, Transfer, VectorOp
+from archsim.workloads.trace import Trace
+
+CostOp = Callable[[Op, frozenset[str], float], OpCost | None]
+"""(op, operands resident on chip, bits of that level taken by other tensors) -> best cost, None when nothing fits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpPlacement:
+    """What of one op stays on chip: which operands, the share of a vector op's reads, and what else is held."""
+
+    inputs: tuple[bool, ...] = ()
+    """For each op it reads from: whether that output is on chip."""
+    outputs: bool = False
+    reserved_bits: float = 0.0
+
+    @property
+    def operands(self) -> frozenset[str]:
+        """Resident operands of a GEMM-like op; its `inputs` come from the first op it reads."""
+        names = (("inputs", bool(self.inputs and self.inputs[0])), ("outputs", self.outputs))
+        return frozenset(name for name, resident in names if resident)
+
+    @property
+    def input_fraction(self) -> float:
+        return sum(self.inputs) / len(self.inputs) if self.inputs else 0.0
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Costs ops under placements, remembering what it has costed."""
+
+    accelerator: Accelerator
+    counting: Counting
+    cost_op: CostOp
+    memo: dict[Hashable, OpCost | None] = field(default_factory=dict)
+
+    def cost(self, op: AnyOp, placement: OpPlacement) -> OpCost | None:
+        """Cost of one occurrence; None when no mapping fits beside what the placement holds."""
+        if isinstance(op, Transfer):
+            raise InputError(Problem(message=f"op {op.name!r} transfers over link {op.link!r}: no links are defined"))
+        key = (signature(op), placement)
+        if key not in self.memo:
+            self.memo[key] = self._cost(op, placement)
+        return self.memo[key]
+
+    def _cost(self, op: Op | VectorOp, placement: OpPlacement) -> OpCost | None:
+        if isinstance(op, VectorOp):
+            return vector_cost(
+                op,
+                self.accelerator,
+                self.counting,
+                resident_inputs=placement.input_fraction,
+                resident_outputs=placement.outputs,
+            )
+        return self.cost_op(op, placement.operands, placement.reserved_bits)
+
+
+def signature(op: AnyOp) -> Hashable:
+    """What decides an op's cost, and no more: equal signatures cost the same."""
+    if isinstance(op, Op):
+        operands = ((o.axes, o.role, o.format, o.sparsity) for o in (op.inputs, op.weights, op.outputs))
+        return (op.kind, tuple(op.loops.items()), *operands)
+    return replace(op, name="", count=1, after=None, phase="forward")
+
+
+def place(
+    trace: Trace, scheduler: Scheduler, additive: Callable[[OpCost, float, float], float]
+) -> tuple[list[OpPlacement], list[OpCost]]:
+    """Placement and cost of every op. `additive(cost, total_latency, total_energy)` is what placement minimises."""
+    producers, consumers = dependencies(trace)
+    placements = [OpPlacement(inputs=(False,) * len(sources)) for sources in producers]
+    costs = [_must(scheduler, op, placement) for op, placement in zip(trace.ops, placements, strict=True)]
+    home = home_level(scheduler.accelerator)
+    if home is None or scheduler.counting.tiling == "whole-layer":
+        return placements, costs
+    latency = sum(cost.latency_s * op.count for op, cost in zip(trace.ops, costs, strict=True))
+    energy = sum(cost.total_energy_j * op.count for op, cost in zip(trace.ops, costs, strict=True))
+
+    def value(i: int, cost: OpCost) -> float:
+        return additive(cost, latency, energy) * trace.ops[i].count
+
+    capacity = home.capacity_bits * (home.instances if home.per != "chip" else 1)
+    for i, readers in enumerate(consumers):
+        bits = output_bits(trace.ops[i])
+        if not readers or bits > capacity:
+            continue
+        changed = _with_resident(placements, producers, i, readers, bits)
+        trial = {j: scheduler.cost(trace.ops[j], placement) for j, placement in changed.items()}
+        if any(cost is None for cost in trial.values()):
+            continue
+        found = {j: cost for j, cost in trial.items() if cost is not None}
+        if sum(value(j, cost) for j, cost in found.items()) < sum(value(j, costs[j]) for j in found):
+            for j, cost in found.items():
+                placements[j], costs[j] = changed[j], cost
+    return placements, costs
+
+
+def _must(scheduler: Scheduler, op: AnyOp, placement: OpPlacement) -> OpCost:
+    cost = scheduler.cost(op, placement)
+    if cost is None:
+        held = ", ".join(
+            f"{level.name} {level.capacity_bits / 8 / 1024:g} KiB"
+            for level in scheduler.accelerator.memories
+            if level.capacity_bits != float("inf")
+        )
+        raise InfeasibleError(
+            f"op {op.name!r}: no tile fits the memories ({held}); "
+            "the smallest tile must fill the array: enlarge a memory, shrink the array or use narrower formats"
+        )
+    return cost
+
+
+def _with_resident(
+    placements: list[OpPlacement], producers: list[tuple[int, ...]], i: int, readers: tuple[int, ...], bits: float
+) -> dict[int, OpPlacement]:
+    """The placements that change when op i's output stays on chip until its last reader."""
+    changed = {i: replace(placements[i], outputs=True)}
+    for j in range(i + 1, max(readers) + 1):
+        placement = placements[j]
+        if j in readers:
+            inputs = tuple(
+                resident or source == i for resident, source in zip(placement.inputs, producers[j], strict=True)
+            )
+            placement = replace(placement, inputs=inputs)
+            beside = bool(producers[j]) and producers[j][0] != i
+        else:
+            beside = True
+        if beside:
+            placement = replace(placement, reserved_bits=placement.reserved_bits + bits)
+        changed[j] = placement
+    return changed
+
+
+def dependencies(trace: Trace) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """For each op the ops it reads from and the later ops that read it, by index."""
+    index: dict[str, int] = {}
+    producers: list[tuple[int, ...]] = []
+    for i, op in enumerate(trace.ops):
+        if op.after is None:
+            producers.append((i - 1,) if i else ())
+        else:
+            producers.append(tuple(index[name] for name in op.after if name in index))
+        index[op.name] = i
+    readers: list[list[int]] = [[] for _ in trace.ops]
+    for i, sources in enumerate(producers):
+        for source in dict.fromkeys(sources):
+            readers[source].append(i)
+    return producers, [tuple(found) for found in readers]
+
+
+def home_level(accelerator: Accelerator) -> MemoryLevel | None:
+    """The outermost on-chip level, when it serves both inputs and outputs: where activations can stay."""
+    for level in accelerator.memories:
+        if not level.off_chip:
+            both = level.serves("inputs", "activation") and level.serves("outputs", "activation")
+            return level if both and level.per == "chip" else None
+    return None
+
+
+def output_bits(op: AnyOp) -> float:
+    """Stored bits of an op's result."""
+    match op:
+        case Op():
+            return op.elements("outputs") * element_bits(op.outputs.format)
+        case VectorOp():
+            return op.elements * element_bits(op.format)
+        case Transfer():
+            return op.bytes * 8.0

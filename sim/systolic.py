@@ -1,0 +1,54 @@
+"""Closed-form cycles of one GEMM on one systolic array, without memories: what the cycle simulator must agree with."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from archsim.arch.engines.systolic import SystolicEngine
+from archsim.arch.engines.units import UnitModel
+from archsim.core.errors import InputError, Problem
+from archsim.sim.conventions import counting
+from archsim.sim.kernels import group_folds, pass_cycles
+from archsim.sim.problem import GROUPS, timing_array
+
+
+def gemm_cycles(
+    m: int,
+    n: int,
+    k: int,
+    *,
+    rows: int,
+    cols: int,
+    dataflow: str,
+    fold_overlap: bool = False,
+    weight_double_buffer: bool = False,
+) -> int:
+    """Cycles from the first operand entering to the last result leaving, for C[m,n] = A[m,k] B[k,n].
+
+    The same kernel that costs whole layers; no memory stalls. See docs/cost-model.md, "passes".
+    """
+    for name, value in (("m", m), ("n", n), ("k", k)):
+        if value < 1:
+            raise InputError(Problem(key=name, message=f"must be at least 1 (got {value})"))
+    engine = SystolicEngine(
+        rows=rows,
+        columns=cols,
+        permitted=(dataflow,),
+        fold_overlap=fold_overlap,
+        weight_double_buffer=weight_double_buffer,
+        unit=UnitModel(node_nm=45),
+    )
+    flow = engine.dataflows[0]
+    sizes = np.array([m, n, k], np.int64)
+    groups = [GROUPS.index(axis.gemm_dims[0]) for axis in flow.axes] + [GROUPS.index(flow.stream)]
+    folds = np.zeros((3, 7), np.int64)
+    nothing = np.zeros(1, np.int64)
+    for out, group, unit in zip(folds, groups, (rows, cols, 1), strict=True):
+        members = np.array([group, -1, -1], np.int64)
+        group_folds(members, unit, sizes, sizes, nothing, nothing, nothing, 0, np.ones(1, np.bool_), out)
+    timing = timing_array(flow.timing, counting(), 1.0, output_stationary=flow.stationary == "outputs")
+    stream = float(folds[2, 1])
+    total, _ = pass_cycles(folds[0], folds[1], rows, cols, 1, stream, stream, 1.0, timing, np.zeros(6))
+    return math.ceil(total - 1e-9)

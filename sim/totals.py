@@ -1,0 +1,186 @@
+"""What only the whole trace can say: sums, area, memory footprint, time to first token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from archsim.arch.accelerator import Accelerator
+from archsim.arch.engines.base import UnitCost
+from archsim.arch.formats import Format
+from archsim.sim.layers import layer_rows
+from archsim.sim.problem import element_bits
+from archsim.sim.records import OpCost, TraceCost
+from archsim.sim.schedule import OpPlacement, output_bits
+from archsim.workloads.op import Op, Role, VectorOp
+from archsim.workloads.trace import Trace
+
+UM2_PER_MM2 = 1e6
+
+
+def trace_cost(
+    trace: Trace,
+    accelerator: Accelerator,
+    placements: Sequence[OpPlacement],
+    costs: Sequence[OpCost],
+    accumulator: Format,
+    *,
+    warnings: Iterable[str] = (),
+) -> TraceCost:
+    """The trace's cost from its ops', one after the other."""
+    pairs = list(zip(trace.ops, costs, strict=True))
+    cycles = sum(cost.cycles * op.count for op, cost in pairs)
+    latency_s = cycles / accelerator.clock_hz
+    units = unit_costs(trace, accelerator, accumulator)
+    energy = _energy(accelerator, trace, costs)
+    peak = sum(_peak_macs(op, accelerator) * cost.cycles * op.count for op, cost in pairs)
+    footprint = peak_memory_bytes(trace)
+    ttft_s, tpot_s, throughput = _serving(trace, costs, latency_s)
+    return TraceCost(
+        layers=layer_rows(trace.ops, placements, costs),
+        cycles=cycles,
+        latency_s=latency_s,
+        energy_j=energy,
+        area_mm2=_area(accelerator, units),
+        macs=trace.macs,
+        utilization=trace.macs / peak if trace.macs and peak else None,
+        dram_bytes=sum(cost.dram_bytes * op.count for op, cost in pairs),
+        peak_memory_bytes=footprint,
+        ttft_s=ttft_s,
+        tpot_s=tpot_s,
+        throughput_per_s=throughput,
+        warnings=tuple(dict.fromkeys([*warnings, *_warnings(trace, accelerator, costs, footprint)])),
+        estimates=_estimates(accelerator, units),
+    )
+
+
+def unit_costs(trace: Trace, accelerator: Accelerator, accumulator: Format) -> list[UnitCost]:
+    """PE costs of every pair of operand formats in the trace; the widest sets the area."""
+    pairs = {
+        (op.weights.format, op.inputs.format): None
+        for op in trace.ops
+        if isinstance(op, Op) and op.weights.format is not None and op.inputs.format is not None
+    }
+    return [
+        accelerator.engine.unit_cost(weights.arithmetic, inputs.arithmetic, accumulator.arithmetic)
+        for weights, inputs in pairs
+        if weights is not None and inputs is not None
+    ]
+
+
+def _peak_macs(op: object, accelerator: Accelerator) -> float:
+    """Peak MACs per cycle at the op's formats; ops without MACs occupy the array's time at its plain rate."""
+    if isinstance(op, Op) and op.weights.format is not None and op.inputs.format is not None:
+        rate = accelerator.engine.macs_per_unit_cycle(op.weights.format.arithmetic, op.inputs.format.arithmetic)
+        return accelerator.units * rate
+    return float(accelerator.units)
+
+
+def _energy(accelerator: Accelerator, trace: Trace, costs: Sequence[OpCost]) -> dict[str, float | None]:
+    names = ["mac", *(level.name for level in accelerator.memories), "vector", "network", "leakage", "idle"]
+    totals: dict[str, float | None] = dict.fromkeys(names)
+    for op, cost in zip(trace.ops, costs, strict=True):
+        for name, joules in cost.energy_j.items():
+            totals[name] = (totals.get(name) or 0.0) + joules * op.count
+    return totals
+
+
+def _area(accelerator: Accelerator, units: list[UnitCost]) -> dict[str, float | None]:
+    """mm² by component; None where there is no figure (off-chip memory, wires)."""
+    widest = max((unit.area_um2 or 0.0 for unit in units), default=0.0)
+    known = bool(units) and all(unit.area_um2 is not None for unit in units)
+    area: dict[str, float | None] = {"mac": widest * accelerator.units / UM2_PER_MM2 if known else None}
+    for level in accelerator.memories:
+        area[level.name] = None if level.area_mm2 is None else level.area_mm2 * level.instances
+    vector = accelerator.vector
+    lanes = vector.lanes * accelerator.cores
+    area["vector"] = None if vector.area_um2 is None else vector.area_um2 * lanes / UM2_PER_MM2
+    area["network"] = None
+    return area
+
+
+def peak_memory_bytes(trace: Trace) -> float:
+    """Bytes the network needs at once: parameters, the KV cache at its fullest, and the largest activations of one op.
+
+    Parameters take the mean bits of the weights in the trace's ops; those of biases and norms are few.
+    """
+    return (parameter_bits(trace) + kv_bits(trace) + _activation_bits(trace)) / 8
+
+
+def parameter_bits(trace: Trace) -> float:
+    sizes = [
+        (op.elements("weights"), element_bits(op.weights.format))
+        for op in trace.ops
+        if isinstance(op, Op) and op.weights.role is Role.PARAMETER
+    ]
+    elements = sum(count for count, _ in sizes)
+    return trace.parameters * sum(count * bits for count, bits in sizes) / elements if elements else 0.0
+
+
+def kv_bits(trace: Trace) -> float:
+    formats = [op.weights.format for op in trace.ops if isinstance(op, Op) and op.weights.role is Role.KV]
+    bits = element_bits(formats[0]) if formats else 0.0
+    return trace.kv_elements_per_token * trace.kv_tokens * bits
+
+
+def _activation_bits(trace: Trace) -> float:
+    most = 0.0
+    for op in trace.ops:
+        if isinstance(op, Op):
+            most = max(most, op.elements("inputs") * element_bits(op.inputs.format) + output_bits(op))
+        elif isinstance(op, VectorOp):
+            most = max(most, op.elements * op.reads_per_element * element_bits(op.input_format) + output_bits(op))
+    return most
+
+
+def _serving(
+    trace: Trace, costs: Sequence[OpCost], latency_s: float
+) -> tuple[float | None, float | None, float | None]:
+    """Time to first token, time per output token, and results per second (tokens for decode and generate)."""
+    prefill = sum(c.latency_s * op.count for op, c in zip(trace.ops, costs, strict=True) if op.phase == "prefill")
+    decode = sum(c.latency_s * op.count for op, c in zip(trace.ops, costs, strict=True) if op.phase == "decode")
+    steps = decode_steps(trace)
+    ttft_s = prefill or None
+    tpot_s = decode / steps if steps else None
+    if not latency_s:
+        return ttft_s, tpot_s, None
+    per_sequence = trace.output_tokens if trace.output_tokens and prefill else max(1, steps)
+    return ttft_s, tpot_s, trace.batch * per_sequence / latency_s
+
+
+def decode_steps(trace: Trace) -> int:
+    """Decode steps in the trace: how often its LM head (or, without one, its busiest op) runs in decode."""
+    counts: dict[str, int] = {}
+    for op in trace.ops:
+        if op.phase == "decode":
+            name = op.name.rsplit(".", 1)[-1]
+            if name in ("lm_head", "embed"):
+                counts[name] = counts.get(name, 0) + op.count
+    if counts:
+        return max(counts.values())
+    return 1 if any(op.phase == "decode" for op in trace.ops) else 0
+
+
+def _warnings(trace: Trace, accelerator: Accelerator, costs: Sequence[OpCost], footprint: float) -> list[str]:
+    found = [warning for cost in costs for warning in cost.warnings]
+    outermost = accelerator.memories[0] if accelerator.memories else None
+    if outermost is not None and outermost.off_chip and footprint * 8 > outermost.capacity_bits:
+        found.append(
+            f"{trace.name} needs {footprint / 2**30:.2f} GiB, more than {outermost.name} holds "
+            f"({outermost.capacity_bits / 8 / 2**30:.2f} GiB)"
+        )
+    sparse = sorted({str(op.weights.sparsity) for op in trace.ops if isinstance(op, Op) and op.weights.sparsity})
+    if sparse:
+        found.append(f"a {accelerator.kind} engine does not exploit sparsity ({', '.join(sparse)}): counted as dense")
+    if any(level.per == "pe" for level in accelerator.memories) and accelerator.kind == "systolic":
+        names = ", ".join(level.name for level in accelerator.memories if level.per == "pe")
+        found.append(f"{names}: registers in systolic PEs are part of the PE's own cost and are not counted again")
+    return found
+
+
+def _estimates(accelerator: Accelerator, units: list[UnitCost]) -> tuple[str, ...]:
+    found = [*accelerator.estimates, *accelerator.vector.estimates]
+    for level in accelerator.memories:
+        found += level.estimates
+    for unit in units:
+        found += unit.estimates
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,75 @@
+"""The model catalog: traces by name. Each model is one TOML file, and only the one asked for is read."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from archsim.core.errors import InputError, unknown_name
+from archsim.workloads.convnets import ConvnetConfig, Stage, convnet_trace
+from archsim.workloads.request import Request
+from archsim.workloads.trace import Trace
+from archsim.workloads.transformer import transformer_trace
+from archsim.workloads.transformer_config import TransformerConfig, VisionConfig
+
+_FOLDER = Path(__file__).with_name("catalog")
+_ALIASES = "_aliases.toml"
+
+
+def model(
+    name: str,
+    *,
+    phase: str | None = None,
+    batch: int = 1,
+    context: int | None = None,
+    output_tokens: int | None = None,
+) -> Trace:
+    """The trace of a catalog model.
+
+    `phase` is prefill, decode, generate or forward (default: prefill for decoders, forward for the others); `context`
+    counts prompt tokens, or for decode tokens already cached (default: the model's full context); `output_tokens` is
+    read by generate only. Raises InputError for an unknown name, a phase the model lacks and sizes below 1.
+    """
+    request = Request(phase=phase, batch=batch, context=context, output_tokens=output_tokens)
+    config = model_config(name)
+    if isinstance(config, ConvnetConfig):
+        return convnet_trace(config, request)
+    return transformer_trace(config, request)
+
+
+@cache
+def model_names() -> tuple[str, ...]:
+    """Names of the catalog models, sorted, without aliases. Reads no file."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("[!_]*.toml")))
+
+
+def model_config(name: str) -> TransformerConfig | ConvnetConfig:
+    """The hyper-parameters of a catalog model. Raises InputError with the nearest name for an unknown one."""
+    return _load(_canonical(name))
+
+
+def _canonical(name: str) -> str:
+    lower = name.lower()
+    if lower in model_names():
+        return lower
+    aliases: dict[str, str] = _table(_FOLDER / _ALIASES)
+    if lower in aliases:
+        return aliases[lower]
+    raise InputError(unknown_name("model", name, {*model_names(), *aliases}, key="model"))
+
+
+@cache
+def _load(name: str) -> TransformerConfig | ConvnetConfig:
+    table = _table(_FOLDER / f"{name}.toml")
+    if table["kind"] == "convnet":
+        stages = tuple(Stage(**stage) for stage in table["stages"])
+        return ConvnetConfig(name=name, source=table["source"], stages=stages, **table["input"])
+    config = table["config"]
+    vision = VisionConfig(**config.pop("vision")) if "vision" in config else None
+    return TransformerConfig(name=name, source=table["source"], vision=vision, **config)
+
+
+def _table(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))

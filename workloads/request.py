@@ -1,0 +1,48 @@
+"""What is asked of a model: phase, batch and lengths, checked before anything is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archsim.core.errors import InputError, Problem, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A phase of a model with its batch and lengths in tokens; None: the model's own default."""
+
+    phase: str | None = None
+    batch: int = 1
+    context: int | None = None
+    """Prompt tokens (prefill, generate, forward) or tokens already cached (decode)."""
+    output_tokens: int | None = None
+    """Tokens to generate per sequence; only `generate` reads it."""
+
+    def problems(self) -> list[Problem]:
+        """Sizes that no phase accepts."""
+        least = 0 if self.phase == "decode" else 1
+        checks = (("batch", self.batch, 1), ("context", self.context, least), ("output_tokens", self.output_tokens, 1))
+        return [problem for key, value, low in checks if (problem := _too_small(key, value, low))]
+
+
+def check_phase(name: str, phase: str, allowed: tuple[str, ...]) -> list[Problem]:
+    """The problem of a phase that model `name` does not have, or nothing."""
+    if phase in allowed:
+        return []
+    near = nearest(phase, allowed)
+    hint = f"did you mean {near!r}?" if near else f"allowed: {', '.join(allowed)}"
+    return [Problem(key="phase", message=f"{name} has no phase {phase!r}", hint=hint)]
+
+
+def reject(problems: list[Problem]) -> None:
+    """Raise all `problems` as one `InputError`, if there are any."""
+    if problems:
+        raise InputError(problems)
+
+
+def _too_small(key: str, value: int | None, least: int) -> Problem | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return Problem(key=key, message=f"must be an integer (got {value!r})")
+    return None if value >= least else Problem(key=key, message=f"must be at least {least} (got {value})")
