@@ -7,6 +7,7 @@ it is reported beside the errors of single keys.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -82,7 +83,7 @@ def _check_kind(value: object) -> object:
 
 
 def _check_technology(value: object) -> object:
-    from archsim.arch.components import memory_technologies
+    from archsim.arch.components.dram import memory_technologies
 
     names = memory_technologies()
     if not isinstance(value, str) or value not in names:
@@ -178,14 +179,33 @@ class ArrayKeys(Options):
         dict[str, float],
         PlainValidator(_check_rates),
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}}),
-    ] = {}
+    ] = Field(default_factory=dict)
 
 
 class ArrayOptions(ArrayKeys):
     """`[hardware.array]`: the compute array of one core."""
 
-    phase: dict[PhaseText, ArrayKeys] = {}
+    phase: dict[PhaseText, ArrayKeys] = Field(default_factory=dict)
     """Keys that hold in one phase of the workload only."""
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Names of the axes, defaults filled in."""
+        return _named([axis.name for axis in self.axes])
+
+    @property
+    def output_width(self) -> int:
+        """Results that leave one array side by side: its columns, or its PEs along axes that do not sum outputs."""
+        if not self.axes:
+            return self.cols or 1
+        return math.prod(axis.size for axis in self.axes if "outputs" not in axis.reduce)
+
+
+def _named(given: Sequence[object]) -> tuple[str, ...]:
+    """Axis names: as given, else row, column, axis3, ... by position."""
+    defaults = ("row", "column")
+    fallback = [*defaults[: len(given)], *(f"axis{index + 1}" for index in range(len(defaults), len(given)))]
+    return tuple(name if isinstance(name, str) else other for name, other in zip(given, fallback, strict=True))
 
 
 def _check_operands(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -200,9 +220,7 @@ def _check_operands(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _table_by(
-    value: object, read_key: Any, read: Any, what: str, *, example: str
-) -> object:
+def _table_by(value: object, read_key: Any, read: Any, what: str, *, example: str) -> object:
     """Check a table of quantities entry by entry."""
     if not isinstance(value, Mapping) or not value:
         raise refusal(f"must be {what} (got {spelled(value)})", f"such as {example}")
@@ -300,7 +318,7 @@ class VectorOptions(Options):
     lanes: Count | None = None
     energy: EnergyText | None = None
     """Energy of one operation."""
-    rates: dict[str, Positive] = {}
+    rates: dict[str, Positive] = Field(default_factory=dict)
     """Operations per lane and cycle, by kind of operation."""
 
 
@@ -327,7 +345,8 @@ class HardwareOptions(Options):
 
     def for_phase(self, phase: str) -> Self:
         """The hardware with the array keys that hold in one phase."""
-        override = {name: keys for name, keys in self.array.phase.items() if name == phase}.get(phase)  # type: ignore[call-overload]
+        overrides: Mapping[str, ArrayKeys] = self.array.phase
+        override = overrides.get(phase)
         if override is None:
             return self
         given = {name: getattr(override, name) for name in override.model_fields_set}
@@ -364,14 +383,8 @@ def _tables(value: object) -> Sequence[Mapping[str, Any]]:
 
 
 def axis_names(array: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the axes: as given, else row, column, axis3, ... by position."""
-    defaults = ("row", "column")
-    names = []
-    for index, axis in enumerate(_tables(array.get("axes"))):
-        default = defaults[index] if index < len(defaults) else f"axis{index + 1}"
-        given = axis.get("name")
-        names.append(given if isinstance(given, str) else default)
-    return tuple(names)
+    """Names of the axes of an array's plain values, defaults filled in."""
+    return _named([axis.get("name") for axis in _tables(array.get("axes"))])
 
 
 def _array_conflicts(kind: object, array: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Problem]]:

@@ -27,7 +27,9 @@ _LARGE = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
 _BITS_PER_BYTE = 8.0
 
-_NUMBER = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf)\b)\s*(.*?)\s*", re.ASCII)
+_NUMBER = re.compile(
+    r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf)\b)\s*(.*?)\s*", re.ASCII
+)
 _UNIT = re.compile(r"[A-Za-zµ](?:[A-Za-zµ/*. ]|(?:\*\*|\^)-?[1-4](?![0-9]))*")
 _LONGEST = 64
 
@@ -53,7 +55,7 @@ _PINT_DEFINITIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dimension:
-    """One kind of quantity: its name in a sentence, an example, pint's unit for it, and the spellings known by heart."""
+    """One kind of quantity: its name in a sentence, an example, its unit in pint, and the spellings known by heart."""
 
     what: str
     example: str

@@ -1,0 +1,194 @@
+"""A design file as the objects the simulator takes: accelerator, trace, mapper and simulation options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+from archsim.api.inherit import Layer, inherit
+from archsim.api.options import DesignTable, read_options
+from archsim.api.overrides import BASE_KEY, Override, apply_override, parse_overrides
+from archsim.api.places import COMMAND_LINE, PYTHON, Merged, Origin
+from archsim.api.work import NO_WORK, Work, quantized, read_trace
+from archsim.arch.accelerator import Accelerator
+from archsim.arch.build import build_accelerator, permitted_dataflows
+from archsim.arch.formats import Format
+from archsim.arch.options import HardwareOptions
+from archsim.core.errors import InputError
+from archsim.core.options import Options
+from archsim.core.toml import KeyPath, TomlDocument, read_toml
+from archsim.mappers.options import MapperOptions, dataflow_conflict
+from archsim.sim.options import SimulationOptions
+from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions
+from archsim.workloads.trace import Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """One accelerator with one workload on it, ready to be evaluated."""
+
+    name: str
+    accelerator: Accelerator
+    trace: Trace
+    """Every operand has its format. Without a `[workload]` (where none is required) it has no ops."""
+    accumulator: Format
+    mapper: MapperOptions
+    simulation: SimulationOptions
+    resolved: dict[str, Any]
+    """The whole design with its defaults, as plain JSON values; `design_from_dict` reads it back."""
+    path: Path | None = None
+    warnings: tuple[str, ...] = ()
+    phases: Mapping[str, Accelerator] = field(default_factory=lambda: MappingProxyType({}))
+    """The accelerator in phases for which `[hardware.array.phase]` has keys of its own."""
+
+    def accelerator_for(self, phase: str) -> Accelerator:
+        """The accelerator as it is set up in a phase of the workload."""
+        return self.phases.get(phase, self.accelerator)
+
+
+def load_design(path: str | Path, overrides: Sequence[str] = (), *, workload_required: bool = True) -> Design:
+    """The design in a TOML file, with ``dotted.key=value`` overrides over it.
+
+    Files that the design names are relative to its folder and may not lie outside; those that an override names are
+    relative to the working directory. Raises InputError with every problem found, each with its line.
+    """
+    parsed = parse_overrides(overrides)
+    document = read_toml(path)
+    return _design(document, parsed, Path(path), workload_required)
+
+
+def design_from_dict(
+    values: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    name: str = "design",
+    workload_required: bool = True,
+) -> Design:
+    """The design that plain values describe, keyed as a design file; files it names may lie anywhere."""
+    document = TomlDocument(name="", values={"design": {"name": name}} | dict(values))
+    return _design(document, parse_overrides(overrides), None, workload_required)
+
+
+def _design(document: TomlDocument, overrides: list[Override], path: Path | None, workload_required: bool) -> Design:
+    merged = _merged(document, overrides, path)
+    read = read_options(merged, workload_required=workload_required)
+    work = _work(read, merged, None if path is None else path.parent)
+    accelerators = _accelerators(read, merged, _name(read, path))
+    _check_dataflows(read, merged)
+    merged.reject()
+    quantization = cast(QuantizationOptions, read["quantization"])
+    mapper = cast(MapperOptions, read["mapper"])
+    name = _name(read, path)
+    return Design(
+        name=name,
+        accelerator=accelerators.pop(""),
+        trace=work.trace,
+        accumulator=quantization.policy().accumulator,
+        mapper=mapper,
+        simulation=cast(SimulationOptions, read["simulation"]),
+        resolved=_resolved(read, name),
+        path=path,
+        warnings=(*work.warnings, *_idle_mapper_keys(mapper)),
+        phases=MappingProxyType(accelerators),
+    )
+
+
+def _merged(document: TomlDocument, overrides: list[Override], path: Path | None) -> Merged:
+    """The file's values with what they inherit and what the command line sets. Raises InputError for a bad base."""
+    root = Origin(document if document.name else PYTHON, ())
+    merged = Merged(values=deepcopy(document.values), origins={(): root})
+    folder = Path.cwd() if path is None else path.parent
+    base = next((item for item in reversed(overrides) if item.key == BASE_KEY), None)
+    hardware = merged.values.setdefault("hardware", {}) if base is not None else merged.values.get("hardware")
+    if isinstance(hardware, dict):
+        layer = Layer(hardware, root.below("hardware"), folder)
+        if base is not None:
+            own = Layer({key: value for key, value in hardware.items() if key != "base"}, layer.origin, folder)
+            command_line = Layer({"base": base.value}, Origin(COMMAND_LINE, ("hardware",)), Path.cwd())
+            inherit(merged, own, command_line)
+        else:
+            inherit(merged, layer)
+    for override in overrides:
+        if override.key != BASE_KEY:
+            apply_override(merged, override)
+    return merged
+
+
+def _work(read: Mapping[str, Options], merged: Merged, folder: Path | None) -> Work:
+    """The trace with its formats, as far as the tables that were read allow; problems are noted in `merged`."""
+    workload = read.get("workload")
+    if not isinstance(workload, WorkloadOptions):
+        return Work(trace=NO_WORK)
+    trace = read_trace(workload, merged, folder)
+    quantization, sparsity = read.get("quantization"), read.get("sparsity")
+    if trace is None or not isinstance(quantization, QuantizationOptions) or not isinstance(sparsity, SparsityOptions):
+        return Work(trace=NO_WORK)
+    return quantized(trace, workload, quantization, sparsity, merged)
+
+
+def _accelerators(read: Mapping[str, Options], merged: Merged, name: str) -> dict[str, Accelerator]:
+    """The accelerator under the empty name, and those of phases with keys of their own under the phase's."""
+    hardware = read.get("hardware")
+    if not isinstance(hardware, HardwareOptions):
+        return {}
+    try:
+        accelerators = {
+            phase: build_accelerator(hardware.for_phase(phase), name=name) for phase in hardware.array.phase
+        }
+        return {"": build_accelerator(hardware, name=name), **accelerators}
+    except InputError as error:
+        for problem in error.problems:
+            merged.report(_path(problem.key, hardware), problem)
+        return {}
+
+
+def _path(key: str | None, hardware: HardwareOptions) -> KeyPath:
+    """The path of a dotted key that the hardware's builder names; memories by position."""
+    parts: list[str | int] = list((key or "hardware").split("."))
+    if parts[:2] == ["hardware", "memory"] and len(parts) > 2:
+        parts[2] = [memory.name for memory in hardware.memory].index(str(parts[2]))
+    return tuple(parts)
+
+
+def _check_dataflows(read: Mapping[str, Options], merged: Merged) -> None:
+    hardware, mapper = read.get("hardware"), read.get("mapper")
+    if not isinstance(hardware, HardwareOptions) or not isinstance(mapper, MapperOptions) or hardware.array.axes:
+        return
+    problem = dataflow_conflict(mapper, permitted_dataflows(hardware.array))
+    if problem is not None:
+        merged.report(("mapper", "dataflows"), problem)
+
+
+def _idle_mapper_keys(mapper: MapperOptions) -> tuple[str, ...]:
+    return ("mapper.constraints are not read yet: the mapping is searched without them",) if mapper.constraints else ()
+
+
+def _name(read: Mapping[str, Options], path: Path | None) -> str:
+    design = read.get("design")
+    stated = design.name if isinstance(design, DesignTable) else None
+    return stated or ("design" if path is None else path.stem)
+
+
+def _resolved(read: Mapping[str, Options], name: str) -> dict[str, Any]:
+    """Every table with its defaults, in the order of a design file."""
+    resolved: dict[str, Any] = {table: options.written() for table, options in read.items()}
+    resolved["design"]["name"] = name
+    hardware = cast(HardwareOptions, read["hardware"])
+    resolved["hardware"] = resolved_hardware(hardware)
+    resolved["quantization"] = cast(QuantizationOptions, read["quantization"]).resolved()
+    return resolved
+
+
+def resolved_hardware(hardware: HardwareOptions) -> dict[str, Any]:
+    """The `[hardware]` table with the defaults that depend on other keys."""
+    table = hardware.written()
+    array = hardware.array
+    if not array.axes:
+        table["array"].pop("dataflow", None)
+        table["array"]["dataflows"] = list(permitted_dataflows(array))
+    table["vector"].setdefault("lanes", array.output_width * array.count)
+    return table

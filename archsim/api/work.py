@@ -1,0 +1,105 @@
+"""From `[workload]`, `[quantization]` and `[sparsity]` to a trace whose operands have formats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from archsim.api.inherit import inside
+from archsim.api.places import COMMAND_LINE, Merged
+from archsim.core.errors import InputError, Problem, nearest
+from archsim.core.toml import KeyPath
+from archsim.workloads.layers import layer_name
+from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_keys
+from archsim.workloads.policies import apply_quantization, apply_sparsity
+from archsim.workloads.trace import Trace
+
+NO_WORK = Trace(name="", ops=(), parameters=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A trace with formats, and what the user should know about it."""
+
+    trace: Trace
+    warnings: tuple[str, ...] = ()
+
+
+def read_trace(options: WorkloadOptions, merged: Merged, folder: Path | None) -> Trace | None:
+    """The trace a design names; None when it cannot be had, which is noted in `merged`."""
+    try:
+        return _trace(options, merged, folder)
+    except InputError as error:
+        source = next(key for key in ("model", "trace", "config") if getattr(options, key) is not None)
+        for problem in error.problems:
+            stated = problem.key if problem.key in WorkloadOptions.model_fields else source
+            merged.report(("workload", stated or source), problem)
+        return None
+
+
+def _trace(options: WorkloadOptions, merged: Merged, folder: Path | None) -> Trace:
+    if options.trace is not None:
+        from archsim.workloads import table
+
+        return table.read_trace(_file(options.trace, ("workload", "trace"), merged, folder))
+    if options.config is not None:
+        from archsim.workloads.huggingface import trace_from_config
+
+        path = _file(options.config, ("workload", "config"), merged, folder)
+        return trace_from_config(
+            path,
+            phase=options.phase,
+            batch=options.batch,
+            context=options.context,
+            output_tokens=options.output_tokens,
+        )
+    from archsim.workloads.models import model
+
+    return model(
+        options.model or "",
+        phase=options.phase,
+        batch=options.batch,
+        context=options.context,
+        output_tokens=options.output_tokens,
+    )
+
+
+def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path:
+    """The file that a key names: anywhere for the command line and Python, in the design's folder for a design."""
+    if folder is None or merged.origin(path).document is COMMAND_LINE:
+        found, shown = Path(name), name
+    else:
+        found, shown = inside(name, folder), name
+        if found.is_relative_to(Path.cwd()):
+            found = found.relative_to(Path.cwd())
+    if not found.exists():
+        raise InputError(Problem(message=f"no such file '{shown}'"))
+    if not found.is_file():
+        raise InputError(Problem(message=f"is not a file: '{shown}'"))
+    return found
+
+
+def quantized(
+    trace: Trace, options: WorkloadOptions, quantization: QuantizationOptions, sparsity: SparsityOptions, merged: Merged
+) -> Work:
+    """The trace with formats and sparsity; globs that match no layer are noted in `merged`."""
+    _note_idle_globs(trace, quantization.layers, "quantization", merged)
+    _note_idle_globs(trace, sparsity.layers, "sparsity", merged)
+    trace, _ = apply_quantization(trace, quantization.policy())
+    warnings = [f"workload.{key} says nothing beside trace: its rows state their own" for key in idle_keys(options)]
+    if sparsity.stated:
+        trace, _ = apply_sparsity(trace, sparsity.policy())
+        warnings.append("sparsity: this engine stores and computes operands densely; the patterns change no figure")
+    return Work(trace=trace, warnings=tuple(warnings))
+
+
+def _note_idle_globs(trace: Trace, globs: Iterable[str], name: str, merged: Merged) -> None:
+    layers = {layer_name(op.name) for op in trace.ops} | {op.name for op in trace.ops}
+    for glob in globs:
+        if not any(fnmatchcase(layer, glob) for layer in layers):
+            near = nearest(glob, layers)
+            hint = f"did you mean '{near}'?" if near else "layers: archsim trace prints their names"
+            message = f"matches no layer of {trace.name}"
+            merged.report((name, "layers", glob), Problem(message=message, hint=hint))

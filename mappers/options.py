@@ -1,0 +1,55 @@
+"""The `[mapper]` table of a design file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from archsim.core import units
+from archsim.core.errors import Problem
+from archsim.core.options import Fraction01, Options, Positive, TimeText
+from archsim.core.toml import KeyPath
+
+
+class WeightOptions(Options):
+    """Exponents of the weighted objective: what is minimised is ``latency**a * energy**b``."""
+
+    latency: Positive = 1.0
+    energy: Positive = 1.0
+
+
+class MapperOptions(Options):
+    """`[mapper]`: how work is arranged, and what is best."""
+
+    objective: Literal["latency", "energy", "edp", "weighted"] = "edp"
+    dataflows: tuple[Literal["os", "ws", "is", "any"], ...] = ()
+    """Chosen among those the hardware permits; empty: all of them."""
+    factors: Literal["any", "perfect"] = "any"
+    tiles: Literal["uneven", "even"] = "uneven"
+    budget: TimeText | None = None
+    weights: WeightOptions | None = None
+    """Exponents of the weighted objective; 1 and 1 when absent."""
+    tolerance: Fraction01 = 0.0
+    """Stop when the best found is proven within this fraction of the optimum."""
+    constraints: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def budget_s(self) -> float | None:
+        """Search time in seconds; None: as long as it takes."""
+        return None if self.budget is None else units.time_s(self.budget)
+
+
+def mapper_conflicts(mapper: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Problem]]:
+    """What contradicts itself in a `[mapper]` table's plain values, with the path below `mapper`."""
+    if "weights" in mapper and mapper.get("objective", "edp") != "weighted":
+        yield ("weights",), Problem(message="belong to objective = 'weighted'")
+
+
+def dataflow_conflict(options: MapperOptions, permitted: Sequence[str]) -> Problem | None:
+    """The problem of a mapper that may use none of the dataflows the hardware permits."""
+    if not options.dataflows or "any" in options.dataflows or set(options.dataflows) & set(permitted):
+        return None
+    message = f"none of {', '.join(options.dataflows)} is permitted by the hardware"
+    return Problem(message=message, hint=f"hardware.array.dataflows permits {', '.join(permitted)}")
