@@ -93,28 +93,28 @@ def _check_technology(value: object) -> object:
     return value
 
 
-def _check_dims(value: object, known: frozenset[str]) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise refusal(f"must be a list of dimensions (got {spelled(value)})")
+def _check_dims(value: tuple[str, ...], known: frozenset[str]) -> tuple[str, ...]:
     for dim in value:
         if dim not in known:
             raise refusal(f"unknown dimension {spelled(dim)}", f"known: {listed(known)}")
-    return tuple(value)
+    return value
 
 
 def _spread_dims(value: object) -> object:
     """A plain list holds for both kinds of op; each takes the dimensions it has."""
-    if isinstance(value, Mapping):
+    if not isinstance(value, list | tuple):
         return value
-    dims = _check_dims(value, GEMM_DIMS | CONV_DIMS)
-    return {"gemm": [d for d in dims if d in GEMM_DIMS], "conv": [d for d in dims if d in CONV_DIMS]}
+    for dim in value:
+        if dim not in GEMM_DIMS | CONV_DIMS:
+            raise refusal(f"unknown dimension {spelled(dim)}", f"known: {listed(GEMM_DIMS | CONV_DIMS)}")
+    return {"gemm": [d for d in value if d in GEMM_DIMS], "conv": [d for d in value if d in CONV_DIMS]}
 
 
 class DimsOptions(Options):
     """Dimensions that one axis may unroll, by kind of op."""
 
-    gemm: Annotated[tuple[str, ...], PlainValidator(lambda v: _check_dims(v, GEMM_DIMS))] = ()
-    conv: Annotated[tuple[str, ...], PlainValidator(lambda v: _check_dims(v, CONV_DIMS))] = ()
+    gemm: Annotated[tuple[str, ...], AfterValidator(lambda dims: _check_dims(dims, GEMM_DIMS))] = ()
+    conv: Annotated[tuple[str, ...], AfterValidator(lambda dims: _check_dims(dims, CONV_DIMS))] = ()
 
 
 class AxisOptions(Options):
