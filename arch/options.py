@@ -338,7 +338,7 @@ class HardwareOptions(Options):
     node: LengthText = DEFAULT_NODE
     cores: Count = 1
     array: ArrayOptions
-    memory: tuple[MemoryOptions, ...]
+    memory: tuple[MemoryOptions, ...] = ()
     vector: VectorOptions = VectorOptions()
     source: tuple[str, ...] = ()
     """Where the figures come from; one that begins with ``estimate:`` is listed in every result."""
@@ -361,13 +361,14 @@ def hardware_conflicts(hardware: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
     Values of a wrong type are passed over: they are the options models' to report.
     """
     array = _table(hardware.get("array"))
-    yield from _array_conflicts(hardware.get("kind"), array, ("array",))
+    if array or hardware.get("array") == {}:
+        yield from _array_conflicts(hardware.get("kind"), array, ("array",))
     for phase, keys in _table(array.get("phase")).items():
         yield from _phase_conflicts(hardware.get("kind"), array, _table(keys), ("array", "phase", phase))
     memories = hardware.get("memory")
     if memories is None or memories == []:
         message = "no memory: give at least one [[hardware.memory]], outermost first"
-        yield ("memory",) if memories == [] else (), Problem(message=message)
+        yield (), Problem(message=message)
     places = (*FIXED_PLACES, *axis_names(array))
     for index, memory in enumerate(_tables(memories)):
         yield from _memory_conflicts(memory, places, ("memory", index))
@@ -396,7 +397,8 @@ def _array_conflicts(kind: object, array: Mapping[str, Any], path: KeyPath) -> I
     if kind == "systolic":
         if axes:
             yield (*path, "axes"), Problem(message="belongs to kind 'spatial'; a systolic array has rows and cols")
-        yield from ((path, _missing(key, "kind 'systolic'")) for key in ("rows", "cols") if key not in array)
+        missing = Problem(message="is missing: kind 'systolic' needs it")
+        yield from (((*path, key), missing) for key in ("rows", "cols") if key not in array)
     elif kind == "spatial":
         if axes:
             given = [key for key in ("rows", "cols") if array.get(key) is not None]
@@ -420,10 +422,6 @@ def _phase_conflicts(
     for place, problem in _array_conflicts(kind, {**base, **keys}, path):
         if problem.message not in own:
             yield place, problem
-
-
-def _missing(key: str, by: str) -> Problem:
-    return Problem(message=f"{key} is missing: {by} needs it")
 
 
 def _memory_conflicts(
