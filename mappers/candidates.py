@@ -153,7 +153,8 @@ def _fills(problem: Problem, axis: SpatialAxis, index: dict[str, int], size: int
     dims = [dim for dim in dict.fromkeys(names) if problem.op.loops[dim] > 1][:4]
     fills = []
     for order in itertools.permutations(dims):
-        left, fill = size, []
+        left = size
+        fill: list[tuple[int, int]] = []
         for dim in order:
             factor = min(left, problem.op.loops[dim])
             if factor > 1 and len(fill) < 3:

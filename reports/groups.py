@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 _INDEX = re.compile(r"(?<![^._/:\-\[])\d+(?![^._/:\-\]])")
 """A number that is a part of a name by itself: ``layers.12.up``, ``conv2_3``."""
+SEGMENT_PATTERN = "decode*"
+_SEGMENT = re.compile(r"^decode\d+(?=\.)")
+"""The part of a generation that an op stands in."""
 _BLOCK = re.compile(r"(?<=block|layer)\d+(?=[._/:\-])")
 """A number stuck to the word: ``block12.up``."""
+
+
+Dims = Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +36,8 @@ class LayerGroup:
     is_rest: bool = False
     """Whether these are all the layers that are not shown by themselves."""
     occurrences: int
-    dims: Mapping[str, int]
-    """Dimensions, where all members share them; else empty."""
+    dims: Dims
+    """Smallest and largest size of each dimension among the members."""
     latency_s: float
     stall_s: Mapping[str, float]
     """Time spent waiting, by the memory level waited for."""
@@ -63,7 +69,8 @@ def pattern(name: str) -> str:
     ('layers.*.attention.q_proj', 'conv2_*', 'layer1.*.conv1', 'block*.up')
     """
     folded = _INDEX.sub("*", name)
-    return folded if folded != name else _BLOCK.sub("*", name)
+    folded = folded if folded != name else _BLOCK.sub("*", name)
+    return _SEGMENT.sub(SEGMENT_PATTERN, folded)
 
 
 def latency_s(group: LayerGroup) -> float:
@@ -83,23 +90,46 @@ def grouped(layers: Iterable[LayerCost], limit: int, by: Callable[[LayerGroup], 
     return groups if len(groups) <= limit else _largest(groups, limit, by)
 
 
+FoldKey = tuple[str, str, str, tuple[tuple[str, int], ...]]
+
+
+def fold_key(name: str, phase: str, kind: str, dims: Mapping[str, int]) -> FoldKey:
+    """What layers must share to be folded: all but the index of their block, and in a generation the token's number.
+
+    The steps of a generation differ in one dimension, the tokens cached so far: their sizes may differ.
+    """
+    folded = pattern(name)
+    sizes = () if folded.startswith(SEGMENT_PATTERN) else tuple(dims.items())
+    return (folded, phase, kind, sizes)
+
+
+def dim_ranges(dims: Iterable[Mapping[str, int]]) -> dict[str, tuple[int, int]]:
+    """Smallest and largest size by dimension."""
+    ranges: dict[str, tuple[int, int]] = {}
+    for sizes in dims:
+        for name, size in sizes.items():
+            low, high = ranges.get(name, (size, size))
+            ranges[name] = (min(low, size), max(high, size))
+    return ranges
+
+
 def fold_blocks(layers: Iterable[LayerCost]) -> list[LayerGroup]:
-    """Layers that differ only in the index of their block, in one group each, in order of first appearance."""
-    members: dict[tuple[str, str, str], list[LayerCost]] = {}
+    """Layers with the same `fold_key` in one group each, in order of first appearance."""
+    members: dict[FoldKey, list[LayerCost]] = {}
     for layer in layers:
-        members.setdefault((pattern(layer.name), layer.phase, layer.kind), []).append(layer)
+        members.setdefault(fold_key(layer.name, layer.phase, layer.kind, layer.dims), []).append(layer)
     return [group(rows, rows[0].name if len(rows) == 1 else key[0]) for key, rows in members.items()]
 
 
 def group(layers: list[LayerCost], name: str) -> LayerGroup:
-    """Totals over `layers`, which must not be empty."""
+    """Totals over `layers`: one, or several of the same phase."""
     first = layers[0]
     return LayerGroup(
         name=name,
-        phase=first.phase if all(layer.phase == first.phase for layer in layers) else "",
+        phase=first.phase,
         layers=len(layers),
         occurrences=sum(layer.count for layer in layers),
-        dims=first.dims if all(dict(layer.dims) == dict(first.dims) for layer in layers) else {},
+        dims=dim_ranges(layer.dims for layer in layers),
         latency_s=math.fsum(layer.cost.latency_s * layer.count for layer in layers),
         stall_s=_added(_stall_s(layer) for layer in layers),
         energy_j=_added(_scaled(layer.cost.energy_j, layer.count) for layer in layers),

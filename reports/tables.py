@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from archsim.reports.groups import LayerGroup, grouped
+from archsim.reports.groups import Dims, LayerGroup, grouped
 from archsim.reports.values import MISSING, binary_bytes, engineering, known_sum, percent, printable, ratio
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archsim.reports.evaluation import Evaluation
 
 NAME_WIDTH = 44
-"""Characters of a name before it is cut."""
+"""Characters of a name before it goes on in the next line."""
 ROWS = 40
 """Layer rows of the table; longer traces are folded, then cut to the longest-running."""
 
@@ -64,26 +64,20 @@ def summary_table(evaluation: Evaluation) -> Table:
     """Totals, one a line."""
     accelerator = evaluation.accelerator
     title = f"{evaluation.design_name}: {accelerator.units:,} PEs at {engineering(accelerator.clock_hz, 'Hz')}"
-    table = _table(title, [("", "left"), ("", "left")], header=False)
-    for name, text in summary_lines(evaluation):
-        table.add_row(name, text)
-    return table
+    return plain_table(title, [("", "left"), ("", "left")], summary_lines(evaluation))
 
 
 def component_table(evaluation: Evaluation) -> Table:
     """Energy and area by component, with shares."""
     energy_j, area_mm2 = evaluation.cost.energy_j, evaluation.cost.area_mm2
     total = known_sum(energy_j)
-    table = _table("By component", [("component", "left"), ("energy", "right"), ("share", "right"), ("area", "right")])
+    rows = []
     for name in dict.fromkeys([*energy_j, *area_mm2]):
         joules, area = energy_j.get(name), area_mm2.get(name)
-        table.add_row(
-            printable(name),
-            engineering(joules, "J"),
-            percent(ratio(joules, total)),
-            MISSING if area is None else f"{area:.3g} mm²",
-        )
-    return table
+        area_text = MISSING if area is None else f"{area:.3g} mm²"
+        rows.append((name, engineering(joules, "J"), percent(ratio(joules, total)), area_text))
+    columns = [("component", "left"), ("energy", "right"), ("share", "right"), ("area", "right")]
+    return plain_table("By component", columns, rows)
 
 
 LAYER_HEADER: tuple[tuple[str, str], ...] = (
@@ -110,10 +104,8 @@ def layer_cells(evaluation: Evaluation, rows: int = ROWS) -> list[tuple[str, ...
 
 def layer_table(evaluation: Evaluation, rows: int = ROWS) -> Table:
     """The layers in trace order."""
-    table = _table("Layers (time, energy and DRAM over all runs of a layer)", LAYER_HEADER)
-    for cells in layer_cells(evaluation, rows):
-        table.add_row(*cells)
-    return table
+    title = "Layers (time, energy and DRAM over all runs of a layer)"
+    return plain_table(title, LAYER_HEADER, layer_cells(evaluation, rows))
 
 
 def layer_note(evaluation: Evaluation, rows: int = ROWS, complete: str = "layers.csv of the run folder") -> str | None:
@@ -126,59 +118,67 @@ def layer_note(evaluation: Evaluation, rows: int = ROWS, complete: str = "layers
 
 def _cells(group: LayerGroup, total_s: float) -> tuple[str, ...]:
     return (
-        printable(group.name),
-        printable(group.phase),
+        group.name,
+        group.phase,
         f"{group.occurrences:,}",
         short_dims(group.dims),
         engineering(group.latency_s, "s"),
         percent(ratio(group.latency_s, total_s)),
         percent(ratio(group.total_stall_s, group.latency_s)),
         percent(group.utilization),
-        printable(group.bound),
+        group.bound,
         engineering(group.total_energy_j, "J"),
         binary_bytes(group.dram_bytes),
     )
 
 
-def short_dims(dims: Mapping[str, int]) -> str:
-    """Dimensions that matter: those above 1.
+def short_dims(dims: Dims) -> str:
+    """Dimensions that matter, those above 1: letters beside their size, words apart, height and width at once.
 
-    >>> short_dims({"b": 1, "m": 128, "n": 4096, "k": 1})
-    'm128 n4096'
+    >>> short_dims({"b": (1, 1), "m": (128, 128), "n": (64, 96), "stride_h": (2, 2), "stride_w": (2, 2)})
+    'm128 n64..96 stride 2'
     """
-    return " ".join(f"{printable(name)}{size}" for name, size in dims.items() if size != 1)
+    ranges = dict(dims)
+    for name in [name for name in ranges if name.endswith("_h")]:
+        stem = name.removesuffix("_h")
+        if ranges[name] == ranges.get(f"{stem}_w"):
+            ranges[stem] = ranges.pop(name)
+            del ranges[f"{stem}_w"]
+    return " ".join(_dim(name, low, high) for name, (low, high) in ranges.items() if high != 1)
 
 
-def _table(title: str, columns: Sequence[tuple[str, str]], *, header: bool = True) -> Table:
+def _dim(name: str, low: int, high: int) -> str:
+    size = f"{low}" if low == high else f"{low}..{high}"
+    return f"{name}{size}" if len(name) == 1 else f"{name} {size}"
+
+
+def plain_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Table:
+    """A table of texts; `columns` are (heading, kind): "left" (a name), "text" (longer), "right" (never wrapped).
+
+    Control characters are spelled out.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    headings, cells = list(columns), [[printable(cell) for cell in row] for row in rows]
     table = Table(
         title=Text(printable(title), style="bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
-        show_header=header,
+        show_header=any(name for name, _ in headings),
     )
-    for name, kind in columns:
+    for index, (name, kind) in enumerate(headings):
         table.add_column(
             name,
             justify="right" if kind == "right" else "left",
-            no_wrap=kind != "text",
-            overflow="fold" if kind == "text" else "ellipsis",
+            no_wrap=kind == "right",
+            overflow="fold",
+            min_width=max([len(name), *(len(row[index]) for row in cells)]) if kind == "right" else None,
             max_width=NAME_WIDTH if kind == "left" else None,
         )
-    return table
-
-
-def plain_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of texts; `columns` are (heading, "left", "right" or "text": which may wrap).
-
-    Control characters are spelled out.
-    """
-    table = _table(title, list(columns))
-    for row in rows:
-        table.add_row(*(printable(cell) for cell in row))
+    for row in cells:
+        table.add_row(*row)
     return table

@@ -91,7 +91,9 @@ class _Net:
         self.height = (self.height + 2 * padding - kernel) // stride + 1
         self.width = (self.width + 2 * padding - kernel) // stride + 1
 
-    def conv(self, name: str, stage: Stage, *, channels: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
+    def conv(
+        self, name: str, stage: Stage, *, channels: int, kernel: int = 1, stride: int = 1, groups: int = 1
+    ) -> None:
         """A convolution; a 1x1 has no padding, whatever the stage says of its larger kernels."""
         inputs = self.channels
         self.window(kernel, stride, stage.padding if kernel > 1 else 0)

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from archsim.arch.formats import Format
 from archsim.core.errors import InputError, Problem, nearest, unknown_name
 from archsim.workloads.layers import layer_name
-from archsim.workloads.op import OPERANDS, AnyOp, Op, Operand, OperandName, Role, Transfer, VectorOp
+from archsim.workloads.op import AnyOp, Op, Operand, OperandName, Role, Transfer, VectorOp
 from archsim.workloads.sparsity import parse_sparsity
 from archsim.workloads.trace import Trace
 
@@ -82,11 +82,12 @@ class SparsityPolicy:
             raise InputError(problems)
 
     def patterns(self, name: str) -> dict[str, str | None]:
-        chosen = {"weights": self.weights, "inputs": self.inputs}
+        """Patterns of the op `name`, in their canonical spelling."""
+        chosen: dict[str, str | None] = {"weights": self.weights, "inputs": self.inputs}
         for glob, patterns in self.layers:
             if _matches(glob, name):
                 chosen |= dict(patterns)
-        return chosen
+        return {key: parse_sparsity(pattern).text if pattern else None for key, pattern in chosen.items()}
 
 
 def apply_sparsity(trace: Trace, policy: SparsityPolicy) -> tuple[Trace, tuple[str, ...]]:
@@ -113,7 +114,12 @@ def _by_key(formats: Mapping[str, Format]) -> dict[str, Format]:
 def _with_formats(op: AnyOp, formats: Mapping[str, Format]) -> AnyOp:
     match op:
         case Op():
-            return replace(op, **{name: _with_format(op.operand(name), name, formats) for name in OPERANDS})
+            return replace(
+                op,
+                inputs=_with_format(op.inputs, "inputs", formats),
+                weights=_with_format(op.weights, "weights", formats),
+                outputs=_with_format(op.outputs, "outputs", formats),
+            )
         case VectorOp():
             return replace(
                 op,
@@ -143,12 +149,12 @@ def _key(role: Role, name: OperandName) -> str:
 def _with_sparsity(op: AnyOp, patterns: Mapping[str, str | None]) -> AnyOp:
     if not isinstance(op, Op):
         return op
-    changed = {}
-    if op.weights.role is Role.PARAMETER and op.weights.sparsity is None and patterns["weights"]:
-        changed["weights"] = replace(op.weights, sparsity=patterns["weights"])
-    if op.inputs.sparsity is None and patterns["inputs"]:
-        changed["inputs"] = replace(op.inputs, sparsity=patterns["inputs"])
-    return replace(op, **changed) if changed else op
+    weights, inputs = op.weights, op.inputs
+    if weights.role is Role.PARAMETER and weights.sparsity is None:
+        weights = replace(weights, sparsity=patterns["weights"])
+    if inputs.sparsity is None:
+        inputs = replace(inputs, sparsity=patterns["inputs"])
+    return replace(op, weights=weights, inputs=inputs)
 
 
 def _pattern_problems(place: str, table: Mapping[str, str | None]) -> list[Problem]:

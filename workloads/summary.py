@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from archsim.arch.formats import Format
-from archsim.workloads.op import OPERANDS, AnyOp, Op, Operand, Role, Transfer, VectorOp
+from archsim.workloads.op import OPERANDS, AnyOp, Op, Role, Transfer, VectorOp
 from archsim.workloads.trace import Trace
 
 SCHEMA = "archsim.trace/1"
@@ -70,7 +70,7 @@ def _product(op: Op) -> dict[str, Any]:
         "macs": op.macs,
         "formats": {name: _name(op.operand(name).format) for name in OPERANDS},
         "roles": {name: str(op.operand(name).role) for name in OPERANDS},
-        "sparsity": {name: sparsity for name in OPERANDS if (sparsity := _sparsity(op.operand(name)))},
+        "sparsity": {name: op.operand(name).sparsity for name in OPERANDS if op.operand(name).sparsity},
         **sizes,
         "ops_per_byte": OPERATIONS_PER_MAC * op.macs / total if total else None,
     }
@@ -107,7 +107,3 @@ def _total(sizes: list[float | None]) -> float | None:
 
 def _name(format: Format | None) -> str | None:
     return None if format is None else format.name
-
-
-def _sparsity(operand: Operand) -> str | None:
-    return operand.sparsity

@@ -79,7 +79,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "conv": ("k", "c", "p", "q", "r", "s"),
         "attention": ("heads", "q_len", "kv_len", "head_dim"),
         "transfer": ("bytes", "link"),
-        **{kind: ("elements",) for kind in VECTOR_KINDS},
+        **dict.fromkeys(VECTOR_KINDS, ("elements",)),
     }
 )
 _OPTIONAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -88,7 +88,7 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "conv": (*_CONV_OPTIONS, *_PRODUCT),
         "attention": ("b", "kv_heads", "causal", "window", *_FORMATS, "weight_role", "weight_sparsity"),
         "transfer": (),
-        **{kind: _VECTOR for kind in VECTOR_KINDS},
+        **dict.fromkeys(VECTOR_KINDS, _VECTOR),
     }
 )
 ALLOWED: Mapping[str, frozenset[str]] = MappingProxyType(

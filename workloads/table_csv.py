@@ -82,11 +82,9 @@ def _lines(text: str, skip: int, file: Path) -> list[Line]:
     """Non-blank lines with their numbers, from line `skip` on."""
     body = text.split("\n", skip)[skip] if skip <= text.count("\n") else ""
     reader = csv.reader(io.StringIO(body, newline=""), strict=True)
-    lines = []
+    lines: list[Line] = []
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                lines.append((reader.line_num + skip, cells))
+        lines.extend((reader.line_num + skip, cells) for cells in reader if any(cell.strip() for cell in cells))
     except csv.Error as error:
         raise_all([Problem(line=reader.line_num + skip, message=f"is not CSV: {error}")], file)
     return lines

@@ -26,7 +26,10 @@ def read_parquet(content: bytes, file: Path) -> Trace:
     raise_all(problems, file)
     columns = {name: table.column(name).to_pylist() for name in table.column_names}
     rows = [
-        Row(cells={name: cell for name, cells in columns.items() if _filled(cell := _cell(cells[index]))}, line=index + 1)
+        Row(
+            cells={name: cell for name, cells in columns.items() if _filled(cell := _cell(cells[index]))},
+            line=index + 1,
+        )
         for index in range(table.num_rows)
     ]
     return build_trace(rows, _metadata(table.schema.metadata), file, problems)

@@ -51,9 +51,7 @@ def row_ops(cells: Cells) -> RowOps:
     """The ops of one row; empty cells are absent from `cells`. Raises RowError with every problem of the row."""
     values, problems = _values(cells)
     kind = values.get("kind")
-    problems += [
-        Problem(key=column, message="is missing") for column in ("name", "kind") if not cells.get(column)
-    ]
+    problems += [Problem(key=column, message="is missing") for column in ("name", "kind") if not cells.get(column)]
     if isinstance(kind, str):
         problems += _column_problems(kind, cells)
     problems += _name_problems(values)
@@ -196,18 +194,34 @@ def _name_problems(values: dict[str, Cell]) -> list[Problem]:
 
 
 def _product(row: _Row, kind: str) -> Op:
-    options = {"count": row.integer("count")}
-    if kind == "gemm":
-        sizes = {dim: row.integer(dim) for dim in ("b", "m", "n", "k")}
-        op = Op.gemm(row.text("name"), **sizes, **options, phase=row.phase, after=row.after)
-    else:
-        sizes = {dim: row.integer(dim) for dim in ("n", "k", "c", "p", "q", "r", "s", "groups")}
-        both = row.integer("stride")
-        strides = {axis: row.integer(axis, both) for axis in ("stride_h", "stride_w")}
-        dilations = {axis: row.integer(axis) for axis in ("dilation_h", "dilation_w")}
-        sizes |= strides | dilations
-        op = Op.conv(row.text("name"), **sizes, **options, phase=row.phase, after=row.after)
-    return replace(op, **{name: _operand(row, name, op.operand(name)) for name in OPERANDS})
+    op = _gemm(row) if kind == "gemm" else _conv(row)
+    return replace(
+        op,
+        inputs=_operand(row, "inputs", op.inputs),
+        weights=_operand(row, "weights", op.weights),
+        outputs=_operand(row, "outputs", op.outputs),
+    )
+
+
+def _gemm(row: _Row) -> Op:
+    return Op.gemm(
+        row.text("name"),
+        b=row.integer("b"),
+        m=row.integer("m"),
+        n=row.integer("n"),
+        k=row.integer("k"),
+        count=row.integer("count"),
+        phase=row.phase,
+        after=row.after,
+    )
+
+
+def _conv(row: _Row) -> Op:
+    both = row.integer("stride")
+    sizes = {dim: row.integer(dim) for dim in ("n", "k", "c", "p", "q", "r", "s", "groups", "count")}
+    strides = {axis: row.integer(axis, both) for axis in ("stride_h", "stride_w")}
+    dilations = {axis: row.integer(axis) for axis in ("dilation_h", "dilation_w")}
+    return Op.conv(row.text("name"), **sizes, **strides, **dilations, phase=row.phase, after=row.after)
 
 
 def _operand(row: _Row, name: OperandName, operand: Operand) -> Operand:
@@ -231,8 +245,8 @@ def _attention(row: _Row) -> RowOps:
     keys = min(row.integer("kv_len"), row.integer("window", LARGEST) + queries - 1)
     role = row.role("weight_role", Role.KV)
     count, phase = row.integer("count"), row.phase
-    sizes = {"b": batch * kv_heads, "m": heads // kv_heads * queries}
-    qk = Op.gemm(f"{name}.qk", **sizes, n=keys, k=head_dim, count=count, phase=phase, after=row.after)
+    groups, rows = batch * kv_heads, heads // kv_heads * queries
+    qk = Op.gemm(f"{name}.qk", b=groups, m=rows, n=keys, k=head_dim, count=count, phase=phase, after=row.after)
     cost = vector_costs()["softmax"]
     softmax = VectorOp(
         name=f"{name}.softmax",
@@ -244,10 +258,13 @@ def _attention(row: _Row) -> RowOps:
         phase=phase,
         after=(qk.name,),
     )
-    av = Op.gemm(f"{name}.av", **sizes, n=head_dim, k=keys, count=count, phase=phase, after=(softmax.name,))
+    after = (softmax.name,)
+    av = Op.gemm(f"{name}.av", b=groups, m=rows, n=head_dim, k=keys, count=count, phase=phase, after=after)
     cache = Operand(axes=(), role=role, format=row.format("weights"), sparsity=row.optional("weight_sparsity"))
     ops = (
-        replace(qk, weights=replace(cache, axes=qk.weights.axes), inputs=replace(qk.inputs, format=row.format("inputs"))),
+        replace(
+            qk, weights=replace(cache, axes=qk.weights.axes), inputs=replace(qk.inputs, format=row.format("inputs"))
+        ),
         softmax,
         replace(
             av, weights=replace(cache, axes=av.weights.axes), outputs=replace(av.outputs, format=row.format("outputs"))

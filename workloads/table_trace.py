@@ -38,16 +38,16 @@ def build_trace(rows: Sequence[Row], header: Mapping[str, str], file: Path, foun
     """The trace of a file's rows and metadata. Raises InputError with `found` and every problem of the rows."""
     problems = list(found)
     parsed: list[tuple[Row, RowOps]] = []
+    broken: list[Row] = []
     for row in rows:
         try:
             parsed.append((row, row_ops(row.cells)))
         except RowError as error:
+            broken.append(row)
             problems += [replace(problem, line=row.line) for problem in error.problems]
     ops, nodes = _resolved(parsed)
     numbers, wrong = _numbers(header)
-    problems += wrong
-    if not problems or len(parsed) == len(rows):
-        problems += graph_problems(nodes)
+    problems += wrong + graph_problems(sorted(nodes + _named(broken), key=lambda node: node.line))
     if not rows and not problems:
         problems.append(Problem(message="has no rows"))
     raise_all(problems, file)
@@ -95,9 +95,7 @@ def raise_all(problems: Sequence[Problem], file: Path) -> None:
 
 def _resolved(parsed: Sequence[tuple[Row, RowOps]]) -> tuple[tuple[AnyOp, ...], list[Node]]:
     """The ops with rows' names in `after` replaced by the ops that make the rows' results, and the graph's nodes."""
-    result = {
-        str(row.cells["name"]): row_of.ops[-1].name for row, row_of in parsed if len(row_of.ops) > 1
-    }
+    result = {str(row.cells["name"]): row_of.ops[-1].name for row, row_of in parsed if len(row_of.ops) > 1}
     ops: list[AnyOp] = []
     nodes = []
     for row, row_of in parsed:
@@ -107,6 +105,11 @@ def _resolved(parsed: Sequence[tuple[Row, RowOps]]) -> tuple[tuple[AnyOp, ...], 
             ops.append(op)
             nodes.append(Node(name=op.name, after=op.after or (), line=row.line))
     return tuple(ops), nodes
+
+
+def _named(broken: Sequence[Row]) -> list[Node]:
+    """Nodes of rows that did not parse, so that others may still name them."""
+    return [Node(name=str(row.cells["name"]), after=(), line=row.line) for row in broken if "name" in row.cells]
 
 
 def _numbers(header: Mapping[str, str]) -> tuple[dict[str, int], list[Problem]]:

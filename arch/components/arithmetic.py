@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -140,15 +140,9 @@ def _multiplier(a: Operand, b: Operand) -> Operator:
         return _read(_curve("integer_multiply"), math.sqrt(a.width * b.width), notes)
     if a.is_float != b.is_float:
         integer = b if a.is_float else a
-        notes += (
-            f"{ESTIMATE} a {integer.width}-bit integer meets a float as a float with its magnitude's significand",
-        )
-    width = math.sqrt(_significand(a) * _significand(b))
-    return _read(_curve("float_multiply"), width, notes)
-
-
-def _significand(operand: Operand) -> int:
-    return operand.width if operand.is_float else max(operand.width - 1, 1)
+        bits = integer.magnitude_bits
+        notes += (f"{ESTIMATE} an integer of {integer.width} bits meets a float as a significand of {bits} bits",)
+    return _read(_curve("float_multiply"), math.sqrt(a.magnitude_bits * b.magnitude_bits), notes)
 
 
 def _adder(operand: Operand) -> Operator:
@@ -156,6 +150,9 @@ def _adder(operand: Operand) -> Operator:
 
 
 def _accumulate(accumulator: Operand, products_are_floats: bool) -> Operator:
+    if accumulator.is_float and not products_are_floats:
+        note = f"{ESTIMATE} an integer product enters the float adder without a converter of its own"
+        return _adder(replace(accumulator, estimates=(*accumulator.estimates, note)))
     if accumulator.is_float or not products_are_floats:
         return _adder(accumulator)
     rule = _table()["fixed_point_accumulator"]

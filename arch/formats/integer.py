@@ -153,7 +153,8 @@ class IntegerFormat(Format):
         """The inverse of `_split`."""
         if sets.size == math.prod(shape):
             return sets.reshape(shape)
-        return sets.reshape((*shape[:-1], -1))[..., : shape[-1]]
+        length = shape[-1] if shape else 1
+        return sets.reshape((*shape[:-1], -1))[..., :length].reshape(shape)
 
     def _symmetric_scales(self, amax: Array) -> Array:
         """The stored scale nearest to amax / highest.

@@ -37,9 +37,7 @@ def evaluate(design: Design | str | Path, *, overrides: Sequence[str] = ()) -> E
         accelerator=chosen.accelerator, counting=chosen.simulation.switches, cost_op=_cost_op(chosen, settings)
     )
     placements, costs = place(chosen.trace, scheduler, _additive(settings))
-    cost = trace_cost(
-        chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=chosen.warnings
-    )
+    cost = trace_cost(chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=chosen.warnings)
     return Evaluation(
         design_name=chosen.name,
         resolved=chosen.resolved,

@@ -103,7 +103,7 @@ def trace(
         str, typer.Argument(metavar="SOURCE", help="A model's name, a trace or topology file, or a config.json.")
     ],
     phase: Annotated[str | None, typer.Option(help="prefill, decode, generate or forward.", show_default=False)] = None,
-    batch: Annotated[int, typer.Option(help="Sequences or images at once.")] = 1,
+    batch: Annotated[int | None, typer.Option(help="Sequences or images at once.", show_default=False)] = None,
     context: Annotated[
         int | None, typer.Option(help="Prompt tokens, or tokens already cached (decode).", show_default=False)
     ] = None,
@@ -111,7 +111,9 @@ def trace(
     json: Json = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="PATH", help="A .csv or .parquet file, or a folder for both.", show_default=False),
+        typer.Option(
+            "--out", metavar="PATH", help="A .csv or .parquet file, or a folder for both.", show_default=False
+        ),
     ] = None,
     no_files: NoFiles = False,
     overrides: Overrides = None,
@@ -119,10 +121,10 @@ def trace(
     debug: Debug = False,
 ) -> None:
     """Make a trace: the operations of a network with their MACs, bytes and arithmetic intensity."""
-    from archsim.cli.trace import Workload, run
+    from archsim.cli.trace import run
 
-    workload = Workload(phase=phase, batch=batch, context=context, output_tokens=output_tokens)
-    run(source, workload, _options(json, out, no_files, overrides, quiet))
+    given = {"phase": phase, "batch": batch, "context": context, "output_tokens": output_tokens}
+    run(source, given, _options(json, out, no_files, overrides, quiet))
 
 
 @app.command()

@@ -13,6 +13,10 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Folder for the files this command writes.", show_default=False),
 ]
+OutPath = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="PATH", help="A .csv, .parquet or .json file, or a folder.", show_default=False),
+]
 NoFiles = Annotated[bool, typer.Option("--no-files", help="Write no files.")]
 Overrides = Annotated[
     list[str] | None,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsim.core.errors import ArchsimError, InputError
+from archsim.core.errors import ArchsimError, InputError, Problem
 from archsim.reports.values import json_text, plain, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from archsim.cli.options import Options
 
 PIPE_WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""
@@ -45,6 +48,27 @@ def note(text: str, *, quiet: bool) -> None:
 def warn(text: str, *, quiet: bool) -> None:
     """A warning on stderr."""
     note(f"warning: {text}", quiet=quiet)
+
+
+def save_json(document: Mapping[str, Any], name: str, options: Options) -> None:
+    """Write a document into the folder the user asked for, if any, and say so."""
+    if options.folder is not None:
+        save_json_file(document, options.folder / name)
+        note(f"wrote {options.folder / name}", quiet=options.quiet)
+
+
+def save_json_file(document: Mapping[str, Any], path: Path) -> None:
+    """Write a document to `path`; it appears complete or not at all."""
+    from archsim.reports.run_folder import write_files, write_text
+
+    text = json_text(plain(document))
+    write_files(path.parent, {path.name: lambda file: write_text(file, text)})
+
+
+def refuse_overrides(command: str, options: Options) -> None:
+    """Raise InputError when `--set` is given to a command that reads no design."""
+    if options.overrides:
+        raise InputError(Problem(key="--set", message=f"archsim {command} reads no design, so there is nothing to set"))
 
 
 def report_error(error: ArchsimError) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,9 +15,8 @@ from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem, build_problem
 from archsim.workloads.op import OPERANDS, Op
 
-sys.path.insert(0, str(Path(__file__).parent))
-from builders import INT32, accelerator, dram, int8, spatial, sram, systolic  # noqa: E402
-from traffic_twin import fetches  # noqa: E402
+from tests.sim.builders import INT32, accelerator, dram, int8, spatial, sram, systolic
+from tests.sim.traffic_twin import fetches
 
 pytestmark = pytest.mark.filterwarnings("error")
 ONE_PE = spatial(SpatialAxis(name="x", size=1, gemm_dims=(), conv_dims=()))

@@ -1,0 +1,104 @@
+"""What ships with archsim, as plain entries: accelerators, models, number formats, memory technologies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Entry = dict[str, Any]
+
+
+def hardware_entries() -> list[Entry]:
+    """Accelerators: name, kind, clock, node and memories as their files write them, with the sources."""
+    from archsim.arch.catalog import hardware, hardware_names
+
+    entries = []
+    for name in hardware_names():
+        table = hardware(name)
+        array = table.get("array", {})
+        entries.append(
+            {
+                "name": name,
+                "kind": table.get("kind"),
+                "array": _array(array),
+                "cores": table.get("cores", 1),
+                "clock": table.get("clock"),
+                "node": table.get("node"),
+                "memories": [memory["name"] for memory in table.get("memory", [])],
+                "sources": table.get("sources", []),
+            }
+        )
+    return entries
+
+
+def model_entries() -> list[Entry]:
+    """Models with parameters, and MACs of the default phase at batch 1."""
+    from archsim.workloads.models import model, model_names
+
+    entries = []
+    for name in model_names():
+        trace = model(name)
+        entries.append(
+            {
+                "name": name,
+                "parameters": trace.parameters,
+                "macs": trace.macs,
+                "phase": trace.ops[0].phase,
+                "operations": sum(op.count for op in trace.ops),
+                "source": trace.source,
+            }
+        )
+    return entries
+
+
+def format_entries() -> list[Entry]:
+    """Number formats: stored bits per element with the share of group scales, and what a multiplier sees."""
+    from archsim.arch.formats import format, format_names
+
+    entries = []
+    for name in format_names():
+        chosen = format(name)
+        arithmetic = chosen.arithmetic
+        entries.append(
+            {
+                "name": chosen.name,
+                "bits_per_element": float(chosen.bits_per_element),
+                "arithmetic": str(arithmetic.kind),
+                "scale": str(arithmetic.scale.granularity),
+                "group_size": arithmetic.scale.group_size or None,
+                "integer_bits": arithmetic.integer_bits or None,
+                "significand_bits": arithmetic.significand_bits or None,
+                "exponent_bits": arithmetic.exponent_bits or None,
+            }
+        )
+    return entries
+
+
+def memory_entries() -> list[Entry]:
+    """Memory technologies: energy and bandwidth of one unit of an off-chip family; on-chip costs follow from size."""
+    from archsim.arch.components.dram import dram_cost, dram_technologies, memory_technologies
+
+    entries = []
+    off_chip = dram_technologies()
+    for name in memory_technologies():
+        cost = dram_cost(name) if name in off_chip else None
+        entries.append(
+            {
+                "name": name,
+                "off_chip": cost is not None,
+                "unit": None if cost is None else cost.unit,
+                "bandwidth_bytes_per_s": None if cost is None else cost.bandwidth_bytes_per_s,
+                "capacity_bytes": None if cost is None else cost.capacity_bytes,
+                "read_pj_per_bit": None if cost is None else cost.read_pj_per_bit,
+                "write_pj_per_bit": None if cost is None else cost.write_pj_per_bit,
+                "source": "computed from capacity and node" if cost is None else cost.source,
+            }
+        )
+    return entries
+
+
+def _array(array: dict[str, Any]) -> str | None:
+    """Rows by columns, or the sizes of a spatial array's axes."""
+    if "rows" in array:
+        return f"{array['rows']}x{array.get('cols', array.get('columns', 1))}"
+    sizes = [str(axis["size"]) for axis in array.get("axes", []) if "size" in axis]
+    return "x".join(sizes) or None
