@@ -89,7 +89,7 @@ def build_problem(
     rate = engine.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic)
     stages, n_stages = level_stages(used, op)
     home: Bools = _resident_levels(used, op, resident)
-    level_stage = np.where(home.any(axis=0)[None, :] & ~_below(home), -1, stages)
+    level_stage = np.where(home.any(axis=0, keepdims=True) & ~_below(home), -1, stages)
     levels = _levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0)
     per_pe = accelerator.units // engine.arrays // accelerator.cores
     return Problem(
