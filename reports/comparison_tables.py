@@ -9,7 +9,7 @@ from archsim.reports.tables import plain_table
 from archsim.reports.values import MISSING, binary_bytes, engineering, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
     from rich.table import Table
@@ -98,7 +98,7 @@ def _layers(result: Comparison) -> Table:
     return plain_table("Layers whose time differs most (over all runs)", columns, _cut(rows, LAYERS))
 
 
-def _cut(rows: list[tuple[str, ...]], limit: int = KEYS) -> list[tuple[str, ...]]:
+def _cut(rows: Sequence[tuple[str, ...]], limit: int = KEYS) -> Sequence[tuple[str, ...]]:
     if len(rows) <= limit:
         return rows
     return [*rows[:limit], (f"{len(rows) - limit} more", *[""] * (len(rows[0]) - 1))]

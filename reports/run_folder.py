@@ -7,6 +7,7 @@ an earlier run, archsim's own files are replaced one by one (each by an atomic r
 from __future__ import annotations
 
 import csv
+import io
 import os
 import platform
 import re
@@ -95,29 +96,43 @@ def resolved_document(evaluation: Evaluation) -> dict[str, Any]:
     return cleaned
 
 
-def write_csv(rows: list[records.Row], columns: dict[str, str], path: Path) -> None:
+def csv_text(rows: list[records.Row], columns: dict[str, str]) -> str:
     """Rows as CSV with a header; a value that does not exist is an empty cell; floats keep all their digits."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
 
 
 def write_parquet(rows: list[records.Row], columns: dict[str, str], path: Path) -> None:
-    """Rows as Parquet with the types that the columns declare."""
+    """Rows as Parquet with the types that the columns declare; an empty text is a missing one.
+
+    They pass through CSV in memory: pyarrow's conversion of Python lists would import pandas, which takes longer than
+    all the rest of a run folder's tables.
+    """
     import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow.csv
+    import pyarrow.parquet
 
     types = {records.TEXT: pa.string(), records.INTEGER: pa.int64(), records.NUMBER: pa.float64()}
-    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    options = pyarrow.csv.ConvertOptions(
+        column_types={name: types[kind] for name, kind in columns.items()}, null_values=[""], strings_can_be_null=True
+    )
+    table = pyarrow.csv.read_csv(
+        io.BytesIO(csv_text(rows, columns).encode()),
+        read_options=pyarrow.csv.ReadOptions(use_threads=False),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        convert_options=options,
+    )
+    pyarrow.parquet.write_table(table, path)
 
 
 def _writers() -> dict[str, Writer]:
     """The files of a run, in the order they are written; the summary last, so that it stands for a complete run."""
     return {
         RESOLVED: lambda evaluation, path: write_text(path, json_text(resolved_document(evaluation))),
-        "layers.csv": lambda evaluation, path: write_csv(*_layer_table(evaluation), path),
+        "layers.csv": lambda evaluation, path: write_text(path, csv_text(*_layer_table(evaluation))),
         "layers.parquet": lambda evaluation, path: write_parquet(*_layer_table(evaluation), path),
         "roofline.png": _plot("roofline"),
         "latency.png": _plot("latency"),
