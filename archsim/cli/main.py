@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 import traceback
 from pathlib import Path
@@ -157,6 +158,8 @@ def _options(json: bool, out: Path | None, no_files: bool, overrides: list[str] 
 def main() -> None:
     """The `archsim` command: runs it and leaves with its exit code."""
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without "µ" gets "?", not a traceback
     sys.exit(run(sys.argv[1:]))
 
 
