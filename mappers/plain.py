@@ -14,7 +14,7 @@ from archsim.mappers.candidates import Candidates, candidates
 from archsim.mappers.search_kernels import EDP, ENERGY, LATENCY, WEIGHTED, build_loops, search
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import Costing, cost_mapping, pass_loops
-from archsim.sim.kernels import MAX_LOOPS
+from archsim.sim.kernels import MAX_LOOPS, Ints
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem, build_problem
 from archsim.sim.records import OpCost
@@ -31,6 +31,8 @@ class MapperSettings:
     dataflows: tuple[str, ...] = ()
     exponents: tuple[float, float] = (1.0, 1.0)
     """Exponents of latency and energy in the weighted objective."""
+    perfect_factors: bool = False
+    """Tile sizes and unrollings must divide what they cut."""
 
 
 def score(cost: OpCost, settings: MapperSettings) -> float:
@@ -43,7 +45,8 @@ def score(cost: OpCost, settings: MapperSettings) -> float:
         case "edp":
             return cost.latency_s * cost.total_energy_j
         case _:
-            return cost.latency_s ** settings.exponents[0] * cost.total_energy_j ** settings.exponents[1]
+            latency, energy = settings.exponents
+            return float(cost.latency_s**latency * cost.total_energy_j**energy)
 
 
 def best_mapping(
@@ -99,7 +102,7 @@ def _whole(problem: Problem) -> Mapping:
         tile[dim] = 1
     tiles = {
         level.name: {
-            operand: 0 if problem.level_stage[i, j] == 0 else len(batch)
+            str(operand): 0 if problem.level_stage[i, j] == 0 else len(batch)
             for j, operand in enumerate(OPERANDS)
             if problem.level_stage[i, j] >= 0
         }
@@ -118,7 +121,7 @@ def _whole(problem: Problem) -> Mapping:
 
 
 def _search(problem: Problem, costing: Costing, settings: MapperSettings) -> Mapping | None:
-    options = candidates(problem)
+    options = candidates(problem, perfect=settings.perfect_factors)
     choice = np.zeros((problem.n_stages, 3), np.int64)
     orders = np.zeros(problem.n_stages, np.int64)
     fixed_pj = costing.mac_pj(problem.op.macs) + (costing.network_pj(problem) or 0.0)
@@ -133,7 +136,7 @@ def _search(problem: Problem, costing: Costing, settings: MapperSettings) -> Map
     return None if best < 0 else _mapping(problem, options, int(best), choice, orders)
 
 
-def _mapping(problem: Problem, options: Candidates, option: int, choice: object, orders: object) -> Mapping:
+def _mapping(problem: Problem, options: Candidates, option: int, choice: Ints, orders: Ints) -> Mapping:
     """The winning candidate as a Mapping."""
     loop_dim = np.zeros(MAX_LOOPS, np.int64)
     loop_factor = np.ones(MAX_LOOPS, np.int64)
@@ -154,7 +157,7 @@ def _mapping(problem: Problem, options: Candidates, option: int, choice: object,
     )
     tiles = {
         level.name: {
-            operand: 0 if problem.resident[i, j] else int(position[problem.level_stage[i, j]])
+            str(operand): 0 if problem.resident[i, j] else int(position[problem.level_stage[i, j]])
             for j, operand in enumerate(OPERANDS)
             if problem.level_stage[i, j] >= 0 or problem.resident[i, j]
         }
@@ -169,5 +172,3 @@ def _mapping(problem: Problem, options: Candidates, option: int, choice: object,
         array_tile=tile,
         passes=pass_loops(problem, tile) if passes else (),
     )
-
-

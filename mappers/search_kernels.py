@@ -6,16 +6,29 @@ import numpy as np
 
 from archsim.core.kernels import kernel
 from archsim.sim.cost_kernels import cost, fits
-from archsim.sim.kernels import ENERGY_PJ, MAX_LOOPS, N_OUT, N_TRAFFIC, TOTAL
+from archsim.sim.kernels import ENERGY_PJ, MAX_LOOPS, N_OUT, N_TRAFFIC, TOTAL, Bools, Floats, Ints
 
 LATENCY, ENERGY, EDP, WEIGHTED = 0, 1, 2, 3
 
 
 @kernel
-def build_loops(  # type: ignore[no-untyped-def]
-    choice, orders, chains, groups, sizes, spatial_stage, spatial_dim, spatial_factor, spatial_axis, passes,
-    stage_position, loop_dim, loop_factor, loop_axis, base,
-):
+def build_loops(
+    choice: Ints,
+    orders: Ints,
+    chains: Ints,
+    groups: Ints,
+    sizes: Ints,
+    spatial_stage: Ints,
+    spatial_dim: Ints,
+    spatial_factor: Ints,
+    spatial_axis: Ints,
+    passes: int,
+    stage_position: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    base: Ints,
+) -> int:
     """Loops of one candidate; returns how many. `stage_position[s]` becomes the loops above stage s's tiles.
 
     choice[s, g] picks the tile of group g at stage s from chains[g, choice] (one size per dimension of the group);
@@ -73,9 +86,17 @@ def build_loops(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _spatial(  # type: ignore[no-untyped-def]
-    stage, spatial_stage, spatial_dim, spatial_factor, spatial_axis, n, loop_dim, loop_factor, loop_axis
-):
+def _spatial(
+    stage: int,
+    spatial_stage: Ints,
+    spatial_dim: Ints,
+    spatial_factor: Ints,
+    spatial_axis: Ints,
+    n: int,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+) -> int:
     for i in range(spatial_dim.shape[0]):
         if spatial_stage[i] == stage and spatial_dim[i] >= 0 and spatial_factor[i] > 1:
             loop_dim[n], loop_factor[n], loop_axis[n] = spatial_dim[i], spatial_factor[i], spatial_axis[i]
@@ -84,7 +105,7 @@ def _spatial(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _spatial_factor(stage, d, spatial_stage, spatial_dim, spatial_factor):  # type: ignore[no-untyped-def]
+def _spatial_factor(stage: int, d: int, spatial_stage: Ints, spatial_dim: Ints, spatial_factor: Ints) -> int:
     product = 1
     for i in range(spatial_dim.shape[0]):
         if spatial_stage[i] == stage and spatial_dim[i] == d:
@@ -93,7 +114,16 @@ def _spatial_factor(stage, d, spatial_stage, spatial_dim, spatial_factor):  # ty
 
 
 @kernel
-def _base(choice, chains, groups, spatial_stage, spatial_dim, spatial_factor, n_stages, base):  # type: ignore[no-untyped-def]
+def _base(
+    choice: Ints,
+    chains: Ints,
+    groups: Ints,
+    spatial_stage: Ints,
+    spatial_dim: Ints,
+    spatial_factor: Ints,
+    n_stages: int,
+    base: Ints,
+) -> None:
     """Array tile: the innermost stage's tile, shared out over arrays where the spatial loops lie below it."""
     for g in range(3):
         for j in range(groups.shape[1]):
@@ -105,7 +135,7 @@ def _base(choice, chains, groups, spatial_stage, spatial_dim, spatial_factor, n_
 
 
 @kernel
-def _score(objective, cycles, energy_pj, weights):  # type: ignore[no-untyped-def]
+def _score(objective: int, cycles: float, energy_pj: float, weights: Floats) -> float:
     if objective == LATENCY:
         return cycles
     if objective == ENERGY:
@@ -116,11 +146,38 @@ def _score(objective, cycles, energy_pj, weights):  # type: ignore[no-untyped-de
 
 
 @kernel
-def search(  # type: ignore[no-untyped-def]
-    sizes, relevant, windows, groups, flow, array, timing, count, multicast, levels, bits, read_pj, write_pj, operand_bw,
-    level_stage, resident, chains, chain_lengths, spatial_stage, spatial_dims, spatial_factors, spatial_axis, n_axes,
-    objective, weights, fixed_pj, leak_pj_per_cycle, best_choice, best_orders, counters,
-):
+def search(
+    sizes: Ints,
+    relevant: Bools,
+    windows: Ints,
+    groups: Ints,
+    flow: Ints,
+    array: Ints,
+    timing: Floats,
+    count: Floats,
+    multicast: Bools,
+    levels: Floats,
+    bits: Floats,
+    read_pj: Floats,
+    write_pj: Floats,
+    operand_bw: Floats,
+    level_stage: Ints,
+    resident: Bools,
+    chains: Ints,
+    chain_lengths: Ints,
+    spatial_stage: Ints,
+    spatial_dims: Ints,
+    spatial_factors: Ints,
+    spatial_axis: Ints,
+    n_axes: int,
+    objective: int,
+    weights: Floats,
+    fixed_pj: float,
+    leak_pj_per_cycle: float,
+    best_choice: Ints,
+    best_orders: Ints,
+    counters: Ints,
+) -> int:
     """Best candidate by score, ties by the other of time and energy, then by order of enumeration.
 
     level_stage[level, operand] is the stage whose tile the level holds (-1: not used; resident operands stand at
@@ -152,7 +209,7 @@ def search(  # type: ignore[no-untyped-def]
     total_tiles = 1
     for _ in range(1, n_stages):
         total_tiles *= chain_lengths[0] * chain_lengths[1] * chain_lengths[2]
-    total_orders = 3 ** n_orders
+    total_orders = 3**n_orders
     best = -1
     best_score = np.inf
     best_second = np.inf
@@ -174,8 +231,21 @@ def search(  # type: ignore[no-untyped-def]
                     orders[s] = rest % 3
                     rest //= 3
                 n_loops = build_loops(
-                    choice, orders, chains, groups, sizes, spatial_stage, spatial_dims[option], spatial_factors[option],
-                    spatial_axis, flow[0], position, loop_dim, loop_factor, loop_axis, base,
+                    choice,
+                    orders,
+                    chains,
+                    groups,
+                    sizes,
+                    spatial_stage,
+                    spatial_dims[option],
+                    spatial_factors[option],
+                    spatial_axis,
+                    flow[0],
+                    position,
+                    loop_dim,
+                    loop_factor,
+                    loop_axis,
+                    base,
                 )
                 for level in range(n_levels):
                     for operand in range(3):
@@ -185,17 +255,58 @@ def search(  # type: ignore[no-untyped-def]
                             tiles[level, operand] = 0
                 counters[0] += 1
                 if not fits(
-                    sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, tiles, groups, flow, array,
-                    levels, bits, none, tile,
+                    sizes,
+                    base,
+                    loop_dim,
+                    loop_factor,
+                    loop_axis,
+                    n_loops,
+                    relevant,
+                    windows,
+                    tiles,
+                    groups,
+                    flow,
+                    array,
+                    levels,
+                    bits,
+                    none,
+                    tile,
                 ):
                     counters[1] += 1
                     if order == 0 and flow[0] and n_stages == 2:
                         break
                     continue
                 cost(
-                    sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, tiles, groups, flow, array,
-                    timing, count, multicast, levels, bits, read_pj, write_pj, operand_bw, none, shared, together, tile,
-                    folds, n_tiles, used, steps, traffic, out,
+                    sizes,
+                    base,
+                    loop_dim,
+                    loop_factor,
+                    loop_axis,
+                    n_loops,
+                    relevant,
+                    windows,
+                    tiles,
+                    groups,
+                    flow,
+                    array,
+                    timing,
+                    count,
+                    multicast,
+                    levels,
+                    bits,
+                    read_pj,
+                    write_pj,
+                    operand_bw,
+                    none,
+                    shared,
+                    together,
+                    tile,
+                    folds,
+                    n_tiles,
+                    used,
+                    steps,
+                    traffic,
+                    out,
                 )
                 cycles = np.ceil(out[TOTAL])
                 energy = out[ENERGY_PJ] + fixed_pj + leak_pj_per_cycle * cycles

@@ -106,26 +106,12 @@ def csv_text(rows: list[records.Row], columns: dict[str, str]) -> str:
 
 
 def write_parquet(rows: list[records.Row], columns: dict[str, str], path: Path) -> None:
-    """Rows as Parquet with the types that the columns declare; an empty text is a missing one.
+    """Rows as Parquet with the types that the columns declare."""
+    import pyarrow.parquet as pq
 
-    They pass through CSV in memory: pyarrow's conversion of Python lists would import pandas, which takes longer than
-    all the rest of a run folder's tables.
-    """
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet
+    from archsim.reports.arrow import arrow_table
 
-    types = {records.TEXT: pa.string(), records.INTEGER: pa.int64(), records.NUMBER: pa.float64()}
-    options = pyarrow.csv.ConvertOptions(
-        column_types={name: types[kind] for name, kind in columns.items()}, null_values=[""], strings_can_be_null=True
-    )
-    table = pyarrow.csv.read_csv(
-        io.BytesIO(csv_text(rows, columns).encode()),
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-        convert_options=options,
-    )
-    pyarrow.parquet.write_table(table, path)
+    pq.write_table(arrow_table(rows, columns), path)
 
 
 def _writers() -> dict[str, Writer]:

@@ -14,7 +14,6 @@ from archsim.sim.kernels import (
     FILLS,
     FIRST_LOAD,
     FIRST_PARTIAL_READ,
-    INPUTS,
     LIMIT,
     LIMIT_LEVEL,
     LINK_FIRST,
@@ -37,6 +36,9 @@ from archsim.sim.kernels import (
     WRITE_BACK,
     WRITE_BW,
     WRITES_PARTIAL,
+    Bools,
+    Floats,
+    Ints,
     array_factor,
     count_tiles,
     group_folds,
@@ -51,14 +53,26 @@ from archsim.sim.kernels import (
 
 
 @kernel
-def compute_cycles(  # type: ignore[no-untyped-def]
-    sizes, base, loop_dim, loop_factor, loop_axis, n_loops, groups, flow, array, timing, count, together, folds, n_tiles, out
-):
+def compute_cycles(
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    groups: Ints,
+    flow: Ints,
+    array: Ints,
+    timing: Floats,
+    count: Floats,
+    together: Bools,
+    folds: Ints,
+    n_tiles: Ints,
+    out: Floats,
+) -> None:
     """Cycles without memory stalls into `out`; fills `folds` (row, column, stream group) and `n_tiles` per group."""
     for g in range(3):
-        group_folds(
-            groups[g], 1, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, together, folds[2]
-        )
+        group_folds(groups[g], 1, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, together, folds[2])
         n_tiles[g] = folds[2, 0]
     if not flow[0]:
         steps = timing[0]
@@ -84,10 +98,24 @@ def compute_cycles(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def fits(  # type: ignore[no-untyped-def]
-    sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, tiles, groups, flow, array, levels, bits,
-    none, tile,
-):
+def fits(
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+    windows: Ints,
+    tiles: Ints,
+    groups: Ints,
+    flow: Ints,
+    array: Ints,
+    levels: Floats,
+    bits: Floats,
+    none: Bools,
+    tile: Ints,
+) -> bool:
     """Whether every level holds its tiles: two of each that changes over time under double buffering."""
     folded = 1.0
     for j in range(groups.shape[1]):
@@ -125,7 +153,9 @@ def fits(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _copies_above(operand, position, loop_dim, loop_factor, loop_axis, relevant):  # type: ignore[no-untyped-def]
+def _copies_above(
+    operand: int, position: int, loop_dim: Ints, loop_factor: Ints, loop_axis: Ints, relevant: Bools
+) -> float:
     """Instances of a level that each hold the same data of an operand."""
     product = 1.0
     for i in range(position):
@@ -135,10 +165,27 @@ def _copies_above(operand, position, loop_dim, loop_factor, loop_axis, relevant)
 
 
 @kernel
-def _down(  # type: ignore[no-untyped-def]
-    operand, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, tiles,
-    groups, flow, multicast, folds, n_tiles, none, shared, tile, traffic,
-):
+def _down(
+    operand: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+    windows: Ints,
+    tiles: Ints,
+    groups: Ints,
+    flow: Ints,
+    multicast: Bools,
+    folds: Ints,
+    n_tiles: Ints,
+    none: Bools,
+    shared: Bools,
+    tile: Ints,
+    traffic: Floats,
+) -> None:
     """Traffic of an operand that flows towards the PEs (inputs, weights)."""
     parent = -1
     for level in range(tiles.shape[0]):
@@ -151,7 +198,18 @@ def _down(  # type: ignore[no-untyped-def]
                 if loop_axis[i] >= 0:
                     shared[loop_axis[i]] = False
             n = operand_elements(
-                operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, shared, tile
+                operand,
+                position,
+                sizes,
+                base,
+                loop_dim,
+                loop_factor,
+                loop_axis,
+                n_loops,
+                relevant,
+                windows,
+                shared,
+                tile,
             )
             times = revisits(
                 operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared
@@ -160,13 +218,9 @@ def _down(  # type: ignore[no-untyped-def]
             own = operand_elements(
                 operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, none, tile
             )
-            copies = revisits(
-                operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, none
-            )
+            copies = revisits(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, none)
             traffic[FILLS, level, operand] += own * copies
-            one = tile_elements(
-                operand, position, sizes, base, loop_dim, loop_factor, n_loops, relevant, windows, tile
-            )
+            one = tile_elements(operand, position, sizes, base, loop_dim, loop_factor, n_loops, relevant, windows, tile)
             traffic[LINK_FIRST, parent, operand] = min(
                 n * times, one * spatial_loops(tiles[parent, operand], position, loop_factor, loop_axis)
             )
@@ -192,10 +246,29 @@ def _down(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _up(  # type: ignore[no-untyped-def]
-    sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, tiles,
-    groups, flow, multicast, folds, n_tiles, none, shared, tile, array, count, traffic, out,
-):
+def _up(
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+    windows: Ints,
+    tiles: Ints,
+    groups: Ints,
+    flow: Ints,
+    multicast: Bools,
+    folds: Ints,
+    n_tiles: Ints,
+    none: Bools,
+    shared: Bools,
+    tile: Ints,
+    array: Ints,
+    count: Floats,
+    traffic: Floats,
+    out: Floats,
+) -> None:
     """Traffic of the outputs: results and partial sums up, partial sums back down."""
     total = 1.0
     for d in range(sizes.shape[0]):
@@ -215,9 +288,7 @@ def _up(  # type: ignore[no-untyped-def]
             times = revisits(
                 OUTPUTS, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared
             )
-            copies = revisits(
-                OUTPUTS, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, none
-            )
+            copies = revisits(OUTPUTS, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, none)
             back = times - 1.0 + first
             traffic[UPDATES, parent, OUTPUTS] += total * times
             traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - 1.0)
@@ -227,9 +298,7 @@ def _up(  # type: ignore[no-untyped-def]
             traffic[READS_PARTIAL, parent, OUTPUTS] += total * back
             traffic[FILLS, level, OUTPUTS] += total * back
             traffic[WRITES_PARTIAL, level, OUTPUTS] += total * back
-            one = tile_elements(
-                OUTPUTS, position, sizes, base, loop_dim, loop_factor, n_loops, relevant, windows, tile
-            )
+            one = tile_elements(OUTPUTS, position, sizes, base, loop_dim, loop_factor, n_loops, relevant, windows, tile)
             traffic[LINK_FIRST, parent, OUTPUTS] = min(
                 total, one * spatial_loops(tiles[parent, OUTPUTS], position, loop_factor, loop_axis)
             )
@@ -240,9 +309,7 @@ def _up(  # type: ignore[no-untyped-def]
     if flow[0]:
         times = array_factor(OUTPUTS, flow, folds, n_tiles)
     else:
-        times = mac_revisits(
-            OUTPUTS, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared
-        )
+        times = mac_revisits(OUTPUTS, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared)
     stray = count[STRAY_WRITES] * out[PASSES] * (array[0] + array[1]) if flow[0] and flow[4] == OUTPUTS else 0.0
     traffic[UPDATES, parent, OUTPUTS] += total * times + stray
     traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - 1.0)
@@ -252,7 +319,7 @@ def _up(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _energy(traffic, levels, bits, read_pj, write_pj, out):  # type: ignore[no-untyped-def]
+def _energy(traffic: Floats, levels: Floats, bits: Floats, read_pj: Floats, write_pj: Floats, out: Floats) -> None:
     """Energy of all levels in pJ, and bits over off-chip ports, into `out`."""
     energy = 0.0
     dram_bits = 0.0
@@ -277,7 +344,9 @@ def _energy(traffic, levels, bits, read_pj, write_pj, out):  # type: ignore[no-u
 
 
 @kernel
-def _port_cycles(level, traffic, levels, bits, operand_bw, used, operands):  # type: ignore[no-untyped-def]
+def _port_cycles(
+    level: int, traffic: Floats, levels: Floats, bits: Floats, operand_bw: Floats, used: float, operands: Bools
+) -> float:
     """Cycles that one instance's ports are busy for the operands selected by `operands`."""
     read_bits = 0.0
     write_bits = 0.0
@@ -304,7 +373,7 @@ def _port_cycles(level, traffic, levels, bits, operand_bw, used, operands):  # t
 
 
 @kernel
-def _child(level, operand, tiles):  # type: ignore[no-untyped-def]
+def _child(level: int, operand: int, tiles: Ints) -> int:
     for below in range(level + 1, tiles.shape[0]):
         if tiles[below, operand] >= 0:
             return below
@@ -312,7 +381,9 @@ def _child(level, operand, tiles):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _link_first(level, operand, traffic, levels, bits, operand_bw, used):  # type: ignore[no-untyped-def]
+def _link_first(
+    level: int, operand: int, traffic: Floats, levels: Floats, bits: Floats, operand_bw: Floats, used: float
+) -> float:
     """Cycles to bring the first tile of an operand from `level` (or to take the last result tile there)."""
     amount = traffic[LINK_FIRST, level, operand] * bits[operand] / used
     if operand_bw[level, operand] > 0:
@@ -322,7 +393,17 @@ def _link_first(level, operand, traffic, levels, bits, operand_bw, used):  # typ
 
 
 @kernel
-def _time(tiles, traffic, levels, bits, operand_bw, used, count, steps, out):  # type: ignore[no-untyped-def]
+def _time(
+    tiles: Ints,
+    traffic: Floats,
+    levels: Floats,
+    bits: Floats,
+    operand_bw: Floats,
+    used: Floats,
+    count: Floats,
+    steps: Floats,
+    out: Floats,
+) -> None:
     """Total cycles with stalls. See docs/cost-model.md, "time"."""
     compute = out[COMPUTE]
     out[TOTAL], out[LIMIT_LEVEL], out[LIMIT] = compute, -1.0, 0.0
@@ -361,25 +442,101 @@ def _time(tiles, traffic, levels, bits, operand_bw, used, count, steps, out):  #
 
 
 @kernel
-def cost(  # type: ignore[no-untyped-def]
-    sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, tiles, groups, flow, array, timing,
-    count, multicast, levels, bits, read_pj, write_pj, operand_bw, none, shared, together, tile, folds, n_tiles,
-    used, steps, traffic, out,
-):
+def cost(
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+    windows: Ints,
+    tiles: Ints,
+    groups: Ints,
+    flow: Ints,
+    array: Ints,
+    timing: Floats,
+    count: Floats,
+    multicast: Bools,
+    levels: Floats,
+    bits: Floats,
+    read_pj: Floats,
+    write_pj: Floats,
+    operand_bw: Floats,
+    none: Bools,
+    shared: Bools,
+    together: Bools,
+    tile: Ints,
+    folds: Ints,
+    n_tiles: Ints,
+    used: Floats,
+    steps: Floats,
+    traffic: Floats,
+    out: Floats,
+) -> None:
     """Cost of one mapping into `traffic` and `out`; scratch arrays are the caller's. Capacity: see `fits`."""
     traffic[:] = 0.0
     compute_cycles(
-        sizes, base, loop_dim, loop_factor, loop_axis, n_loops, groups, flow, array, timing, count, together, folds,
-        n_tiles, out,
+        sizes,
+        base,
+        loop_dim,
+        loop_factor,
+        loop_axis,
+        n_loops,
+        groups,
+        flow,
+        array,
+        timing,
+        count,
+        together,
+        folds,
+        n_tiles,
+        out,
     )
     for operand in range(2):
         _down(
-            operand, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, tiles,
-            groups, flow, multicast, folds, n_tiles, none, shared, tile, traffic,
+            operand,
+            sizes,
+            base,
+            loop_dim,
+            loop_factor,
+            loop_axis,
+            n_loops,
+            relevant,
+            windows,
+            tiles,
+            groups,
+            flow,
+            multicast,
+            folds,
+            n_tiles,
+            none,
+            shared,
+            tile,
+            traffic,
         )
     _up(
-        sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, tiles,
-        groups, flow, multicast, folds, n_tiles, none, shared, tile, array, count, traffic, out,
+        sizes,
+        base,
+        loop_dim,
+        loop_factor,
+        loop_axis,
+        n_loops,
+        relevant,
+        windows,
+        tiles,
+        groups,
+        flow,
+        multicast,
+        folds,
+        n_tiles,
+        none,
+        shared,
+        tile,
+        array,
+        count,
+        traffic,
+        out,
     )
     _energy(traffic, levels, bits, read_pj, write_pj, out)
     for level in range(levels.shape[0]):

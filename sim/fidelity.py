@@ -52,9 +52,7 @@ def cycle_cost(op: Op, accelerator: Accelerator, cost: OpCost) -> OpCost:
     )
     cycles = compute + cost.stall_cycles
     scale = cycles / cost.cycles
-    energy = {
-        name: joules * scale if name in ("leakage", "idle") else joules for name, joules in cost.energy_j.items()
-    }
+    energy = {name: joules * scale if name in ("leakage", "idle") else joules for name, joules in cost.energy_j.items()}
     peak = cost.macs / cost.utilization / cost.cycles if cost.utilization else 0.0
     return replace(
         cost,
@@ -75,7 +73,15 @@ def _tile_cycles(m: int, n: int, k: int, engine: SystolicEngine, dataflow: str, 
 
 @cache
 def _simulated(
-    m: int, n: int, k: int, rows: int, cols: int, dataflow: str, fold_overlap: bool, weight_double_buffer: bool, kind: str
+    m: int,
+    n: int,
+    k: int,
+    rows: int,
+    cols: int,
+    dataflow: str,
+    fold_overlap: bool,
+    weight_double_buffer: bool,
+    kind: str,
 ) -> int:
     return estimate_gemm_cycles(
         m,

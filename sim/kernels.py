@@ -12,8 +12,13 @@ for a level the operand does not use. Levels are outermost first.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archsim.core.kernels import kernel
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 INPUTS, WEIGHTS, OUTPUTS = 0, 1, 2
 MAX_DIMS = 9
@@ -21,7 +26,9 @@ MAX_LOOPS = 64
 
 
 @kernel
-def tile_sizes(position, sizes, base, loop_dim, loop_factor, n_loops, out):  # type: ignore[no-untyped-def]
+def tile_sizes(
+    position: int, sizes: Ints, base: Ints, loop_dim: Ints, loop_factor: Ints, n_loops: int, out: Ints
+) -> None:
     """Fill `out[d]` with the full tile size of each dimension inside `position`, at most the dimension itself."""
     for d in range(sizes.shape[0]):
         out[d] = base[d]
@@ -33,7 +40,18 @@ def tile_sizes(position, sizes, base, loop_dim, loop_factor, n_loops, out):  # t
 
 
 @kernel
-def split(dim, begin, end, size, base, loop_dim, loop_factor, loop_axis, n_loops, shared):  # type: ignore[no-untyped-def]
+def split(
+    dim: int,
+    begin: int,
+    end: int,
+    size: int,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    shared: Bools,
+) -> tuple[int, int, int]:
     """Tiles of `dim` that loops `begin`..`end` make of `size`: (number of full ones, edge size or 0, full size).
 
     Spatial loops whose axis is set in `shared` make their tiles at once: they count as one, the largest.
@@ -72,14 +90,35 @@ def split(dim, begin, end, size, base, loop_dim, loop_factor, loop_axis, n_loops
 
 
 @kernel
-def count_tiles(dim, end, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared):  # type: ignore[no-untyped-def]
+def count_tiles(
+    dim: int,
+    end: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    shared: Bools,
+) -> int:
     """Tiles of `dim` above loop `end`; spatial loops set in `shared` count once."""
     full, edge, _ = split(dim, 0, end, sizes[dim], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
     return full + (1 if edge > 0 else 0)
 
 
 @kernel
-def window_elements(first, second, a, b, n_first, n_second, t_first, t_second, size_first, size_second):  # type: ignore[no-untyped-def]
+def window_elements(
+    first: int,
+    second: int,
+    a: int,
+    b: int,
+    n_first: int,
+    n_second: int,
+    t_first: int,
+    t_second: int,
+    size_first: int,
+    size_second: int,
+) -> float:
     """Elements of a sliding-window axis a*first + b*second, summed over all its tiles.
 
     A tile of t1 x t2 spans a*(t1-1) + b*(t2-1) + 1; where that is more than the t1*t2 it touches, the latter counts.
@@ -91,9 +130,20 @@ def window_elements(first, second, a, b, n_first, n_second, t_first, t_second, s
 
 
 @kernel
-def operand_elements(  # type: ignore[no-untyped-def]
-    operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, shared, tile
-):
+def operand_elements(
+    operand: int,
+    position: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+    windows: Ints,
+    shared: Bools,
+    tile: Ints,
+) -> float:
     """Elements of one operand summed over every distinct tile at `position` (each tile once, halos each time)."""
     total = 1.0
     for d in range(sizes.shape[0]):
@@ -114,7 +164,18 @@ def operand_elements(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def tile_elements(operand, position, sizes, base, loop_dim, loop_factor, n_loops, relevant, windows, tile):  # type: ignore[no-untyped-def]
+def tile_elements(
+    operand: int,
+    position: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    n_loops: int,
+    relevant: Bools,
+    windows: Ints,
+    tile: Ints,
+) -> float:
     """Elements of one full tile of an operand at `position`."""
     tile_sizes(position, sizes, base, loop_dim, loop_factor, n_loops, tile)
     total = 1.0
@@ -132,7 +193,17 @@ def tile_elements(operand, position, sizes, base, loop_dim, loop_factor, n_loops
 
 
 @kernel
-def first_relevant(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant):  # type: ignore[no-untyped-def]
+def first_relevant(
+    operand: int,
+    position: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+) -> int:
     """Loops from here outwards refetch the operand's tile at `position`: irrelevant ones directly above it do not."""
     q = position
     while q > 0:
@@ -144,7 +215,18 @@ def first_relevant(operand, position, sizes, base, loop_dim, loop_factor, loop_a
 
 
 @kernel
-def revisits(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared):  # type: ignore[no-untyped-def]
+def revisits(
+    operand: int,
+    position: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+    shared: Bools,
+) -> float:
     """How often each tile of the operand at `position` is transferred: tiles of the loops that do not index it.
 
     Loops in time directly above the tile that do not index it are reuse; spatial ones count unless in `shared`.
@@ -162,9 +244,18 @@ def revisits(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n
 
 
 @kernel
-def group_folds(  # type: ignore[no-untyped-def]
-    group, unit, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared, out
-):
+def group_folds(
+    group: Ints,
+    unit: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    shared: Bools,
+    out: Ints,
+) -> None:
     """Cut a flattened group of dimensions, tile by tile, in pieces of `unit`.
 
     out: [0] tiles, [1] sum of tile sizes, [2] sum of pieces, [3] full pieces, [4] tiles with a partial last piece,
@@ -179,9 +270,7 @@ def group_folds(  # type: ignore[no-untyped-def]
         d = group[j]
         if d < 0:
             continue
-        full, edge, size = split(
-            d, 0, n_loops, sizes[d], base, loop_dim, loop_factor, loop_axis, n_loops, shared
-        )
+        full, edge, size = split(d, 0, n_loops, sizes[d], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
         counts[j, 0], extents[j, 0] = full, size
         counts[j, 1], extents[j, 1] = (1, edge) if edge > 0 else (0, 1)
         kinds[j] = 2
@@ -204,7 +293,18 @@ def group_folds(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def pass_cycles(rows, columns, array_rows, array_columns, stream_tiles, stream_sum, stream_last, batch, timing, count):  # type: ignore[no-untyped-def]
+def pass_cycles(
+    rows: Ints,
+    columns: Ints,
+    array_rows: int,
+    array_columns: int,
+    stream_tiles: int,
+    stream_sum: float,
+    stream_last: float,
+    batch: float,
+    timing: Floats,
+    count: Floats,
+) -> tuple[float, float]:
     """Cycles of all passes, and the streaming share of them, as (total, streamed).
 
     `rows` and `columns` are `group_folds` results; `stream_sum` steps over `stream_tiles` streams per fold.
@@ -232,12 +332,25 @@ def pass_cycles(rows, columns, array_rows, array_columns, stream_tiles, stream_s
         else:
             total *= batch
         return total - count[1], streamed * batch
-    total = _overlapped(rows, columns, array_rows, array_columns, stream_tiles, stream_sum, stream_last, batch, timing, count)
+    total = _overlapped(
+        rows, columns, array_rows, array_columns, stream_tiles, stream_sum, stream_last, batch, timing, count
+    )
     return total - count[1], streamed * batch
 
 
 @kernel
-def _overlapped(rows, columns, array_rows, array_columns, stream_tiles, stream_sum, stream_last, batch, timing, count):  # type: ignore[no-untyped-def]
+def _overlapped(
+    rows: Ints,
+    columns: Ints,
+    array_rows: int,
+    array_columns: int,
+    stream_tiles: int,
+    stream_sum: float,
+    stream_last: float,
+    batch: float,
+    timing: Floats,
+    count: Floats,
+) -> float:
     """Total cycles where a pass starts while the one before drains (fold overlap). Exact for one stream tile."""
     step, load, drain, hide_load = timing[0], timing[1], timing[6], timing[7]
     whole = count[0] > 0
@@ -267,7 +380,7 @@ def _overlapped(rows, columns, array_rows, array_columns, stream_tiles, stream_s
 
 
 @kernel
-def _interval(stream, used_rows, load, drain, hide_load):  # type: ignore[no-untyped-def]
+def _interval(stream: float, used_rows: float, load: float, drain: float, hide_load: float) -> float:
     if hide_load or drain > 0:
         return max(stream, max(load, drain) * used_rows)
     return stream + load * used_rows
@@ -278,7 +391,9 @@ CAPACITY, READ_BW, WRITE_BW, SHARED_PORTS, DOUBLE_BUFFER, OFF_CHIP, RESERVED = 0
 # Entries of `count` (conventions; see sim/conventions.py).
 WHOLE_FOLDS, LAST_CYCLE, PSUM_REREADS, STRAY_WRITES, MEMORY_STALLS, FIRST_PARTIAL_READ = 0, 1, 2, 3, 4, 5
 # Entries of `out`.
-TOTAL, COMPUTE, STREAMED, PASSES, ENERGY_PJ, DRAM_BITS, FIRST_LOAD, WRITE_BACK, LIMIT_LEVEL, UNBUFFERED, LIMIT = range(11)
+TOTAL, COMPUTE, STREAMED, PASSES, ENERGY_PJ, DRAM_BITS, FIRST_LOAD, WRITE_BACK, LIMIT_LEVEL, UNBUFFERED, LIMIT = range(
+    11
+)
 N_OUT = 11
 # Planes of `traffic[plane, level, operand]`, totals over all instances; the partial-sum planes belong to outputs.
 READS, FILLS, UPDATES, READS_PARTIAL, WRITES_PARTIAL, LINK_FIRST, LINK_TIME = range(7)
@@ -286,7 +401,7 @@ N_TRAFFIC = 7
 
 
 @kernel
-def shared_below(operand, position, loop_axis, n_loops, multicast, out):  # type: ignore[no-untyped-def]
+def shared_below(operand: int, position: int, loop_axis: Ints, n_loops: int, multicast: Bools, out: Bools) -> None:
     """Axes on which a level at `position` serves all units of an operand with one access."""
     for a in range(out.shape[0]):
         out[a] = False
@@ -296,7 +411,7 @@ def shared_below(operand, position, loop_axis, n_loops, multicast, out):  # type
 
 
 @kernel
-def array_factor(operand, flow, folds, n_tiles):  # type: ignore[no-untyped-def]
+def array_factor(operand: int, flow: Ints, folds: Ints, n_tiles: Ints) -> float:
     """Times an engine with passes moves each element of an operand's array tiles, per operand.
 
     The operand is cut along the group it lacks: by row or column folds where that group lies on an axis, else once.
@@ -312,7 +427,17 @@ def array_factor(operand, flow, folds, n_tiles):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def mac_revisits(operand, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared):  # type: ignore[no-untyped-def]
+def mac_revisits(
+    operand: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+    shared: Bools,
+) -> float:
     """Accesses a PE makes per element of an operand: every MAC takes its operands anew."""
     times = 1.0
     for d in range(sizes.shape[0]):
@@ -322,7 +447,7 @@ def mac_revisits(operand, sizes, base, loop_dim, loop_factor, loop_axis, n_loops
 
 
 @kernel
-def spatial_loops(begin, end, loop_factor, loop_axis):  # type: ignore[no-untyped-def]
+def spatial_loops(begin: int, end: int, loop_factor: Ints, loop_axis: Ints) -> float:
     """Product of the spatial factors among loops begin..end: instances used below `begin`."""
     product = 1.0
     for i in range(begin, end):

@@ -13,7 +13,9 @@ _BLOCK = re.compile(r"(?<![^.])(\d+)(?![^.])")
 """A part of a dotted name that is only digits: a block's index."""
 
 
-def layer_rows(ops: Iterable[AnyOp], placements: Iterable[OpPlacement], costs: Iterable[OpCost]) -> tuple[LayerCost, ...]:
+def layer_rows(
+    ops: Iterable[AnyOp], placements: Iterable[OpPlacement], costs: Iterable[OpCost]
+) -> tuple[LayerCost, ...]:
     """One row per distinct op of a repeated block, in order of first appearance.
 
     Ops merge when their names differ only in the first number and everything else, cost included, is the same:

@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import Dataflow, PassTiming
 from archsim.arch.formats import Format
 from archsim.arch.memory import MemoryLevel
 from archsim.sim.conventions import Counting
+from archsim.sim.kernels import Bools, Floats, Ints
 from archsim.workloads.op import OPERANDS, Op
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 GROUPS = ("rows", "columns", "reduction", "batch")
 CHIP_AXES = ("core", "array")
@@ -91,8 +87,8 @@ def build_problem(
     assert inputs is not None
     rate = engine.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic)
     stages, n_stages = level_stages(used, op)
-    home = _resident_levels(used, op, resident)
-    level_stage = np.where(home.any(axis=0)[None, :] & ~_below(home), -1, stages)
+    home: Bools = _resident_levels(used, op, resident)
+    level_stage = np.where(home.any(axis=0, keepdims=True) & ~_below(home), -1, stages)
     levels = _levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0)
     per_pe = accelerator.units // engine.arrays // accelerator.cores
     return Problem(
@@ -214,7 +210,7 @@ def _flow(dataflow: Dataflow) -> Ints:
         return np.array([0, 0, 1, 2, -1], np.int64)
     row, column = (GROUPS.index(axis.gemm_dims[0]) for axis in dataflow.axes[:2])
     return np.array(
-        [1, row, column, GROUPS.index(dataflow.stream), OPERANDS.index(dataflow.stationary)],  # type: ignore[arg-type]
+        [1, row, column, GROUPS.index(dataflow.stream), OPERANDS.index(dataflow.stationary)],
         np.int64,
     )
 
@@ -259,4 +255,3 @@ def _multicast(dataflow: Dataflow) -> Bools:
         own = [name in (axis.reduce if name == "outputs" else axis.multicast) for axis in dataflow.axes]
         rows.append(chip + own)
     return np.array(rows, np.bool_)
-

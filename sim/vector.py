@@ -106,7 +106,9 @@ def _add(
         ("inputs", in_bits, read, filled, 0.0),
         ("outputs", out_bits, 0.0 if far else drained, 0.0, written),
     ):
-        pj = reads * level.read_energy.per_element_pj(bits) + (fills + updates) * level.write_energy.per_element_pj(bits)
+        pj = reads * level.read_energy.per_element_pj(bits) + (fills + updates) * level.write_energy.per_element_pj(
+            bits
+        )
         rows.append(
             Traffic(
                 level=level.name,

@@ -172,7 +172,7 @@ def _split(value: object, example: str) -> tuple[float, str]:
 
 def _pint_factor(unit: str, target: str) -> float | None:
     """How many `target` one `unit` is; None when the dimensions differ. Raises ValueError for an unknown unit."""
-    from pint.errors import DefinitionSyntaxError, DimensionalityError, UndefinedUnitError
+    from pint.errors import DimensionalityError, PintError
 
     if not _UNIT.fullmatch(unit):
         raise ValueError(f"unknown unit {unit!r}")
@@ -180,7 +180,7 @@ def _pint_factor(unit: str, target: str) -> float | None:
         return float(_registry().Quantity(1.0, _registry().parse_units(unit)).m_as(target))
     except DimensionalityError:
         return None
-    except (UndefinedUnitError, DefinitionSyntaxError, ValueError, TypeError, AttributeError) as error:
+    except (PintError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"unknown unit {unit!r}") from error
 
 

@@ -99,9 +99,10 @@ def test_more_significand_bits_cost_more(node_nm: float, index: int, accumulator
 def test_operands_may_be_exchanged_and_smaller_nodes_cost_less(
     specs: tuple[str, str], accumulator: str, node_nm: float
 ) -> None:
-    cost = mac(*specs, accumulator, node_nm)
-    assert cost.energy_pj == mac(*reversed(specs), accumulator, node_nm).energy_pj
-    finer = mac(*specs, accumulator, node_nm * 0.9)
+    weights, inputs = specs
+    cost = mac(weights, inputs, accumulator, node_nm)
+    assert cost.energy_pj == mac(inputs, weights, accumulator, node_nm).energy_pj
+    finer = mac(weights, inputs, accumulator, node_nm * 0.9)
     assert finer.energy_pj < cost.energy_pj
     assert finer.leakage_w < cost.leakage_w
     assert all(text.startswith("estimate:") for text in cost.estimates)

@@ -15,7 +15,9 @@ from archsim.workloads.op import Op, Operand
 Range = tuple[int, int]
 
 
-def iterations(sizes: Mapping[str, int], loops: tuple[Loop, ...], inner: Mapping[str, int]) -> Iterator[dict[str, Range]]:
+def iterations(
+    sizes: Mapping[str, int], loops: tuple[Loop, ...], inner: Mapping[str, int]
+) -> Iterator[dict[str, Range]]:
     """Index ranges [start, stop) of every non-empty iteration of `loops`, in order; `inner` sizes lie below them."""
     spans = []
     span = dict(inner)
@@ -52,7 +54,9 @@ def inner_sizes(op: Op, loops: tuple[Loop, ...], below: tuple[Loop, ...], base: 
     return sizes
 
 
-def fetches(op: Op, operand: Operand, loops: tuple[Loop, ...], position: int, base: Mapping[str, int]) -> tuple[int, int]:
+def fetches(
+    op: Op, operand: Operand, loops: tuple[Loop, ...], position: int, base: Mapping[str, int]
+) -> tuple[int, int]:
     """(elements fetched, tiles fetched) for a tile below `position` temporal loops, refetching whenever it changes."""
     held: frozenset[tuple[int, ...]] | None = None
     elements = tiles = 0

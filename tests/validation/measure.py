@@ -140,7 +140,10 @@ def scalesim_runs() -> tuple[tuple[dict[str, str], OpCost], ...]:
     """Every dense run with what the scale-sim convention says of it."""
     counts = counting("scale-sim")
     return tuple(
-        (row, cost(scalesim_op(row), array_chip(int(row["array_rows"]), int(row["array_cols"]), row["dataflow"]), counts))
+        (
+            row,
+            cost(scalesim_op(row), array_chip(int(row["array_rows"]), int(row["array_cols"]), row["dataflow"]), counts),
+        )
         for row in read("scalesim/runs.csv")
         if row["sparsity_n"] == row["sparsity_m"]
     )
@@ -165,7 +168,11 @@ def scalesim_accesses() -> list[tuple[float, float]]:
 
 def scalesim_utilizations() -> list[tuple[float, float]]:
     """Percentages rounded to nine digits: the tool prints them with binary rounding noise."""
-    columns = {"overall_util": "utilization", "mapping_eff": "mapping_utilization", "compute_util": "compute_utilization"}
+    columns = {
+        "overall_util": "utilization",
+        "mapping_eff": "mapping_utilization",
+        "compute_util": "compute_utilization",
+    }
     return [
         (round(100 * getattr(ours, attribute), 9), round(float(row[column]), 9))
         for row, ours in _stall_free()
