@@ -12,7 +12,6 @@ from archsim.core.errors import Problem
 from archsim.core.options import Fraction01, Options, TimeText
 from archsim.core.toml import KeyPath
 
-
 Exponent = Annotated[float, Field(strict=True, ge=0, le=100)]
 
 
