@@ -9,11 +9,11 @@ PYTHON ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format links types imports planted wheel bench clean
+.PHONY: help run test lint format links types imports planted wheel bench sample schema clean
 
 help:
 	@sed -n 's/^# //p' Makefile
-	@echo "make lint | format | types | imports | planted | wheel | bench | clean"
+	@echo "make lint | format | types | imports | planted | wheel | bench | sample | schema | clean"
 
 # ---- set-up: each stamp is written last, so that an interrupted step runs again
 
@@ -71,6 +71,12 @@ wheel: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(PY) -m pytest tests/bench/*.py $(ARGS)
+
+sample: $(VENV)/.installed
+	$(PY) .ci/readme_sample.py
+
+schema: $(VENV)/.installed
+	$(VENV)/bin/archsim schema --quiet --out designs > /dev/null
 
 clean:
 	rm -rf $(VENV) .types build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks

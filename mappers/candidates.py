@@ -30,9 +30,9 @@ class Candidates:
     factors: NDArray[np.int64]
 
 
-def candidates(problem: Problem) -> Candidates:
-    """All candidates for a problem; `search` combines them with loop orders."""
-    chains = [_chain(problem, group) for group in GROUPS[:3]]
+def candidates(problem: Problem, *, perfect: bool = False) -> Candidates:
+    """All candidates for a problem; `search` combines them with loop orders. `perfect`: tiles and factors divide."""
+    chains = [_chain(problem, group, perfect) for group in GROUPS[:3]]
     repeats = max(1, problem.n_stages - 1)
     longest = int(MAX_TILES ** (1 / (3 * repeats)) * (1.6 if repeats > 1 else 1.0))
     chains = _thin(chains, MAX_TILES ** (1 / repeats) * (2.0 if repeats > 1 else 1.0), longest)
@@ -41,7 +41,7 @@ def candidates(problem: Problem) -> Candidates:
         for i, tile in enumerate(chain):
             table[g, i, : len(tile)] = tile
     slots = _slots(problem)
-    options = _spatial_options(problem, slots)
+    options = _spatial_options(problem, slots, perfect)
     return Candidates(
         chains=table,
         lengths=np.array([len(chain) for chain in chains], np.int64),
@@ -69,19 +69,32 @@ def _unit(problem: Problem, group: str) -> int:
     return int(max(problem.array))
 
 
-def _chain(problem: Problem, group: str) -> list[tuple[int, ...]]:
-    """Tiles of a group by doubling: the innermost dimension to its full size, then the next, from `_unit` up."""
+def _chain(problem: Problem, group: str, perfect: bool) -> list[tuple[int, ...]]:
+    """Tiles of a group: the innermost dimension grown to its full size, then the next, from `_unit` up.
+
+    It grows by doubling, or through its divisors where tiles must divide.
+    """
     dims = _group_dims(problem, group)
     sizes = [problem.op.loops[dim] for dim in dims]
     tile = [1] * len(dims)
     chain = [tuple(tile)]
     for i, size in enumerate(sizes):
-        while tile[i] < size:
-            tile[i] = min(2 * tile[i], size)
+        for step in _growth(size, perfect):
+            tile[i] = step
             chain.append(tuple(tile))
     unit = min(_unit(problem, group), math.prod(sizes))
     big_enough = [step for step in chain if math.prod(step) >= unit]
     return big_enough or chain[-1:]
+
+
+def _growth(size: int, perfect: bool) -> list[int]:
+    """
+    >>> _growth(12, perfect=False), _growth(12, perfect=True)
+    ([2, 4, 8, 12], [2, 3, 4, 6, 12])
+    """
+    if perfect:
+        return [step for step in range(2, size + 1) if size % step == 0]
+    return [2**i for i in range(1, size.bit_length()) if 2**i < size] + [size] * (size > 1)
 
 
 def _thin(chains: list[list[tuple[int, ...]]], most: float, longest: int) -> list[list[tuple[int, ...]]]:
@@ -121,34 +134,36 @@ def _slots(problem: Problem) -> list[tuple[int, int]]:
     return slots
 
 
-def _spatial_options(problem: Problem, slots: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+def _spatial_options(problem: Problem, slots: list[tuple[int, int]], perfect: bool) -> list[list[tuple[int, int]]]:
     """Ways to unroll: for cores and arrays one splittable dimension each, for own axes greedy fills in each order."""
     index = {dim: i for i, dim in enumerate(problem.dims)}
     choices: list[list[list[tuple[int, int]]]] = []
     for axis in range(len(CHIP_AXES)):
         size = problem.axis_sizes[axis]
-        choices.append([[(-1, 1)]] if size == 1 else _splits(problem, index, size))
+        choices.append([[(-1, 1)]] if size == 1 else _splits(problem, index, size, perfect))
     if not problem.flow[0]:
         for position, axis_record in enumerate(problem.dataflow.axes):
-            choices.append(_fills(problem, axis_record, index, problem.axis_sizes[len(CHIP_AXES) + position]))
+            choices.append(_fills(problem, axis_record, index, problem.axis_sizes[len(CHIP_AXES) + position], perfect))
     options = [list(itertools.chain.from_iterable(option)) for option in itertools.product(*choices)]
     unique = list(dict.fromkeys(tuple(option) for option in options))
     ranked = sorted(unique, key=lambda option: -_work_per_step(problem, option))
     return [list(option) for option in ranked[:MAX_SPATIAL_OPTIONS]]
 
 
-def _splits(problem: Problem, index: dict[str, int], size: int) -> list[list[tuple[int, int]]]:
+def _splits(problem: Problem, index: dict[str, int], size: int, perfect: bool) -> list[list[tuple[int, int]]]:
     """One dimension of the batch, rows or columns shared out over `size` units (never the reduction)."""
     options: list[list[tuple[int, int]]] = []
     for group in ("batch", "columns", "rows"):
         for dim in _group_dims(problem, group):
-            factor = min(size, problem.op.loops[dim])
+            factor = _unrolling(size, problem.op.loops[dim], perfect)
             if factor > 1:
                 options.append([(index[dim], factor)])
     return options or [[(-1, 1)]]
 
 
-def _fills(problem: Problem, axis: SpatialAxis, index: dict[str, int], size: int) -> list[list[tuple[int, int]]]:
+def _fills(
+    problem: Problem, axis: SpatialAxis, index: dict[str, int], size: int, perfect: bool
+) -> list[list[tuple[int, int]]]:
     names = [dim for entry in axis.dims(problem.op.kind) for dim in _expand(problem, entry)]
     dims = [dim for dim in dict.fromkeys(names) if problem.op.loops[dim] > 1][:4]
     fills = []
@@ -156,12 +171,18 @@ def _fills(problem: Problem, axis: SpatialAxis, index: dict[str, int], size: int
         left = size
         fill: list[tuple[int, int]] = []
         for dim in order:
-            factor = min(left, problem.op.loops[dim])
+            factor = _unrolling(left, problem.op.loops[dim], perfect)
             if factor > 1 and len(fill) < 3:
                 fill.append((index[dim], factor))
                 left //= factor
         fills.append((fill + [(-1, 1)] * 3)[:3])
     return fills or [[(-1, 1)] * 3]
+
+
+def _unrolling(units: int, size: int, perfect: bool) -> int:
+    """Units to use for a loop of `size`: as many as there are, or the largest divisor of the loop."""
+    most = min(units, size)
+    return max(step for step in range(1, most + 1) if size % step == 0) if perfect else most
 
 
 def _expand(problem: Problem, entry: str) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class MapperSettings:
     dataflows: tuple[str, ...] = ()
     exponents: tuple[float, float] = (1.0, 1.0)
     """Exponents of latency and energy in the weighted objective."""
+    perfect_factors: bool = False
+    """Tile sizes and unrollings must divide what they cut."""
 
 
 def score(cost: OpCost, settings: MapperSettings) -> float:
@@ -119,7 +121,7 @@ def _whole(problem: Problem) -> Mapping:
 
 
 def _search(problem: Problem, costing: Costing, settings: MapperSettings) -> Mapping | None:
-    options = candidates(problem)
+    options = candidates(problem, perfect=settings.perfect_factors)
     choice = np.zeros((problem.n_stages, 3), np.int64)
     orders = np.zeros(problem.n_stages, np.int64)
     fixed_pj = costing.mac_pj(problem.op.macs) + (costing.network_pj(problem) or 0.0)

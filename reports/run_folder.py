@@ -105,12 +105,11 @@ def write_csv(rows: list[records.Row], columns: dict[str, str], path: Path) -> N
 
 def write_parquet(rows: list[records.Row], columns: dict[str, str], path: Path) -> None:
     """Rows as Parquet with the types that the columns declare."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {records.TEXT: pa.string(), records.INTEGER: pa.int64(), records.NUMBER: pa.float64()}
-    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    from archsim.reports.arrow import arrow_table
+
+    pq.write_table(arrow_table(rows, columns), path)
 
 
 def _writers() -> dict[str, Writer]:

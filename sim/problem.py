@@ -14,7 +14,6 @@ from archsim.sim.conventions import Counting
 from archsim.sim.kernels import Bools, Floats, Ints
 from archsim.workloads.op import OPERANDS, Op
 
-
 GROUPS = ("rows", "columns", "reduction", "batch")
 CHIP_AXES = ("core", "array")
 """Axes that every engine has besides its own: cores of the chip and arrays of a core."""
@@ -89,7 +88,7 @@ def build_problem(
     rate = engine.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic)
     stages, n_stages = level_stages(used, op)
     home: Bools = _resident_levels(used, op, resident)
-    level_stage = np.where(home.any(axis=0)[None, :] & ~_below(home), -1, stages)
+    level_stage = np.where(home.any(axis=0, keepdims=True) & ~_below(home), -1, stages)
     levels = _levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0)
     per_pe = accelerator.units // engine.arrays // accelerator.cores
     return Problem(

@@ -51,13 +51,15 @@ class Scheduler:
     accelerator: Accelerator
     counting: Counting
     cost_op: CostOp
+    phases: frozenset[str] = frozenset()
+    """Phases in which the hardware is set up differently: their ops are costed apart."""
     memo: dict[Hashable, OpCost | None] = field(default_factory=dict)
 
     def cost(self, op: AnyOp, placement: OpPlacement) -> OpCost | None:
         """Cost of one occurrence; None when no mapping fits beside what the placement holds."""
         if isinstance(op, Transfer):
             raise InputError(Problem(message=f"op {op.name!r} transfers over link {op.link!r}: no links are defined"))
-        key = (signature(op), placement)
+        key = (signature(op), placement, op.phase if op.phase in self.phases else "")
         if key not in self.memo:
             self.memo[key] = self._cost(op, placement)
         return self.memo[key]

@@ -168,9 +168,6 @@ def _warnings(trace: Trace, accelerator: Accelerator, costs: Sequence[OpCost], f
             f"{trace.name} needs {footprint / 2**30:.2f} GiB, more than {outermost.name} holds "
             f"({outermost.capacity_bits / 8 / 2**30:.2f} GiB)"
         )
-    sparse = sorted({str(op.weights.sparsity) for op in trace.ops if isinstance(op, Op) and op.weights.sparsity})
-    if sparse:
-        found.append(f"a {accelerator.kind} engine does not exploit sparsity ({', '.join(sparse)}): counted as dense")
     if any(level.per == "pe" for level in accelerator.memories) and accelerator.kind == "systolic":
         names = ", ".join(level.name for level in accelerator.memories if level.per == "pe")
         found.append(f"{names}: registers in systolic PEs are part of the PE's own cost and are not counted again")

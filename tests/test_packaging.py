@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import tomllib
-from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -71,10 +70,11 @@ def test_every_data_file_ships() -> None:
     packages = {folder: package for package, folder in folders_of_packages().items()}
     lost = []
     for path in tracked_files():
-        if path.suffix in SOURCE_SUFFIXES or not any(path.is_relative_to(folder) for folder in rooms().values()):
+        folder = next((parent for parent in path.parents if parent in packages), None)
+        if folder is None or path.suffix in SOURCE_SUFFIXES:
             continue
-        patterns = data.get("*", []) + data.get(packages.get(path.parent, ""), [])
-        if path.parent not in packages or not any(fnmatch(path.name, pattern) for pattern in patterns):
+        patterns = data.get("*", []) + data.get(packages[folder], [])
+        if not any(path in folder.glob(pattern) for pattern in patterns):
             lost.append(str(path.relative_to(ROOT)))
     assert lost == []
 

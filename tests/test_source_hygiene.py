@@ -103,11 +103,17 @@ def bare_jit(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[int, str
             yield node.lineno, "numba's own cache is blind to callees: use archsim.core.kernels.kernel"
 
 
+def passes_on(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler ends with a bare `raise`: it cleans up and swallows nothing."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
 def swallowed_errors(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler):
             caught = "everything" if node.type is None else dotted(node.type, names)
-            if caught in ("everything", "Exception", "BaseException"):
+            if caught in ("everything", "Exception", "BaseException") and not passes_on(node):
                 yield node.lineno, f"catches {caught}"
 
 

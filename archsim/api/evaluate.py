@@ -34,7 +34,10 @@ def evaluate(design: Design | str | Path, *, overrides: Sequence[str] = ()) -> E
 
         check_cycle_fidelity(chosen.accelerator, chosen.simulation.switches)
     scheduler = Scheduler(
-        accelerator=chosen.accelerator, counting=chosen.simulation.switches, cost_op=_cost_op(chosen, settings)
+        accelerator=chosen.accelerator,
+        phases=frozenset(chosen.phases),
+        counting=chosen.simulation.switches,
+        cost_op=_cost_op(chosen, settings),
     )
     placements, costs = place(chosen.trace, scheduler, _additive(settings))
     cost = trace_cost(chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=chosen.warnings)
@@ -51,10 +54,12 @@ def mapper_settings(design: Design) -> MapperSettings:
     """The `[mapper]` table as the mapper takes it."""
     options = design.mapper
     flows = () if "any" in options.dataflows else options.dataflows
+    weights = (1.0, 1.0) if options.weights is None else (options.weights.latency, options.weights.energy)
     return MapperSettings(
         objective=options.objective,
         dataflows=flows,
-        exponents=(options.weights.latency, options.weights.energy),
+        exponents=weights,
+        perfect_factors=options.factors == "perfect",
     )
 
 
@@ -63,9 +68,10 @@ def _cost_op(design: Design, settings: MapperSettings) -> CostOp:
     simulate = design.simulation.fidelity == "cycle"
 
     def cost(op: Op, resident: frozenset[str], reserved_bits: float) -> OpCost | None:
+        accelerator = design.accelerator_for(op.phase)
         best = best_mapping(
             op,
-            design.accelerator,
+            accelerator,
             settings,
             counting,
             design.accumulator,
@@ -76,7 +82,7 @@ def _cost_op(design: Design, settings: MapperSettings) -> CostOp:
             return best
         from archsim.sim.fidelity import cycle_cost
 
-        return cycle_cost(op, design.accelerator, best)
+        return cycle_cost(op, accelerator, best)
 
     return cost
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def run(design: Path, options: Options) -> None:
     """Evaluate `design`, write its run folder, print the result."""
     from archsim.api.evaluate import evaluate
+    from archsim.core.kernels import start_without_linear_algebra
 
+    start_without_linear_algebra()
     evaluation = evaluate(design, overrides=options.overrides)
     folder = _save(evaluation, options)
     if options.json:

@@ -8,6 +8,7 @@ hash of every `kernels.py` in the package: any edit of any kernel starts a new f
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import sys
 import tempfile
@@ -65,3 +66,18 @@ def kernel(function: Function) -> Function:
         return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True)(function))
     finally:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
+
+
+def start_without_linear_algebra() -> None:
+    """Let numba load without scipy's linear algebra (a quarter of a second), which no kernel of ours uses.
+
+    For processes that are ours alone, like a command: numba functions of others could not call `numpy.dot` afterwards.
+    """
+    blocked = "scipy.linalg.cython_blas"
+    if blocked in sys.modules or "numba.np.arraymath" in sys.modules:
+        return
+    sys.modules[blocked] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        del sys.modules[blocked]

@@ -51,4 +51,4 @@ def count_active(line_fold: Ints, rows: Ints, cols: Ints) -> int:
         fold = line_fold[d]
         if fold != IDLE:
             active += max(0, min(d, rows[fold] - 1) - max(0, d - cols[fold] + 1) + 1)
-    return active
+    return int(active)
