@@ -82,6 +82,12 @@ def _check_kind(value: object) -> object:
     return value
 
 
+def _check_node(value: object) -> None:
+    from archsim.arch.technology import check_node
+
+    check_node(units.length_nm(value))
+
+
 def _check_technology(value: object) -> object:
     from archsim.arch.components.dram import memory_technologies
 
@@ -335,7 +341,7 @@ class HardwareOptions(Options):
         PlainValidator(_check_kind, json_schema_input_type=Literal["systolic", "spatial"]),
     ]
     clock: ClockText
-    node: LengthText = DEFAULT_NODE
+    node: Annotated[LengthText, PlainValidator(checked(_check_node))] = DEFAULT_NODE
     cores: Count = 1
     array: ArrayOptions
     memory: tuple[MemoryOptions, ...] = ()
@@ -345,8 +351,7 @@ class HardwareOptions(Options):
 
     def for_phase(self, phase: str) -> Self:
         """The hardware with the array keys that hold in one phase."""
-        overrides: Mapping[str, ArrayKeys] = self.array.phase
-        override = overrides.get(phase)
+        override = next((keys for name, keys in self.array.phase.items() if name == phase), None)
         if override is None:
             return self
         given = {name: getattr(override, name) for name in override.model_fields_set}

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from archsim.core.spelling import spelled
 
@@ -147,10 +147,10 @@ _AMBIGUOUS = {
 
 
 @cache
-def _registry() -> UnitRegistry:
+def _registry() -> UnitRegistry[Any]:
     from pint import UnitRegistry
 
-    registry = UnitRegistry(None, cache_folder=None)
+    registry: UnitRegistry[Any] = UnitRegistry(None, cache_folder=None)
     for definition in _PINT_DEFINITIONS:
         registry.define(definition)
     return registry
