@@ -13,8 +13,8 @@ from archsim.core.errors import InfeasibleError
 from archsim.mappers.candidates import Candidates, candidates
 from archsim.mappers.search_kernels import EDP, ENERGY, LATENCY, WEIGHTED, build_loops, search
 from archsim.sim.conventions import Counting
-from archsim.sim.cost import Costing, cost_mapping, pass_loops
-from archsim.sim.kernels import MAX_LOOPS, Ints
+from archsim.sim.cost import PJ, Costing, cost_mapping, pass_loops
+from archsim.sim.kernels import MAX_LOOPS, Floats, Ints
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem, build_problem
 from archsim.sim.records import OpCost
@@ -70,7 +70,10 @@ def best_mapping(
             op, accelerator, dataflow, counting, accumulator, resident=resident, reserved_bits=reserved_bits
         )
         costing = Costing.of(accelerator, problem, accumulator, counting)
-        mapping = _whole(problem) if counting.tiling == "whole-layer" else _search(problem, costing, settings)
+        if counting.tiling == "whole-layer":
+            mapping: Mapping | None = _whole(problem)
+        else:
+            mapping = _search(problem, costing, settings, best_key[0])
         if mapping is None:
             continue
         cost = cost_mapping(problem, mapping, costing)
@@ -120,20 +123,45 @@ def _whole(problem: Problem) -> Mapping:
     )
 
 
-def _search(problem: Problem, costing: Costing, settings: MapperSettings) -> Mapping | None:
+def _search(problem: Problem, costing: Costing, settings: MapperSettings, bound: float) -> Mapping | None:
+    """The best candidate; None when none fits, or none is better than `bound` (the objective in s, J, or J s)."""
     options = candidates(problem, perfect=settings.perfect_factors)
     choice = np.zeros((problem.n_stages, 3), np.int64)
     orders = np.zeros(problem.n_stages, np.int64)
-    fixed_pj = costing.mac_pj(problem.op.macs) + (costing.network_pj(problem) or 0.0)
+    fixed_pj = costing.fixed_pj(problem)
+    elements, home = _homes(problem)
     best = search(
         problem.sizes, problem.relevant, problem.windows, problem.groups, problem.flow, problem.array, problem.timing,
         problem.count, problem.multicast, problem.levels, problem.bits, problem.read_pj, problem.write_pj,
         problem.operand_bw, problem.level_stage, problem.resident, options.chains, options.lengths,
         options.slot_stage, options.dims, options.factors, options.slot_axis, len(problem.axis_names),
-        OBJECTIVES[settings.objective], np.array(settings.exponents), fixed_pj, costing.leak_pj_per_cycle, choice,
-        orders, np.zeros(2, np.int64),
+        OBJECTIVES[settings.objective], np.array(settings.exponents), elements, home, fixed_pj,
+        costing.pj_per_cycle(problem), _kernel_bound(bound, costing, settings), choice, orders, np.zeros(3, np.int64),
     )  # fmt: skip
     return None if best < 0 else _mapping(problem, options, int(best), choice, orders)
+
+
+def _homes(problem: Problem) -> tuple[Floats, Ints]:
+    """Elements of each operand, and the outermost level that holds it (-1: none)."""
+    elements = np.array([float(problem.op.elements(operand)) for operand in OPERANDS])
+    held = (problem.level_stage >= 0) | problem.resident
+    return elements, np.where(held.any(axis=0), held.argmax(axis=0), -1)
+
+
+def _kernel_bound(bound: float, costing: Costing, settings: MapperSettings) -> float:
+    """An objective value in the kernel's units (cycles, pJ), a hair above so that rounding hides no tie."""
+    clock = costing.accelerator.clock_hz
+    latency, energy = clock, 1 / PJ
+    match settings.objective:
+        case "latency":
+            scale = latency
+        case "energy":
+            scale = energy
+        case "edp":
+            scale = latency * energy
+        case _:
+            scale = float(latency ** settings.exponents[0] * energy ** settings.exponents[1])
+    return bound * scale * (1 + 1e-12)
 
 
 def _mapping(problem: Problem, options: Candidates, option: int, choice: Ints, orders: Ints) -> Mapping:

@@ -5,8 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.core.kernels import kernel
-from archsim.sim.cost_kernels import cost, fits
-from archsim.sim.kernels import ENERGY_PJ, MAX_LOOPS, N_OUT, N_TRAFFIC, TOTAL, Bools, Floats, Ints
+from archsim.sim.cost_kernels import compute_cycles, cost, fits
+from archsim.sim.kernels import (
+    CAPACITY,
+    COMPUTE,
+    ENERGY_PJ,
+    INPUTS,
+    MAX_LOOPS,
+    N_OUT,
+    N_TRAFFIC,
+    OUTPUTS,
+    RESERVED,
+    TOTAL,
+    WEIGHTS,
+    Bools,
+    Floats,
+    Ints,
+    box_elements,
+    tile_sizes,
+)
 
 LATENCY, ENERGY, EDP, WEIGHTED = 0, 1, 2, 3
 
@@ -146,6 +163,87 @@ def _score(objective: int, cycles: float, energy_pj: float, weights: Floats) -> 
 
 
 @kernel
+def _too_big(
+    choice: Ints,
+    chains: Ints,
+    groups: Ints,
+    sizes: Ints,
+    relevant: Bools,
+    windows: Ints,
+    level_stage: Ints,
+    resident: Bools,
+    levels: Floats,
+    bits: Floats,
+    tile: Ints,
+) -> bool:
+    """Whether a level cannot hold the tiles of `choice` even once, at their final width: a quick, safe `fits`."""
+    for level in range(levels.shape[0]):
+        need = 0.0
+        for operand in range(3):
+            stage = level_stage[level, operand]
+            whole = resident[level, operand] or stage == 0
+            if stage < 0 and not resident[level, operand]:
+                continue
+            for d in range(sizes.shape[0]):
+                tile[d] = sizes[d] if whole else 1
+            if not whole:
+                for g in range(3):
+                    for j in range(groups.shape[1]):
+                        if groups[g, j] >= 0:
+                            tile[groups[g, j]] = chains[g, choice[stage, g], j]
+            need += box_elements(operand, relevant, windows, tile) * bits[operand]
+        if need > levels[level, CAPACITY] - levels[level, RESERVED]:
+            return True
+    return False
+
+
+@kernel
+def _outermost_pj(
+    innermost: int,
+    groups: Ints,
+    sizes: Ints,
+    tile: Ints,
+    home: Ints,
+    elements: Floats,
+    read_pj: Floats,
+    write_pj: Floats,
+) -> float:
+    """Energy of the outermost levels for tiles of `tile` under loops with group `innermost` innermost, at least.
+
+    An operand is refetched for every tile of the group it lacks, unless all loops inside that group's stand still.
+    """
+    total = 0.0
+    for operand in range(3):
+        level = home[operand]
+        if level < 0:
+            continue
+        lacking = 1 if operand == INPUTS else (0 if operand == WEIGHTS else 2)
+        times = 1.0
+        for step in range(3):
+            g = (innermost + 2 * step) % 3
+            n = 1.0
+            for j in range(groups.shape[1]):
+                if groups[g, j] >= 0:
+                    n *= (sizes[groups[g, j]] + tile[groups[g, j]] - 1) // tile[groups[g, j]]
+            if g == lacking:
+                break
+            if n > 1:
+                times = 0.0
+        if times == 0.0:
+            times = 1.0
+            for j in range(groups.shape[1]):
+                d = groups[lacking, j]
+                if d >= 0:
+                    times *= (sizes[d] + tile[d] - 1) // tile[d]
+        if operand == OUTPUTS:
+            again = (times - 1.0) * (read_pj[level, 3] + write_pj[level, 3])
+            total += elements[operand] * (write_pj[level, operand] + again)
+        else:
+            total += elements[operand] * times * read_pj[level, operand]
+    return total
+
+
+@kernel
 def search(
     sizes: Ints,
     relevant: Bools,
@@ -172,8 +270,11 @@ def search(
     n_axes: int,
     objective: int,
     weights: Floats,
+    elements: Floats,
+    home: Ints,
     fixed_pj: float,
     leak_pj_per_cycle: float,
+    bound: float,
     best_choice: Ints,
     best_orders: Ints,
     counters: Ints,
@@ -182,7 +283,10 @@ def search(
 
     level_stage[level, operand] is the stage whose tile the level holds (-1: not used; resident operands stand at
     position 0 of their level). Returns the index of the best spatial choice, or -1 when nothing fits.
-    counters: [0] evaluated, [1] rejected for capacity.
+    `elements` of each operand and its `home`, the outermost level that holds it (-1: none), give a bound: candidates
+    whose compute cycles with the traffic of that level alone score no better than `bound` or the best so far are not
+    costed. Large tiles come first, so that the bound is soon a good one.
+    counters: [0] costed, [1] rejected for capacity, [2] passed over by the bound.
     """
     n_stages = best_choice.shape[0]
     n_dims = sizes.shape[0]
@@ -211,10 +315,10 @@ def search(
         total_tiles *= chain_lengths[0] * chain_lengths[1] * chain_lengths[2]
     total_orders = 3**n_orders
     best = -1
-    best_score = np.inf
+    best_score = bound
     best_second = np.inf
     for option in range(spatial_dims.shape[0]):
-        for index in range(total_tiles):
+        for index in range(total_tiles - 1, -1, -1):
             rest = index
             nested = True
             for s in range(1, n_stages):
@@ -225,7 +329,57 @@ def search(
                         nested = False
             if not nested:
                 continue
+            if _too_big(choice, chains, groups, sizes, relevant, windows, level_stage, resident, levels, bits, tile):
+                counters[1] += 1
+                continue
+            orders[:] = 0
+            n_loops = build_loops(
+                choice,
+                orders,
+                chains,
+                groups,
+                sizes,
+                spatial_stage,
+                spatial_dims[option],
+                spatial_factors[option],
+                spatial_axis,
+                flow[0],
+                position,
+                loop_dim,
+                loop_factor,
+                loop_axis,
+                base,
+            )
+            compute_cycles(
+                sizes,
+                base,
+                loop_dim,
+                loop_factor,
+                loop_axis,
+                n_loops,
+                groups,
+                flow,
+                array,
+                timing,
+                count,
+                together,
+                folds,
+                n_tiles,
+                out,
+            )
+            cycles = np.ceil(out[COMPUTE])
+            floor_pj = fixed_pj + leak_pj_per_cycle * cycles
+            if n_stages > 1:
+                tile_sizes(position[1], sizes, base, loop_dim, loop_factor, n_loops, tile)
             for order in range(total_orders):
+                least_pj = 0.0
+                if n_stages > 1:
+                    least_pj = _outermost_pj(order % 3, groups, sizes, tile, home, elements, read_pj, write_pj)
+                score = _score(objective, cycles, floor_pj + least_pj, weights)
+                second = floor_pj + least_pj if objective == LATENCY else cycles
+                if score > best_score or (score == best_score and second >= best_second):
+                    counters[2] += 1
+                    continue
                 rest = order
                 for s in range(n_orders):
                     orders[s] = rest % 3
@@ -253,7 +407,6 @@ def search(
                         tiles[level, operand] = -1 if stage < 0 else position[stage]
                         if resident[level, operand]:
                             tiles[level, operand] = 0
-                counters[0] += 1
                 if not fits(
                     sizes,
                     base,
@@ -273,8 +426,6 @@ def search(
                     tile,
                 ):
                     counters[1] += 1
-                    if order == 0 and flow[0] and n_stages == 2:
-                        break
                     continue
                 cost(
                     sizes,
@@ -308,6 +459,7 @@ def search(
                     traffic,
                     out,
                 )
+                counters[0] += 1
                 cycles = np.ceil(out[TOTAL])
                 energy = out[ENERGY_PJ] + fixed_pj + leak_pj_per_cycle * cycles
                 score = _score(objective, cycles, energy, weights)

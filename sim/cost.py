@@ -77,9 +77,16 @@ class Costing:
         index = {"inputs": 0, "weights": 1, "outputs": 3}
         return self.unit.hop_pj_per_bit * problem.op.macs * float(sum(problem.bits[index[name]] for name in moving))
 
-    @property
-    def leak_pj_per_cycle(self) -> float:
-        return self.leakage_w / PJ / self.accelerator.clock_hz
+    def fixed_pj(self, problem: Problem) -> float:
+        """Energy that no mapping changes: MACs and hops, less what the PEs at work do not idle."""
+        return self.mac_pj(problem.op.macs) * (1 - self.accelerator.idle_energy_fraction) + (
+            self.network_pj(problem) or 0.0
+        )
+
+    def pj_per_cycle(self, problem: Problem) -> float:
+        """Leakage, and what the PEs take when they idle."""
+        idle = problem.peak_macs_per_cycle * self.accelerator.idle_energy_fraction * self.unit.energy_pj
+        return self.leakage_w / PJ / self.accelerator.clock_hz + idle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """The closed form on flat arrays: one function costs one mapping; the mapper and the evaluator call that same one.
 
 A mapping is a list of loops, outermost first: `loop_dim[i]` iterates `loop_factor[i]` times, in time (`loop_axis[i]`
-below 0) or side by side on a spatial axis. Below the last loop lies the base tile (`base[d]` elements of each dimension): 1 for
-engines that unroll single loops, one array tile for engines that work in passes. A dimension of size D cut in tiles of
-t has ceil(D / t) of them, the last one partial: nothing is padded. docs/cost-model.md derives each formula.
+below 0) or side by side on a spatial axis. Below the last loop lies the base tile (`base[d]` elements of each
+dimension): 1 for engines that unroll single loops, one array tile for engines that work in passes. A dimension of size D
+cut in tiles of t has ceil(D / t) of them, the last one partial: nothing is padded. docs/cost-model.md derives each
+formula.
 
 Operands are numbered 0 inputs, 1 weights, 2 outputs. `tiles[level, operand]` is how many loops lie above that tile, -1
 for a level the operand does not use. Levels are outermost first.
@@ -164,6 +165,23 @@ def operand_elements(
 
 
 @kernel
+def box_elements(operand: int, relevant: Bools, windows: Ints, tile: Ints) -> float:
+    """Elements of an operand that index ranges of the sizes in `tile` touch."""
+    total = 1.0
+    for d in range(tile.shape[0]):
+        if relevant[operand, d]:
+            total *= tile[d]
+    if operand == INPUTS:
+        for w in range(windows.shape[0]):
+            d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
+            if d1 >= 0:
+                span = a * (tile[d1] - 1) + b * (tile[d2] - 1) + 1
+                touched = tile[d1] * tile[d2]
+                total *= min(span, touched) / float(touched)
+    return total
+
+
+@kernel
 def tile_elements(
     operand: int,
     position: int,
@@ -178,18 +196,7 @@ def tile_elements(
 ) -> float:
     """Elements of one full tile of an operand at `position`."""
     tile_sizes(position, sizes, base, loop_dim, loop_factor, n_loops, tile)
-    total = 1.0
-    for d in range(sizes.shape[0]):
-        if relevant[operand, d]:
-            total *= tile[d]
-    if operand == INPUTS:
-        for w in range(windows.shape[0]):
-            d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
-            if d1 >= 0:
-                span = a * (tile[d1] - 1) + b * (tile[d2] - 1) + 1
-                touched = tile[d1] * tile[d2]
-                total *= min(span, touched) / float(touched)
-    return total
+    return box_elements(operand, relevant, windows, tile)
 
 
 @kernel

@@ -42,11 +42,13 @@ def rounding_row(count: int = 100_000) -> Row:
         theirs = x.astype(dtype).astype(np.float64)
         pairs.append((float((ours == theirs).sum()), float(count)))
     row = exact("rounding to small floats: values of each type that agree", "", pairs)
-    return Row(what=row.what, source="ml_dtypes and numpy, 7 types, seeded values", rows=count * len(pairs), error=row.error)
+    return Row(
+        what=row.what, source="ml_dtypes and numpy, 7 types, seeded values", rows=count * len(pairs), error=row.error
+    )
 
 
 def sram_row() -> Row:
-    """Read energy per access at each inner capacity of the grid, interpolated between its neighbours as `sram_cost` does."""
+    """Read energy at each inner capacity of the grid, interpolated between its neighbours as `sram_cost` does."""
     curves: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for row in read("components/sram_cacti.csv"):
         point = (float(row["size_bytes"]), float(row["read_energy_pJ"]))
