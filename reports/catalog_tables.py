@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from archsim.core.provenance import ESTIMATE
 from archsim.reports.tables import plain_table
 from archsim.reports.values import MISSING, binary_bytes, engineering
 
@@ -19,6 +20,12 @@ def _known(text: Text) -> Text:
     return lambda value: MISSING if value is None else text(value)
 
 
+def _citation(sources: Sequence[str]) -> str:
+    """The first published source without its details, which the JSON has."""
+    published = [source for source in sources if not source.startswith(ESTIMATE)]
+    return published[0].partition(": ")[0] if published else ESTIMATE.rstrip(":")
+
+
 _PLAIN = _known(str)
 _NUMBER = _known(lambda value: f"{value:g}")
 
@@ -31,7 +38,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, Text], ...]] = {
         ("clock", "clock", "right", _PLAIN),
         ("node", "node", "right", _PLAIN),
         ("memories", "memories", "text", " ".join),
-        ("sources", "source", "text", "; ".join),
+        ("sources", "source", "text", _citation),
     ),
     "models": (
         ("name", "name", "left", _PLAIN),

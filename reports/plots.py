@@ -196,7 +196,7 @@ def _performance_range(data: Roofline, low_intensity: float) -> tuple[float, flo
     if data.memory is not None:
         known.append(data.memory.bytes_per_s * low_intensity)
     known = [value for value in known if value > 0] or [1.0]
-    return min(known) / 2, max(known) * 3
+    return min(known) / 8, max(known) * 3  # room for names below the lowest point
 
 
 def _draw_roofs(axes: Axes, data: Roofline, low: float, high: float) -> None:

@@ -101,8 +101,10 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def _array(array: dict[str, Any]) -> str | None:
-    """Rows by columns, or the sizes of a spatial array's axes."""
+    """Rows by columns, or the sizes of a spatial array's axes; with the number of arrays where a core has several."""
     if "rows" in array:
-        return f"{array['rows']}x{array.get('cols', array.get('columns', 1))}"
-    sizes = [str(axis["size"]) for axis in array.get("axes", []) if "size" in axis]
-    return "x".join(sizes) or None
+        text = f"{array['rows']}x{array.get('cols', array.get('columns', 1))}"
+    else:
+        text = "x".join(str(axis["size"]) for axis in array.get("axes", []) if "size" in axis)
+    count = array.get("count", 1)
+    return (f"{count} of {text}" if count != 1 else text) or None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from archsim.cli.options import Options
 
-PIPE_WIDTH = 140
+PIPE_WIDTH = 160
 """Columns of a table that goes to a file or a pipe."""
 
 
