@@ -13,7 +13,7 @@ from archsim.arch.engines.base import SpatialAxis
 from archsim.arch.memory import MemoryLevel
 from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
 
-MAX_TILES = 6000
+MAX_TILES = 3000
 """Tile combinations per search; chains are thinned evenly to stay below (the set never depends on capacities)."""
 MAX_SPATIAL_OPTIONS = 12
 

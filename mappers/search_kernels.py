@@ -9,12 +9,15 @@ from archsim.sim.cost_kernels import compute_cycles, cost, fits
 from archsim.sim.kernels import (
     CAPACITY,
     COMPUTE,
+    DOUBLE_BUFFER,
     ENERGY_PJ,
     INPUTS,
     MAX_LOOPS,
+    MEMORY_STALLS,
     N_OUT,
     N_TRAFFIC,
     OUTPUTS,
+    READ_BW,
     RESERVED,
     TOTAL,
     WEIGHTS,
@@ -174,9 +177,13 @@ def _too_big(
     resident: Bools,
     levels: Floats,
     bits: Floats,
+    ways: Ints,
     tile: Ints,
 ) -> bool:
-    """Whether a level cannot hold the tiles of `choice` even once, at their final width: a quick, safe `fits`."""
+    """Whether a level cannot hold the tiles of `choice` at their final width: a quick, safe `fits`.
+
+    `ways` are the units each dimension is unrolled over: a tile short of the rest changes over time.
+    """
     for level in range(levels.shape[0]):
         need = 0.0
         for operand in range(3):
@@ -191,14 +198,19 @@ def _too_big(
                     for j in range(groups.shape[1]):
                         if groups[g, j] >= 0:
                             tile[groups[g, j]] = chains[g, choice[stage, g], j]
-            need += box_elements(operand, relevant, windows, tile) * bits[operand]
+            copies = 1.0
+            if levels[level, DOUBLE_BUFFER] > 0:
+                for d in range(sizes.shape[0]):
+                    if relevant[operand, d] and tile[d] * ways[d] < sizes[d]:
+                        copies = 2.0
+            need += copies * box_elements(operand, relevant, windows, tile) * bits[operand]
         if need > levels[level, CAPACITY] - levels[level, RESERVED]:
             return True
     return False
 
 
 @kernel
-def _outermost_pj(
+def _outermost(
     innermost: int,
     groups: Ints,
     sizes: Ints,
@@ -207,12 +219,16 @@ def _outermost_pj(
     elements: Floats,
     read_pj: Floats,
     write_pj: Floats,
-) -> float:
-    """Energy of the outermost levels for tiles of `tile` under loops with group `innermost` innermost, at least.
+    bits: Floats,
+    levels: Floats,
+    operand_bw: Floats,
+) -> tuple[float, float]:
+    """Energy and read time of the outermost levels, at least, under loops with group `innermost` innermost.
 
     An operand is refetched for every tile of the group it lacks, unless all loops inside that group's stand still.
     """
     total = 0.0
+    cycles = 0.0
     for operand in range(3):
         level = home[operand]
         if level < 0:
@@ -240,7 +256,9 @@ def _outermost_pj(
             total += elements[operand] * (write_pj[level, operand] + again)
         else:
             total += elements[operand] * times * read_pj[level, operand]
-    return total
+            if level == home[WEIGHTS] and operand_bw[level, operand] == 0:
+                cycles += elements[operand] * times * bits[operand] / levels[level, READ_BW]
+    return total, cycles
 
 
 @kernel
@@ -317,7 +335,12 @@ def search(
     best = -1
     best_score = bound
     best_second = np.inf
+    ways = np.ones(n_dims, np.int64)
     for option in range(spatial_dims.shape[0]):
+        ways[:] = 1
+        for i in range(spatial_dims.shape[1]):
+            if spatial_dims[option, i] >= 0:
+                ways[spatial_dims[option, i]] *= spatial_factors[option, i]
         for index in range(total_tiles - 1, -1, -1):
             rest = index
             nested = True
@@ -329,7 +352,9 @@ def search(
                         nested = False
             if not nested:
                 continue
-            if _too_big(choice, chains, groups, sizes, relevant, windows, level_stage, resident, levels, bits, tile):
+            if _too_big(
+                choice, chains, groups, sizes, relevant, windows, level_stage, resident, levels, bits, ways, tile
+            ):
                 counters[1] += 1
                 continue
             orders[:] = 0
@@ -373,10 +398,15 @@ def search(
                 tile_sizes(position[1], sizes, base, loop_dim, loop_factor, n_loops, tile)
             for order in range(total_orders):
                 least_pj = 0.0
+                least_cycles = cycles
                 if n_stages > 1:
-                    least_pj = _outermost_pj(order % 3, groups, sizes, tile, home, elements, read_pj, write_pj)
-                score = _score(objective, cycles, floor_pj + least_pj, weights)
-                second = floor_pj + least_pj if objective == LATENCY else cycles
+                    least_pj, reading = _outermost(
+                        order % 3, groups, sizes, tile, home, elements, read_pj, write_pj, bits, levels, operand_bw
+                    )
+                    if count[MEMORY_STALLS]:
+                        least_cycles = max(cycles, np.floor(reading))
+                score = _score(objective, least_cycles, floor_pj + least_pj, weights)
+                second = floor_pj + least_pj if objective == LATENCY else least_cycles
                 if score > best_score or (score == best_score and second >= best_second):
                     counters[2] += 1
                     continue
