@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from archsim.core import units
 from archsim.core.errors import InputError, Problem, nearest
-from archsim.core.spelling import listed, spelled
+from archsim.core.spelling import listed, printable, spelled
 from archsim.core.toml import KeyPath
 
 LARGEST_COUNT = 1_000_000
@@ -96,7 +96,7 @@ def key_text(path: Sequence[str | int], values: object) -> str:
             text += f".{name}" if isinstance(name, str) and name else f"[{part}]"
         else:
             plain = part.replace("-", "").replace("_", "").isalnum()
-            text += f".{part}" if plain else f'."{part}"'
+            text += f".{part}" if plain else f'."{printable(part)}"'
     return text.lstrip(".")
 
 
