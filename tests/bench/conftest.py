@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import subprocess
@@ -77,9 +78,20 @@ def children_cpu_s() -> float:
 
 
 def run(command: Command, cwd: Path) -> str:
-    """Standard output of a command that must succeed."""
+    """Standard output of a command that must succeed.
+
+    Bytecode is kept, as it is for installed packages: a machine that forbids writing it would compile all of archsim
+    in every run, and none of numpy.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     outcome = subprocess.run(
-        list(command), cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        list(command),
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert outcome.returncode == 0, f"{' '.join(command)}\n{outcome.stderr}"
     return outcome.stdout
