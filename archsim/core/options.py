@@ -32,7 +32,7 @@ Fraction01 = Annotated[float, Field(strict=True, ge=0, le=1)]
 class Options(BaseModel):
     """One table of a design file. `reserved` keys have a meaning to come and are refused with that reason."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
     reserved: ClassVar[frozenset[str]] = frozenset()
 
     def written(self) -> dict[str, Any]:
