@@ -136,10 +136,10 @@ def _accelerators(read: Mapping[str, Options], merged: Merged, name: str) -> dic
     if not isinstance(hardware, HardwareOptions):
         return {}
     try:
-        accelerators = {
-            phase: build_accelerator(hardware.for_phase(phase), name=name) for phase in hardware.array.phase
-        }
-        return {"": build_accelerator(hardware, name=name), **accelerators}
+        accelerators: dict[str, Accelerator] = {"": build_accelerator(hardware, name=name)}
+        for phase in hardware.array.phase:
+            accelerators[phase] = build_accelerator(hardware.for_phase(phase), name=name)
+        return accelerators
     except InputError as error:
         for problem in error.problems:
             merged.report(_path(problem.key, hardware), problem)

@@ -8,6 +8,7 @@ from typing import Any
 
 from archsim.api.places import COMMAND_LINE, Merged, Origin
 from archsim.core.errors import InputError, Problem, nearest
+from archsim.core.spelling import spelled
 from archsim.core.toml import KeyPath, parse_key, parse_value
 
 BASE_KEY = ("hardware", "base")
@@ -37,7 +38,7 @@ def _parse(text: str) -> Override | Problem:
     parts = parse_key(key.strip()) if equals else None
     if parts is None:
         hint = "such as --set hardware.array.rows=16"
-        return Problem(file="--set", message=f"must be dotted.key=value (got '{text}')", hint=hint)
+        return Problem(file="--set", message=f"must be dotted.key=value (got {spelled(text)})", hint=hint)
     return Override(parts, parse_value(value.strip()), text)
 
 

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from archsim.core import units
 from archsim.core.errors import InputError, Problem, nearest
-from archsim.core.spelling import listed, spelled
+from archsim.core.spelling import listed, printable, spelled
 from archsim.core.toml import KeyPath
 
 LARGEST_COUNT = 1_000_000
@@ -32,7 +32,7 @@ Fraction01 = Annotated[float, Field(strict=True, ge=0, le=1)]
 class Options(BaseModel):
     """One table of a design file. `reserved` keys have a meaning to come and are refused with that reason."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
     reserved: ClassVar[frozenset[str]] = frozenset()
 
     def written(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def key_text(path: Sequence[str | int], values: object) -> str:
             text += f".{name}" if isinstance(name, str) and name else f"[{part}]"
         else:
             plain = part.replace("-", "").replace("_", "").isalnum()
-            text += f".{part}" if plain else f'."{part}"'
+            text += f".{part}" if plain else f'."{printable(part)}"'
     return text.lstrip(".")
 
 

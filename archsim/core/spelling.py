@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LONGEST = 60
+LONGEST_INTEGER = 256
+"""Bits of an integer that is still written out."""
 
 
 def spelled(value: object) -> str:
@@ -11,7 +15,7 @@ def spelled(value: object) -> str:
     >>> spelled("1 GHz"), spelled(True), spelled([1, "a"])
     ("'1 GHz'", 'true', "[1, 'a']")
     """
-    text = _spelled(value, depth=0)
+    text = printable(_spelled(value, depth=0))
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
@@ -21,8 +25,10 @@ def _spelled(value: object, depth: int) -> str:
     match value:
         case bool():
             return "true" if value else "false"
+        case int() if value.bit_length() > LONGEST_INTEGER:
+            return f"an integer of {value.bit_length()} bits"
         case str():
-            return "'" + value.replace("\n", "\\n")[: LONGEST + 1] + "'"
+            return "'" + value[: LONGEST + 1] + "'"
         case list() | tuple():
             return "[" + ", ".join(_spelled(item, depth + 1) for item in value[:9]) + "]"
         case dict():
@@ -32,10 +38,19 @@ def _spelled(value: object, depth: int) -> str:
             return str(value)
 
 
-def listed(names: object) -> str:
+def printable(text: str) -> str:
+    """Text with line ends and control characters spelled out, fit for one line of a terminal.
+
+    >>> printable("a\\nb")
+    'a\\\\nb'
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def listed(names: Iterable[object]) -> str:
     """Names in a sentence: sorted, separated by commas.
 
     >>> listed({"ws", "os"})
     'os, ws'
     """
-    return ", ".join(sorted(str(name) for name in names))  # type: ignore[attr-defined]
+    return ", ".join(sorted(str(name) for name in names))

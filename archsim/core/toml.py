@@ -90,7 +90,7 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
     """The values of TOML text; `name` stands in errors. Raises InputError with the line of a syntax error."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a syntax error, or an integer of thousands of digits
         raise InputError(_syntax_problem(str(error), text, name)) from None
     except RecursionError:
         raise InputError(Problem(file=name, message="arrays or tables are nested too deeply")) from None
@@ -194,7 +194,7 @@ def parse_key(text: str) -> tuple[str, ...] | None:
     """
     try:
         value: Any = tomllib.loads(f"{text} = 0")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     parts: list[str] = []
     while isinstance(value, dict):
@@ -213,6 +213,6 @@ def parse_value(text: str) -> Any:
     """
     try:
         values = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
     return values["value"] if list(values) == ["value"] else text
