@@ -193,4 +193,4 @@ def test_resnet50_against_scalesim(
     detail = f"{theirs_s:.1f} s over {ours_s:.2f} s of CPU time, {len(ops)} distinct ResNet-50 convs, {ROWS}x{COLUMNS}"
     finding(Row(what="SCALE-Sim 3.0.0 over archsim", value=f"{theirs_s / ours_s:.0f}x", detail=detail))
     finding(Row(what="cycles equal to SCALE-Sim's", value=f"{equal} of {len(ops)}"))
-    assert cycles == expected
+    assert expected == cycles
