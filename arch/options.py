@@ -82,6 +82,12 @@ def _check_kind(value: object) -> object:
     return value
 
 
+def _check_node(value: object) -> None:
+    from archsim.arch.technology import check_node
+
+    check_node(units.length_nm(value))
+
+
 def _check_technology(value: object) -> object:
     from archsim.arch.components.dram import memory_technologies
 
@@ -93,28 +99,28 @@ def _check_technology(value: object) -> object:
     return value
 
 
-def _check_dims(value: object, known: frozenset[str]) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise refusal(f"must be a list of dimensions (got {spelled(value)})")
+def _check_dims(value: tuple[str, ...], known: frozenset[str]) -> tuple[str, ...]:
     for dim in value:
         if dim not in known:
             raise refusal(f"unknown dimension {spelled(dim)}", f"known: {listed(known)}")
-    return tuple(value)
+    return value
 
 
 def _spread_dims(value: object) -> object:
     """A plain list holds for both kinds of op; each takes the dimensions it has."""
-    if isinstance(value, Mapping):
+    if not isinstance(value, list | tuple):
         return value
-    dims = _check_dims(value, GEMM_DIMS | CONV_DIMS)
-    return {"gemm": [d for d in dims if d in GEMM_DIMS], "conv": [d for d in dims if d in CONV_DIMS]}
+    for dim in value:
+        if dim not in GEMM_DIMS | CONV_DIMS:
+            raise refusal(f"unknown dimension {spelled(dim)}", f"known: {listed(GEMM_DIMS | CONV_DIMS)}")
+    return {"gemm": [d for d in value if d in GEMM_DIMS], "conv": [d for d in value if d in CONV_DIMS]}
 
 
 class DimsOptions(Options):
     """Dimensions that one axis may unroll, by kind of op."""
 
-    gemm: Annotated[tuple[str, ...], PlainValidator(lambda v: _check_dims(v, GEMM_DIMS))] = ()
-    conv: Annotated[tuple[str, ...], PlainValidator(lambda v: _check_dims(v, CONV_DIMS))] = ()
+    gemm: Annotated[tuple[str, ...], AfterValidator(lambda dims: _check_dims(dims, GEMM_DIMS))] = ()
+    conv: Annotated[tuple[str, ...], AfterValidator(lambda dims: _check_dims(dims, CONV_DIMS))] = ()
 
 
 class AxisOptions(Options):
@@ -335,18 +341,17 @@ class HardwareOptions(Options):
         PlainValidator(_check_kind, json_schema_input_type=Literal["systolic", "spatial"]),
     ]
     clock: ClockText
-    node: LengthText = DEFAULT_NODE
+    node: Annotated[LengthText, PlainValidator(checked(_check_node))] = DEFAULT_NODE
     cores: Count = 1
     array: ArrayOptions
-    memory: tuple[MemoryOptions, ...]
+    memory: tuple[MemoryOptions, ...] = ()
     vector: VectorOptions = VectorOptions()
     source: tuple[str, ...] = ()
     """Where the figures come from; one that begins with ``estimate:`` is listed in every result."""
 
     def for_phase(self, phase: str) -> Self:
         """The hardware with the array keys that hold in one phase."""
-        overrides: Mapping[str, ArrayKeys] = self.array.phase
-        override = overrides.get(phase)
+        override = next((keys for name, keys in self.array.phase.items() if name == phase), None)
         if override is None:
             return self
         given = {name: getattr(override, name) for name in override.model_fields_set}
@@ -361,13 +366,14 @@ def hardware_conflicts(hardware: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
     Values of a wrong type are passed over: they are the options models' to report.
     """
     array = _table(hardware.get("array"))
-    yield from _array_conflicts(hardware.get("kind"), array, ("array",))
+    if array or hardware.get("array") == {}:
+        yield from _array_conflicts(hardware.get("kind"), array, ("array",))
     for phase, keys in _table(array.get("phase")).items():
         yield from _phase_conflicts(hardware.get("kind"), array, _table(keys), ("array", "phase", phase))
     memories = hardware.get("memory")
     if memories is None or memories == []:
         message = "no memory: give at least one [[hardware.memory]], outermost first"
-        yield ("memory",) if memories == [] else (), Problem(message=message)
+        yield (), Problem(message=message)
     places = (*FIXED_PLACES, *axis_names(array))
     for index, memory in enumerate(_tables(memories)):
         yield from _memory_conflicts(memory, places, ("memory", index))
@@ -396,7 +402,8 @@ def _array_conflicts(kind: object, array: Mapping[str, Any], path: KeyPath) -> I
     if kind == "systolic":
         if axes:
             yield (*path, "axes"), Problem(message="belongs to kind 'spatial'; a systolic array has rows and cols")
-        yield from ((path, _missing(key, "kind 'systolic'")) for key in ("rows", "cols") if key not in array)
+        missing = Problem(message="is missing: kind 'systolic' needs it")
+        yield from (((*path, key), missing) for key in ("rows", "cols") if key not in array)
     elif kind == "spatial":
         if axes:
             given = [key for key in ("rows", "cols") if array.get(key) is not None]
@@ -420,10 +427,6 @@ def _phase_conflicts(
     for place, problem in _array_conflicts(kind, {**base, **keys}, path):
         if problem.message not in own:
             yield place, problem
-
-
-def _missing(key: str, by: str) -> Problem:
-    return Problem(message=f"{key} is missing: {by} needs it")
 
 
 def _memory_conflicts(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from archsim.core import units
 from archsim.core.errors import Problem
-from archsim.core.options import Fraction01, Options, Positive, TimeText
+from archsim.core.options import Fraction01, Options, TimeText
 from archsim.core.toml import KeyPath
+
+Exponent = Annotated[float, Field(strict=True, ge=0, le=100)]
 
 
 class WeightOptions(Options):
     """Exponents of the weighted objective: what is minimised is ``latency**a * energy**b``."""
 
-    latency: Positive = 1.0
-    energy: Positive = 1.0
+    latency: Exponent = 1.0
+    energy: Exponent = 1.0
 
 
 class MapperOptions(Options):
@@ -29,11 +31,18 @@ class MapperOptions(Options):
     factors: Literal["any", "perfect"] = "any"
     tiles: Literal["uneven", "even"] = "uneven"
     budget: TimeText | None = None
-    weights: WeightOptions | None = None
-    """Exponents of the weighted objective; 1 and 1 when absent."""
+    weights: WeightOptions = WeightOptions()
+    """Exponents; read by the weighted objective only."""
     tolerance: Fraction01 = 0.0
     """Stop when the best found is proven within this fraction of the optimum."""
     constraints: dict[str, Any] = Field(default_factory=dict)
+
+    def written(self) -> dict[str, Any]:
+        """The table, without the exponents where they say nothing."""
+        table = super().written()
+        if self.objective != "weighted":
+            table.pop("weights")
+        return table
 
     @property
     def budget_s(self) -> float | None:

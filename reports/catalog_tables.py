@@ -9,7 +9,7 @@ from archsim.reports.tables import plain_table
 from archsim.reports.values import MISSING, binary_bytes, engineering
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 Entry = Mapping[str, Any]
 Text = Callable[[Any], str]
@@ -63,7 +63,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, Text], ...]] = {
 """For each kind: key of the entry, heading, kind of column, how its values are written."""
 
 
-def catalog_table(kind: str, entries: Sequence[Entry]) -> Table:
+def catalog_table(kind: str, entries: Sequence[Entry]) -> RenderableType:
     """The entries of one kind, one a row."""
     columns = COLUMNS[kind]
     rows = [[text(entry[key]) for key, _, _, text in columns] for entry in entries]

@@ -9,10 +9,9 @@ from archsim.reports.tables import plain_table
 from archsim.reports.values import MISSING, binary_bytes, engineering, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
-    from rich.table import Table
 
     from archsim.reports.comparison import Change, Comparison
 
@@ -63,7 +62,7 @@ def _findings(result: Comparison) -> list[str]:
     return lines
 
 
-def _totals(result: Comparison, title: str) -> Table:
+def _totals(result: Comparison, title: str) -> RenderableType:
     rows = []
     for change in result.totals:
         label, text = _TEXTS.get(change.name, (change.name, engineering))
@@ -72,17 +71,17 @@ def _totals(result: Comparison, title: str) -> Table:
     return plain_table(title, [("", "left"), ("a", "right"), ("b", "right"), ("b/a", "right")], rows)
 
 
-def _energy(result: Comparison) -> Table:
+def _energy(result: Comparison) -> RenderableType:
     rows = [(c.name, engineering(c.a, "J"), engineering(c.b, "J"), _factor(c)) for c in result.energy_j]
     return plain_table("Energy by component", [("", "left"), ("a", "right"), ("b", "right"), ("b/a", "right")], rows)
 
 
-def _design(result: Comparison) -> Table:
+def _design(result: Comparison) -> RenderableType:
     rows = [(change.key, _value(change.a), _value(change.b)) for change in result.design or ()]
     return plain_table("What changed in the design", [("key", "left"), ("a", "left"), ("b", "left")], _cut(rows))
 
 
-def _layers(result: Comparison) -> Table:
+def _layers(result: Comparison) -> RenderableType:
     columns = [("layer", "left"), ("a", "right"), ("b", "right"), ("b/a", "right"), ("why", "text")]
     rows = [
         (
@@ -98,7 +97,7 @@ def _layers(result: Comparison) -> Table:
     return plain_table("Layers whose time differs most (over all runs)", columns, _cut(rows, LAYERS))
 
 
-def _cut(rows: list[tuple[str, ...]], limit: int = KEYS) -> list[tuple[str, ...]]:
+def _cut(rows: Sequence[tuple[str, ...]], limit: int = KEYS) -> Sequence[tuple[str, ...]]:
     if len(rows) <= limit:
         return rows
     return [*rows[:limit], (f"{len(rows) - limit} more", *[""] * (len(rows[0]) - 1))]

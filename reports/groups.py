@@ -13,10 +13,10 @@ from archsim.reports.values import ratio
 if TYPE_CHECKING:
     from archsim.sim.records import LayerCost
 
-_INDEX = re.compile(r"(?<![^._/:\-\[])\d+(?![^._/:\-\]])")
-"""A number that is a part of a name by itself: ``layers.12.up``, ``conv2_3``."""
+_INDEX = re.compile(r"(?<![^._/:\[])\d+(?:-\d+)?(?![^._/:\]])")
+"""A number, or a range, that is a part of a name by itself: ``layers.12.up``, ``layers.0-31.up``, ``conv2_3``."""
 SEGMENT_PATTERN = "decode*"
-_SEGMENT = re.compile(r"^decode\d+(?=\.)")
+_SEGMENT = re.compile(r"^decode\d+(?:-\d+)?(?=\.)")
 """The part of a generation that an op stands in."""
 _BLOCK = re.compile(r"(?<=block|layer)\d+(?=[._/:\-])")
 """A number stuck to the word: ``block12.up``."""

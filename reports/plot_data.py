@@ -47,6 +47,9 @@ class Roofline:
     points: tuple[RooflinePoint, ...]
     compute_ops_per_s: tuple[float, ...]
     memory: BandwidthRoof | None
+    """The bandwidth of reads, or of reads and writes where they share ports."""
+    memory_both_ways: BandwidthRoof | None = None
+    """Reads and writes at once, where they have ports of their own: only a layer that does both gets there."""
 
     @property
     def ridge_ops_per_byte(self) -> float | None:
@@ -87,6 +90,7 @@ def roofline(evaluation: Evaluation) -> Roofline:
         points=tuple(_point(members) for members in coinciding.values()),
         compute_ops_per_s=_peaks(layers, evaluation.accelerator.clock_hz),
         memory=_memory_roof(evaluation.accelerator),
+        memory_both_ways=_both_ways(evaluation.accelerator),
     )
 
 
@@ -138,17 +142,29 @@ def _peaks(layers: list[LayerCost], clock_hz: float) -> tuple[float, ...]:
 
 
 def _memory_roof(accelerator: Accelerator) -> BandwidthRoof | None:
-    for level in accelerator.memories:
-        if level.off_chip and math.isfinite(level.read_bits_per_cycle):
-            return BandwidthRoof(
-                label=level.name if level.shared_ports else f"{level.name} reads",
-                bytes_per_s=_bytes_per_s(level, accelerator.clock_hz),
-            )
-    return None
+    level = _outermost(accelerator)
+    if level is None:
+        return None
+    label = level.name if level.shared_ports else f"{level.name} reads"
+    return BandwidthRoof(label=label, bytes_per_s=_bytes_per_s(level, level.read_bits_per_cycle, accelerator))
 
 
-def _bytes_per_s(level: MemoryLevel, clock_hz: float) -> float:
-    return level.read_bits_per_cycle * level.instances * clock_hz / 8
+def _both_ways(accelerator: Accelerator) -> BandwidthRoof | None:
+    level = _outermost(accelerator)
+    if level is None or level.shared_ports or not math.isfinite(level.write_bits_per_cycle):
+        return None
+    bits_per_cycle = level.read_bits_per_cycle + level.write_bits_per_cycle
+    return BandwidthRoof(label="reads and writes", bytes_per_s=_bytes_per_s(level, bits_per_cycle, accelerator))
+
+
+def _outermost(accelerator: Accelerator) -> MemoryLevel | None:
+    """The first off-chip level whose bandwidth is limited."""
+    limited = (level for level in accelerator.memories if level.off_chip and math.isfinite(level.read_bits_per_cycle))
+    return next(limited, None)
+
+
+def _bytes_per_s(level: MemoryLevel, bits_per_cycle: float, accelerator: Accelerator) -> float:
+    return bits_per_cycle * level.instances * accelerator.clock_hz / 8
 
 
 def _time_parts(group: LayerGroup) -> dict[str, float]:

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from archsim.core.errors import InputError, unknown_name
 from archsim.reports import plot_data
-from archsim.reports.plot_data import Bars, Roofline, RooflinePoint
+from archsim.reports.plot_data import BandwidthRoof, Bars, Roofline, RooflinePoint
 from archsim.reports.values import engineering, percent, printable, ratio
 
 if TYPE_CHECKING:
@@ -213,11 +213,21 @@ def _draw_roofs(axes: Axes, data: Roofline, low: float, high: float) -> None:
     _label_slope(
         axes, low, end, f"{printable(memory.label)} {engineering(memory.bytes_per_s, 'B/s')}", memory.bytes_per_s
     )
+    if data.memory_both_ways is not None:
+        _draw_both_ways(axes, data.memory_both_ways, data.compute_ops_per_s, low, high)
     if ridge is not None:
         axes.axvline(ridge, color=INK, linewidth=0.8, linestyle=":")
         text = f" ridge {ridge:.3g}"
         bottom = axes.get_ylim()[0]
         axes.text(ridge, bottom * 1.1, text, fontsize=8, va="bottom", color=INK, parse_math=False)
+
+
+def _draw_both_ways(axes: Axes, roof: BandwidthRoof, peaks: tuple[float, ...], low: float, high: float) -> None:
+    """A thin dashed slope above the memory's, labelled below its upper end."""
+    end = peaks[0] / roof.bytes_per_s if peaks else high
+    axes.plot([low, end], [low * roof.bytes_per_s, end * roof.bytes_per_s], color=INK, linewidth=0.8, linestyle="--")
+    text = f"{printable(roof.label)} {engineering(roof.bytes_per_s, 'B/s')} "
+    axes.text(end / 1.3, end * roof.bytes_per_s / 1.15, text, fontsize=8, color=INK, ha="right", parse_math=False)
 
 
 def _label_slope(axes: Axes, low: float, end: float, text: str, bytes_per_s: float) -> None:
@@ -305,6 +315,7 @@ def _name_point(axes: Axes, point: RooflinePoint, x: float, down_pt: float, text
         ha="right" if x > high / 4 else "left" if x < math.sqrt(low * high) else "center",
         va="top",
         zorder=4,
+        bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5},
         parse_math=False,
     )
 

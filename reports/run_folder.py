@@ -7,6 +7,7 @@ an earlier run, archsim's own files are replaced one by one (each by an atomic r
 from __future__ import annotations
 
 import csv
+import io
 import os
 import platform
 import re
@@ -95,12 +96,13 @@ def resolved_document(evaluation: Evaluation) -> dict[str, Any]:
     return cleaned
 
 
-def write_csv(rows: list[records.Row], columns: dict[str, str], path: Path) -> None:
+def csv_text(rows: list[records.Row], columns: dict[str, str]) -> str:
     """Rows as CSV with a header; a value that does not exist is an empty cell; floats keep all their digits."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
 
 
 def write_parquet(rows: list[records.Row], columns: dict[str, str], path: Path) -> None:
@@ -116,7 +118,7 @@ def _writers() -> dict[str, Writer]:
     """The files of a run, in the order they are written; the summary last, so that it stands for a complete run."""
     return {
         RESOLVED: lambda evaluation, path: write_text(path, json_text(resolved_document(evaluation))),
-        "layers.csv": lambda evaluation, path: write_csv(*_layer_table(evaluation), path),
+        "layers.csv": lambda evaluation, path: write_text(path, csv_text(*_layer_table(evaluation))),
         "layers.parquet": lambda evaluation, path: write_parquet(*_layer_table(evaluation), path),
         "roofline.png": _plot("roofline"),
         "latency.png": _plot("latency"),

@@ -10,7 +10,6 @@ from archsim.reports.values import MISSING, binary_bytes, engineering, known_sum
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
     from archsim.reports.evaluation import Evaluation
 
@@ -60,14 +59,14 @@ def summary_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [(name, text) for name, text in lines if text != MISSING]
 
 
-def summary_table(evaluation: Evaluation) -> Table:
+def summary_table(evaluation: Evaluation) -> RenderableType:
     """Totals, one a line."""
     accelerator = evaluation.accelerator
     title = f"{evaluation.design_name}: {accelerator.units:,} PEs at {engineering(accelerator.clock_hz, 'Hz')}"
     return plain_table(title, [("", "left"), ("", "left")], summary_lines(evaluation))
 
 
-def component_table(evaluation: Evaluation) -> Table:
+def component_table(evaluation: Evaluation) -> RenderableType:
     """Energy and area by component, with shares."""
     energy_j, area_mm2 = evaluation.cost.energy_j, evaluation.cost.area_mm2
     total = known_sum(energy_j)
@@ -102,7 +101,7 @@ def layer_cells(evaluation: Evaluation, rows: int = ROWS) -> list[tuple[str, ...
     return [_cells(group, total_s) for group in groups]
 
 
-def layer_table(evaluation: Evaluation, rows: int = ROWS) -> Table:
+def layer_table(evaluation: Evaluation, rows: int = ROWS) -> RenderableType:
     """The layers in trace order."""
     title = "Layers (time, energy and DRAM over all runs of a layer)"
     return plain_table(title, LAYER_HEADER, layer_cells(evaluation, rows))
@@ -152,24 +151,19 @@ def _dim(name: str, low: int, high: int) -> str:
     return f"{name}{size}" if len(name) == 1 else f"{name} {size}"
 
 
-def plain_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of texts; `columns` are (heading, kind): "left" (a name), "text" (longer), "right" (never wrapped).
+def plain_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[Sequence[str]]) -> RenderableType:
+    """A titled table of texts; `columns` are (heading, kind): "left" (a name), "text" (longer), "right" (not wrapped).
 
     Control characters are spelled out.
     """
     from rich import box
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     headings, cells = list(columns), [[printable(cell) for cell in row] for row in rows]
-    table = Table(
-        title=Text(printable(title), style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        show_header=any(name for name, _ in headings),
-    )
+    show_header = any(name for name, _ in headings)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=show_header)
     for index, (name, kind) in enumerate(headings):
         table.add_column(
             name,
@@ -181,4 +175,4 @@ def plain_table(title: str, columns: Iterable[tuple[str, str]], rows: Iterable[S
         )
     for row in cells:
         table.add_row(*row)
-    return table
+    return Group(Text(printable(title), style="bold"), table)

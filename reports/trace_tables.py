@@ -13,7 +13,6 @@ from archsim.reports.values import MISSING, binary_bytes, engineering, ratio
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
 Document = Mapping[str, Any]
 
@@ -129,7 +128,7 @@ def _cells(row: TraceRow) -> tuple[str, ...]:
     )
 
 
-def _totals(document: Document) -> Table:
+def _totals(document: Document) -> RenderableType:
     lines = [
         ("operations", f"{sum(op['count'] for op in document['ops']):,}"),
         ("MACs", engineering(document["macs"])),

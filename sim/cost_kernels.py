@@ -14,7 +14,6 @@ from archsim.sim.kernels import (
     FILLS,
     FIRST_LOAD,
     FIRST_PARTIAL_READ,
-    INPUTS,
     LIMIT,
     LIMIT_LEVEL,
     LINK_FIRST,

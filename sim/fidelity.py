@@ -102,8 +102,8 @@ def array_tiles(op: Op, mapping: Mapping) -> Counter[tuple[int, int, int]]:
     groups = [_flattened(sizes, dims) for dims in (op.rows, op.columns, op.reduction)]
     batches = sum(_flattened(sizes, op.batch).values())
     tiles: Counter[tuple[int, int, int]] = Counter()
-    for (m, i), (n, j), (k, l) in product(*(group.items() for group in groups)):
-        tiles[m, n, k] += i * j * l * batches
+    for (m, times_m), (n, times_n), (k, times_k) in product(*(group.items() for group in groups)):
+        tiles[m, n, k] += times_m * times_n * times_k * batches
     return tiles
 
 

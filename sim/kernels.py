@@ -1,7 +1,7 @@
 """The closed form on flat arrays: one function costs one mapping; the mapper and the evaluator call that same one.
 
-A mapping is a list of loops, outermost first: `loop_dim[i]` iterates `loop_factor[i]` times, in time (`loop_axis[i]` < 0)
-or side by side on a spatial axis. Below the last loop lies the base tile (`base[d]` elements of each dimension): 1 for
+A mapping is a list of loops, outermost first: `loop_dim[i]` iterates `loop_factor[i]` times, in time (`loop_axis[i]`
+below 0) or side by side on a spatial axis. Below the last loop lies the base tile (`base[d]` elements of each dimension): 1 for
 engines that unroll single loops, one array tile for engines that work in passes. A dimension of size D cut in tiles of
 t has ceil(D / t) of them, the last one partial: nothing is padded. docs/cost-model.md derives each formula.
 
@@ -311,7 +311,7 @@ def pass_cycles(
     timing: step, load_r, skew_R, skew_r, skew_c, skew_constant, drain_r, hide_load, hide_skew.
     count: [0] 1 where a partial fold pays the whole array, [1] cycles taken off the end (a convention).
     """
-    step, load, drain = timing[0], timing[1], timing[6]
+    step, load = timing[0], timing[1]
     row_folds, column_folds = rows[2], columns[2]
     used_rows = float(rows[1])
     used_columns = float(columns[1])

@@ -14,7 +14,6 @@ from archsim.sim.conventions import Counting
 from archsim.sim.kernels import Bools, Floats, Ints
 from archsim.workloads.op import OPERANDS, Op
 
-
 GROUPS = ("rows", "columns", "reduction", "batch")
 CHIP_AXES = ("core", "array")
 """Axes that every engine has besides its own: cores of the chip and arrays of a core."""

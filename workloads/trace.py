@@ -12,7 +12,8 @@ class Trace:
     """Ops in order, and what the network as a whole needs.
 
     `parameters` counts weights once however many ops read them. `kv_elements_per_token` counts keys and values of one
-    token over all layers (0 without a cache). `kv_tokens` is how many tokens the cache holds at its fullest, times batch.
+    token over all layers (0 without a cache). `kv_tokens` is how many tokens the cache holds at its fullest, times the
+    batch.
     """
 
     name: str

@@ -30,5 +30,4 @@ def hardware_document(name: str) -> TomlDocument:
     """The file of a catalog entry, with the lines of its keys. Raises InputError as `hardware`."""
     if name not in hardware_names():
         raise InputError(unknown_name("hardware", name, hardware_names()))
-    document = read_toml(_FOLDER / f"{name}.toml")
-    return TomlDocument(name=f"catalog entry {name}", values=document.values, text=document.text)
+    return read_toml(_FOLDER / f"{name}.toml", name=f"catalog entry {name}")

@@ -1,7 +1,7 @@
 """Number formats: exact grids, encodings, sizes and arithmetic. `format("int4:g128")` is the way in."""
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Format, Granularity, Quantized, Scale
-from archsim.arch.formats.registry import format, format_names
+from archsim.arch.formats.registry import format, format_names, with_storage_bits
 
 __all__ = [
     "Arithmetic",
@@ -12,4 +12,5 @@ __all__ = [
     "Scale",
     "format",
     "format_names",
+    "with_storage_bits",
 ]

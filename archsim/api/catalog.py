@@ -24,7 +24,7 @@ def hardware_entries() -> list[Entry]:
                 "clock": table.get("clock"),
                 "node": table.get("node"),
                 "memories": [memory["name"] for memory in table.get("memory", [])],
-                "sources": table.get("sources", []),
+                "sources": _listed(table.get("source", [])),
             }
         )
     return entries
@@ -94,6 +94,10 @@ def memory_entries() -> list[Entry]:
             }
         )
     return entries
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _array(array: dict[str, Any]) -> str | None:

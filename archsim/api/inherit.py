@@ -16,7 +16,7 @@ from archsim.api.places import Merged, Origin
 from archsim.arch.catalog import hardware_document, hardware_names
 from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.spelling import listed
-from archsim.core.toml import KeyPath, TomlDocument, read_toml
+from archsim.core.toml import KeyPath, read_toml
 
 # A key here replaces those of the base that say the same thing in other words.
 _REPLACES = {
@@ -48,7 +48,8 @@ def inherit(merged: Merged, layer: Layer, *over: Layer) -> None:
     origins: dict[KeyPath, Origin] = {}
     for link in reversed(chain):
         _merge_table(hardware, link.values, link.origin, (), origins, merged.problems)
-    hardware.pop("base", None)
+    if isinstance(hardware.get("base"), str):
+        del hardware["base"]
     merged.values["hardware"] = hardware
     for path, origin in origins.items():
         merged.origins["hardware", *path] = origin
@@ -74,7 +75,7 @@ def _chain(layer: Layer) -> list[Layer]:
 
 def _identity(layer: Layer) -> str:
     name = layer.origin.document.name
-    return name if layer.folder is None else str(layer.folder / Path(name).name)
+    return name if layer.folder is None else str(layer.folder.resolve() / Path(name).name)
 
 
 def _at_base(problem: Problem, layer: Layer) -> Problem:
@@ -102,8 +103,7 @@ def _file_base(base: str, layer: Layer) -> Layer:
     if not path.is_file():
         raise InputError(Problem(message=f"no such file '{base}'"))
     shown = Path(layer.origin.document.name).parent / base
-    document = read_toml(path)
-    document = TomlDocument(name=str(shown), values=document.values, text=document.text)
+    document = read_toml(path, name=str(shown))
     hardware = document.values.get("hardware")
     if not isinstance(hardware, Mapping):
         raise InputError(Problem(file=str(shown), message="has no [hardware] table to inherit"))

@@ -11,6 +11,7 @@ from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.toml import KeyPath, parse_key, parse_value
 
 BASE_KEY = ("hardware", "base")
+_SAME_THING = (("dataflow", "dataflows"), ("model", "trace", "config", "onnx"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,41 +59,41 @@ def apply_override(merged: Merged, override: Override) -> None:
     target: Any = merged.values
     path: KeyPath = ()
     for index, part in enumerate(override.key):
-        last = index == len(override.key) - 1
-        if isinstance(target, list):
-            position = _position(target, part)
-            if position is None:
-                _note(merged, override, _no_entry(target, part, override.key[:index]))
-                return
-            path = (*path, position)
-            if last:
-                target[position] = override.value
-            target = target[position]
-        elif isinstance(target, dict):
-            path = (*path, part)
-            if last:
-                _replace(target, part, override.value)
-            else:
-                target = target.setdefault(part, {})
-        else:
-            _note(merged, override, Problem(message=f"{'.'.join(override.key[:index])} is a value, not a table"))
+        step = _step(target, part, override.key[:index])
+        if isinstance(step, Problem):
+            _note(merged, override, step)
             return
+        path = (*path, step)
+        if index == len(override.key) - 1:
+            _replace(target, step, override.value)
+        elif isinstance(target, dict) and step not in target:
+            target[step] = {}
+            merged.origins[path] = Origin(COMMAND_LINE, path)
+        target = target[step]
     for stale in [known for known in merged.origins if known[: len(path)] == path]:
         del merged.origins[stale]
     merged.origins[path] = Origin(COMMAND_LINE, path)
 
 
-def _replace(target: dict[str, Any], key: str, value: Any) -> None:
-    """Set a key; the other word for the same thing goes."""
-    if key in ("dataflow", "dataflows"):
-        target.pop("dataflow", None)
-        target.pop("dataflows", None)
+def _step(target: Any, part: str, above: tuple[str, ...]) -> str | int | Problem:
+    """The key or the position that `part` names in a table or a list."""
+    if isinstance(target, dict):
+        return part
+    if not isinstance(target, list):
+        return Problem(message=f"{'.'.join(above)} is a value, not a table")
+    position = _position(target, part)
+    return _no_entry(target, part, above) if position is None else position
+
+
+def _replace(target: Any, key: str | int, value: Any) -> None:
+    """Set a key; the other words for the same thing go."""
+    for words in _SAME_THING:
+        if key in words:
+            for word in words:
+                target.pop(word, None)
     if key == "bandwidth":
         target.pop("read_bandwidth", None)
         target.pop("write_bandwidth", None)
-    if key in ("model", "trace", "config", "onnx"):
-        for other in ("model", "trace", "config", "onnx"):
-            target.pop(other, None)
     target[key] = value
 
 

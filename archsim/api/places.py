@@ -47,7 +47,10 @@ class Merged:
         return Origin(PYTHON, path)
 
     def report(self, path: KeyPath, problem: Problem) -> None:
-        """Note a problem at `path`, named as a user writes it."""
+        """Note a problem at `path`, named as a user writes it; one of another file keeps the place it has."""
+        if problem.file is not None:
+            self.problems.append(problem)
+            return
         named = replace(problem, key=key_text(path, self.values) or None)
         self.problems.append(self.origin(path).placed(named))
 

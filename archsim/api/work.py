@@ -91,7 +91,6 @@ def quantized(
     warnings = [f"workload.{key} says nothing beside trace: its rows state their own" for key in idle_keys(options)]
     if sparsity.stated:
         trace, _ = apply_sparsity(trace, sparsity.policy())
-        warnings.append("sparsity: this engine stores and computes operands densely; the patterns change no figure")
     return Work(trace=trace, warnings=tuple(warnings))
 
 

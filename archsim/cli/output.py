@@ -34,11 +34,6 @@ def emit_tables(tables: Iterable[RenderableType]) -> None:
         console.print(table)
 
 
-def emit_text(text: str) -> None:
-    """Plain text on stdout."""
-    sys.stdout.write(text)
-
-
 def note(text: str, *, quiet: bool) -> None:
     """A remark on stderr."""
     if not quiet:

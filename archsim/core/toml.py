@@ -42,12 +42,12 @@ class TomlDocument:
         return None
 
 
-def read_toml(path: str | Path) -> TomlDocument:
-    """The values of a TOML file.
+def read_toml(path: str | Path, *, name: str | None = None) -> TomlDocument:
+    """The values of a TOML file; `name` stands in errors where the path should not.
 
     Raises InputError, naming the file, when it is missing, unreadable, larger than 1 MB, not UTF-8, or not TOML.
     """
-    name = str(path)
+    name = str(path) if name is None else name
     raw = _read_bytes(Path(path), name)
     try:
         text = raw.decode("utf-8")

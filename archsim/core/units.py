@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from archsim.core.spelling import spelled
 
@@ -147,10 +147,10 @@ _AMBIGUOUS = {
 
 
 @cache
-def _registry() -> UnitRegistry:
+def _registry() -> UnitRegistry[Any]:
     from pint import UnitRegistry
 
-    registry = UnitRegistry(None, cache_folder=None)
+    registry: UnitRegistry[Any] = UnitRegistry(None, cache_folder=None)
     for definition in _PINT_DEFINITIONS:
         registry.define(definition)
     return registry
@@ -172,7 +172,7 @@ def _split(value: object, example: str) -> tuple[float, str]:
 
 def _pint_factor(unit: str, target: str) -> float | None:
     """How many `target` one `unit` is; None when the dimensions differ. Raises ValueError for an unknown unit."""
-    from pint.errors import DefinitionSyntaxError, DimensionalityError, UndefinedUnitError
+    from pint.errors import DimensionalityError, PintError
 
     if not _UNIT.fullmatch(unit):
         raise ValueError(f"unknown unit {unit!r}")
@@ -180,7 +180,7 @@ def _pint_factor(unit: str, target: str) -> float | None:
         return float(_registry().Quantity(1.0, _registry().parse_units(unit)).m_as(target))
     except DimensionalityError:
         return None
-    except (UndefinedUnitError, DefinitionSyntaxError, ValueError, TypeError, AttributeError) as error:
+    except (PintError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"unknown unit {unit!r}") from error
 
 

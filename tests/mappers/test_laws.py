@@ -17,7 +17,6 @@ from archsim.mappers.plain import MapperSettings, best_mapping, score
 from archsim.sim.conventions import counting
 from archsim.sim.records import OpCost
 from archsim.workloads.op import Op
-
 from tests.sim.builders import INT32, accelerator, dram, int8, spatial, sram, systolic
 
 OBJECTIVES = ("latency", "energy", "edp")

@@ -12,6 +12,7 @@ from tests.reports import samples
     ("name", "folded"),
     [
         ("layers.12.attention.q_proj", "layers.*.attention.q_proj"),
+        ("layers.0-31.up", "layers.*.up"),
         ("layer1.0.conv1", "layer1.*.conv1"),
         ("conv2_3", "conv2_*"),
         ("block7.up", "block*.up"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,6 @@ from archsim.sim.kernels import FILLS, READS, UPDATES
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem, build_problem
 from archsim.workloads.op import OPERANDS, Op
-
 from tests.sim.builders import INT32, accelerator, dram, int8, spatial, sram, systolic
 from tests.sim.traffic_twin import fetches
 
@@ -122,8 +120,12 @@ def test_multicast_reads_once_for_all_units_and_reduction_writes_once() -> None:
 
 @pytest.mark.parametrize(
     ("dataflow", "inputs", "weights", "outputs"),
-    [("os", 2 * 20 * 30, 3 * 30 * 12, 20 * 12), ("ws", 2 * 20 * 30, 30 * 12, 4 * 20 * 12), ("is", 20 * 30, 3 * 30 * 12, 4 * 20 * 12)],
-)  # fmt: skip
+    [
+        ("os", 2 * 20 * 30, 3 * 30 * 12, 20 * 12),
+        ("ws", 2 * 20 * 30, 30 * 12, 4 * 20 * 12),
+        ("is", 20 * 30, 3 * 30 * 12, 4 * 20 * 12),
+    ],
+)
 def test_systolic_sram_traffic_is_one_visit_per_fold(dataflow: str, inputs: int, weights: int, outputs: int) -> None:
     """20 x 12 x 30 on 8 x 8: 3 folds of m, 2 of n, 4 of k."""
     engine = systolic(8, 8, (dataflow,))
