@@ -11,11 +11,11 @@ PYTHON ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format links types imports planted wheel bench sample schema clean
+.PHONY: help run test lint format links types imports planted wheel bench validation sample schema clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
-	@echo "make lint | format | types | imports | planted | wheel | bench | sample | schema | clean"
+	@echo "make lint | format | types | imports | planted | wheel | bench | validation | sample | schema | clean"
 
 # ---- set-up: each stamp is written last, so that an interrupted step runs again
 
@@ -75,6 +75,9 @@ wheel: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(PY) -m pytest tests/bench/*.py $(ARGS)
+
+validation: $(VENV)/.installed-dev
+	$(PY) -m tests.validation.write_report
 
 sample: $(VENV)/.installed
 	$(PY) .ci/readme_sample.py
