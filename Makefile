@@ -5,15 +5,17 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# An editable install has no bytecode yet, and with PYTHONDONTWRITEBYTECODE would never have any.
+COMPILE := $(PY) -m compileall -q archsim arch workloads sim mappers reports
 PYTHON ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format links types imports planted wheel bench sample schema clean
+.PHONY: help run test lint format links types imports planted wheel bench validation sample schema clean
 
 help:
-	@sed -n 's/^# //p' Makefile
-	@echo "make lint | format | types | imports | planted | wheel | bench | sample | schema | clean"
+	@sed -n '1,3s/^# //p' Makefile
+	@echo "make lint | format | types | imports | planted | wheel | bench | validation | sample | schema | clean"
 
 # ---- set-up: each stamp is written last, so that an interrupted step runs again
 
@@ -30,11 +32,13 @@ $(VENV)/.made-in:
 $(VENV)/.installed: pyproject.toml $(VENV)/.made-in
 	@echo "make: installing archsim (the first time takes a minute or two)"
 	@$(PIP) --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.made-in
 	@echo "make: installing archsim with its development tools (the first time takes a minute or two)"
 	@$(PIP) --editable '.[dev]'
+	@$(COMPILE)
 	@touch $@ $(VENV)/.installed
 
 # ---- what one types
@@ -71,6 +75,9 @@ wheel: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(PY) -m pytest tests/bench/*.py $(ARGS)
+
+validation: $(VENV)/.installed-dev
+	$(PY) -m tests.validation.write_report
 
 sample: $(VENV)/.installed
 	$(PY) .ci/readme_sample.py

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts what `archsim evaluate designs/quickstart.toml` prints before its table of layers into README.md."""
+"""Puts designs/quickstart.toml, and what it prints before its table of layers, into README.md."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-MARKED = re.compile(r"(<!-- sample: make sample -->\n).*?(\n<!-- end -->)", re.DOTALL)
+QUICKSTART = ROOT / "designs" / "quickstart.toml"
 
 
 def sample() -> str:
@@ -20,13 +20,25 @@ def sample() -> str:
     return "\n".join(("```text", *lines, "```"))
 
 
+def design() -> str:
+    """The design file without the line for editors, as a fenced block."""
+    lines = [line for line in QUICKSTART.read_text(encoding="utf-8").splitlines() if not line.startswith("#:schema")]
+    return "\n".join(("```toml", *lines, "```"))
+
+
+def put(text: str, name: str, block: str) -> str:
+    """`text` with `block` between the markers that name it."""
+    marked = re.compile(rf"(<!-- {name}: make sample -->\n).*?(\n<!-- end -->)", re.DOTALL)
+    replaced, count = marked.subn(lambda match: match[1] + block + match[2], text)
+    if count != 1:
+        sys.exit(f"error: README.md needs one pair of markers {name!r}, has {count}")
+    return replaced
+
+
 def main() -> None:
     """Rewrite README.md."""
-    text = README.read_text(encoding="utf-8")
-    replaced, count = MARKED.subn(lambda match: match[1] + sample() + match[2], text)
-    if count != 1:
-        sys.exit("error: README.md needs exactly one pair of sample markers")
-    README.write_text(replaced, encoding="utf-8")
+    text = put(README.read_text(encoding="utf-8"), "design", design())
+    README.write_text(put(text, "output", sample()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -52,9 +52,10 @@ def test_readme_opens_with_the_two_commands() -> None:
 
 
 def test_readme_walks_through_the_quickstart_as_it_is() -> None:
-    block = next(text for text in TOML_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")))
+    """After a change of the design: make sample."""
+    shown = TOML_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     quickstart = (ROOT / "designs" / "quickstart.toml").read_text(encoding="utf-8")
-    assert tomllib.loads(block) == tomllib.loads(quickstart)
+    assert shown == [quickstart.removeprefix("#:schema design.schema.json\n")]
 
 
 def test_readme_shows_what_the_quickstart_prints() -> None:
@@ -64,6 +65,18 @@ def test_readme_shows_what_the_quickstart_prints() -> None:
     shown = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert shown is not None
     assert [line.rstrip() for line in printed.splitlines()[: shown[1].count("\n")]] == shown[1].splitlines()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "designs").glob("*.toml")), ids=lambda path: path.stem)
+def test_examples_name_the_schema_first(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("#:schema design.schema.json\n")
+
+
+def test_the_schema_beside_the_examples_is_the_one_archsim_prints() -> None:
+    """After a change of the design file: make schema."""
+    from archsim.api.schema import SCHEMA_FILE, design_schema
+
+    assert json.loads((ROOT / "designs" / SCHEMA_FILE).read_text(encoding="utf-8")) == design_schema()
 
 
 def tables() -> dict[str, type[Options]]:

@@ -97,6 +97,18 @@ def run(command: Command, cwd: Path) -> str:
     return outcome.stdout
 
 
+def timed(command: Command, cwd: Path = ROOT) -> tuple[str, float]:
+    """Standard output of a command that must succeed, and the CPU seconds it took."""
+    before = children_cpu_s()
+    output = run(command, cwd)
+    return output, children_cpu_s() - before
+
+
+@pytest.fixture
+def timed_command() -> Callable[..., tuple[str, float]]:
+    return timed
+
+
 @pytest.fixture
 def python() -> str:
     return sys.executable
@@ -118,14 +130,10 @@ def cpu_ratio(benchmark: Any, finding: Callable[[Finding], None]) -> CpuRatio:
         command_s: list[float] = []
 
         def in_turn() -> None:
-            before = children_cpu_s()
-            run(baseline, ROOT)
-            baseline_s.append(children_cpu_s() - before)
+            baseline_s.append(timed(baseline)[1])
 
         def target() -> None:
-            before = children_cpu_s()
-            run(command, ROOT)
-            command_s.append(children_cpu_s() - before)
+            command_s.append(timed(command)[1])
 
         run(command, ROOT)
         run(baseline, ROOT)

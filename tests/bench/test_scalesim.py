@@ -10,7 +10,6 @@ import csv
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -163,15 +162,6 @@ def write_trace(path: Path, ops: Iterable[Any]) -> None:
         writer.writerows((op.name, "conv", *(op.dims[dim] for dim in dims)) for op in ops)
 
 
-def timed(command: list[str], cwd: Path) -> tuple[str, float]:
-    """Standard output of a command and the CPU seconds it took."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    outcome = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert outcome.returncode == 0, outcome.stderr[-2000:]
-    return outcome.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
 def scalesim_cycles(report: Path) -> list[int]:
     """Cycles net of stalls of each layer, from SCALE-Sim's COMPUTE_REPORT.csv."""
     with report.open(newline="", encoding="utf-8") as file:
@@ -179,7 +169,9 @@ def scalesim_cycles(report: Path) -> list[int]:
     return [int(float(row["Total Cycles"])) - int(float(row["Stall Cycles"])) for row in rows]
 
 
-def test_resnet50_against_scalesim(benchmark: Any, finding: Any, Row: Any, archsim: list[str], tmp_path: Path) -> None:
+def test_resnet50_against_scalesim(
+    benchmark: Any, finding: Any, Row: Any, archsim: list[str], timed_command: Any, tmp_path: Path
+) -> None:
     python = scalesim_python()
     ops = finishable_layers()
     write_topology(tmp_path / "topology.csv", ops)
@@ -188,19 +180,17 @@ def test_resnet50_against_scalesim(benchmark: Any, finding: Any, Row: Any, archs
     (tmp_path / "scale.cfg").write_text(CONFIG, encoding="utf-8")
     (tmp_path / "design.toml").write_text(DESIGN, encoding="utf-8")
 
-    arguments = ["-c", "scale.cfg", "-t", "topology.csv", "-l", "layout.csv", "-p", "out", "-i", "conv"]
-    _, theirs_s = timed([str(python), "-m", "scalesim.scale", *arguments], tmp_path)
-    expected = scalesim_cycles(next((tmp_path / "out").rglob("COMPUTE_REPORT.csv")))
-
-    evaluate = [*archsim, "evaluate", "--json", "--no-files", "design.toml"]
-    timed(evaluate, tmp_path)
-    output, ours_s = benchmark.pedantic(timed, args=(evaluate, tmp_path), rounds=1, iterations=1)
+    evaluate = [*archsim, "evaluate", "--json", "--no-files", str(tmp_path / "design.toml")]
+    timed_command(evaluate)
+    output, ours_s = benchmark.pedantic(timed_command, args=(evaluate,), rounds=1, iterations=1)
     cycles = [layer["compute_cycles"] for layer in json.loads(output)["layers"]]
 
+    arguments = ["-c", "scale.cfg", "-t", "topology.csv", "-l", "layout.csv", "-p", "out", "-i", "conv"]
+    _, theirs_s = timed_command([str(python), "-m", "scalesim.scale", *arguments], tmp_path)
+    expected = scalesim_cycles(next((tmp_path / "out").rglob("COMPUTE_REPORT.csv")))
+
     equal = sum(mine == theirs for mine, theirs in zip(cycles, expected, strict=True))
-    detail = (
-        f"{theirs_s:.1f} s over {ours_s:.2f} s of CPU time, {len(ops)} distinct ResNet-50 convs on {ROWS}x{COLUMNS}"
-    )
+    detail = f"{theirs_s:.1f} s over {ours_s:.2f} s of CPU time, {len(ops)} distinct ResNet-50 convs, {ROWS}x{COLUMNS}"
     finding(Row(what="SCALE-Sim 3.0.0 over archsim", value=f"{theirs_s / ours_s:.0f}x", detail=detail))
     finding(Row(what="cycles equal to SCALE-Sim's", value=f"{equal} of {len(ops)}"))
-    assert cycles == expected
+    assert expected == cycles
