@@ -1,9 +1,9 @@
 """The closed form on flat arrays: one function costs one mapping; the mapper and the evaluator call that same one.
 
 A mapping is a list of loops, outermost first: `loop_dim[i]` iterates `loop_factor[i]` times, in time (`loop_axis[i]`
-below 0) or side by side on a spatial axis. Below the last loop lies the base tile, `base[d]` elements of each dimension:
-1 for engines that unroll single loops, one array tile for engines that work in passes. A dimension of size D cut in
-tiles of t has ceil(D / t) of them, the last one partial: nothing is padded. docs/cost-model.md derives each formula.
+below 0) or side by side on a spatial axis. Below the last loop lies the base tile, `base[d]` of each dimension: 1 for
+engines that unroll single loops, one array tile for engines that work in passes. A dimension of size D cut in tiles of
+t has ceil(D / t) of them, the last one partial: nothing is padded. docs/cost-model.md derives each formula.
 
 Operands are numbered 0 inputs, 1 weights, 2 outputs. `tiles[level, operand]` is how many loops lie above that tile, -1
 for a level the operand does not use. Levels are outermost first.
