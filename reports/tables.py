@@ -19,11 +19,27 @@ ROWS = 40
 """Layer rows of the table; longer traces are folded, then cut to the longest-running."""
 
 
-def evaluation_tables(evaluation: Evaluation) -> list[RenderableType]:
-    """The tables that `archsim evaluate` prints: summary, energy and area by component, layers."""
-    tables: list[RenderableType] = [summary_table(evaluation), component_table(evaluation), layer_table(evaluation)]
-    note = layer_note(evaluation)
-    return [*tables, note] if note else tables
+DROPPED = ("phase", "dimensions", "stalled", "DRAM", "util", "share")
+"""Columns of the layer table that a narrow terminal does without, the first to go first."""
+PADDING = 3
+"""Characters between two columns."""
+
+
+def evaluation_tables(evaluation: Evaluation, width: int | None = None) -> list[RenderableType]:
+    """What `archsim evaluate` prints on `width` characters: summary, energy and area by component, layers, notes."""
+    tables: list[RenderableType] = [
+        summary_table(evaluation),
+        component_table(evaluation),
+        layer_table(evaluation, width=width),
+    ]
+    notes = [note for note in (layer_note(evaluation), estimate_note(evaluation)) if note]
+    return [*tables, "\n".join(notes)] if notes else tables
+
+
+def estimate_note(evaluation: Evaluation) -> str | None:
+    """How many figures have no published source; None when all have."""
+    count = len(evaluation.cost.estimates)
+    return f"rests on {count} estimate{'s' * (count > 1)}: `estimates` in the JSON lists them" if count else None
 
 
 def one_line(totals: Mapping[str, Any]) -> str:
@@ -101,10 +117,26 @@ def layer_cells(evaluation: Evaluation, rows: int = ROWS) -> list[tuple[str, ...
     return [_cells(group, total_s) for group in groups]
 
 
-def layer_table(evaluation: Evaluation, rows: int = ROWS) -> RenderableType:
-    """The layers in trace order."""
+def layer_table(evaluation: Evaluation, rows: int = ROWS, width: int | None = None) -> RenderableType:
+    """The layers in trace order; columns of `DROPPED` go until the table fits `width` characters."""
     title = "Layers (time, energy and DRAM over all runs of a layer)"
-    return plain_table(title, LAYER_HEADER, layer_cells(evaluation, rows))
+    cells = layer_cells(evaluation, rows)
+    kept = _columns_that_fit(cells, width)
+    header = [LAYER_HEADER[index] for index in kept]
+    return plain_table(title, header, [[row[index] for index in kept] for row in cells])
+
+
+def _columns_that_fit(cells: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    kept = list(range(len(LAYER_HEADER)))
+    widths = [
+        min(NAME_WIDTH, max([len(name), *(len(row[index]) for row in cells)]))
+        for index, (name, _) in enumerate(LAYER_HEADER)
+    ]
+    for name in DROPPED:
+        if width is None or sum(widths[index] + PADDING for index in kept) - PADDING <= width:
+            break
+        kept = [index for index in kept if LAYER_HEADER[index][0] != name]
+    return kept
 
 
 def layer_note(evaluation: Evaluation, rows: int = ROWS, complete: str = "layers.csv of the run folder") -> str | None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archsim.core.errors import Problem
 from archsim.workloads.table_columns import COLUMNS, Cell
 from archsim.workloads.table_rows import op_row
 from archsim.workloads.table_trace import METADATA, Row, build_trace, column_problems, metadata, raise_all
 from archsim.workloads.trace import Trace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAGIC = b"PAR1"
 """First bytes of every Parquet file."""
@@ -24,7 +27,7 @@ def read_parquet(content: bytes, file: Path) -> Trace:
     table = _table(content, file)
     problems = column_problems(table.column_names, None)
     raise_all(problems, file)
-    columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    columns = _columns(table, file)
     rows = [
         Row(
             cells={name: cell for name, cells in columns.items() if _filled(cell := _cell(cells[index]))},
@@ -33,6 +36,20 @@ def read_parquet(content: bytes, file: Path) -> Trace:
         for index in range(table.num_rows)
     ]
     return build_trace(rows, _metadata(table.schema.metadata), file, problems)
+
+
+def _columns(table: pa.Table, file: Path) -> dict[str, list[Any]]:
+    """The cells of each column; text that a damaged file holds as other bytes is a problem with its column."""
+    columns: dict[str, list[Any]] = {}
+    problems = []
+    for name in table.column_names:
+        try:
+            columns[name] = table.column(name).to_pylist()
+        except UnicodeDecodeError as error:
+            message = f"column {name!r} is not UTF-8 text ({error.reason})"
+            problems.append(Problem(message=message, file=str(file), hint="the file is damaged: write it again"))
+    raise_all(problems, file)
+    return columns
 
 
 def write_parquet(trace: Trace) -> bytes:

@@ -26,7 +26,7 @@ def run(design: Path, options: Options) -> None:
     else:
         from archsim.reports.tables import evaluation_tables
 
-        output.emit_tables(evaluation_tables(evaluation))
+        output.emit_tables(evaluation_tables(evaluation, output.width()))
     for warning in evaluation.cost.warnings:
         output.warn(warning, quiet=options.quiet)
     if folder is not None:

@@ -34,6 +34,11 @@ def emit_tables(tables: Iterable[RenderableType]) -> None:
         console.print(table)
 
 
+def width() -> int:
+    """Characters in a line of what tables are printed on."""
+    return _console().width
+
+
 def note(text: str, *, quiet: bool) -> None:
     """A remark on stderr."""
     if not quiet:
