@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console, RenderableType
 
-from archsim.reports.tables import evaluation_tables, layer_cells, layer_note, plain_table, short_dims
+from archsim.reports.tables import evaluation_tables, layer_cells, layer_note, layer_table, plain_table, short_dims
 from tests.reports import samples
 
 SUMMARY = """\
@@ -50,8 +51,16 @@ def rendered(table: RenderableType, width: int = 140) -> str:
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
+NOTE = "rests on 1 estimate: `estimates` in the JSON lists them\n"
+
+
 def test_the_tables_of_a_short_trace_show_every_layer() -> None:
-    assert [rendered(table) for table in evaluation_tables(samples.small())] == [SUMMARY, COMPONENTS, LAYERS]
+    assert [rendered(table) for table in evaluation_tables(samples.small())] == [
+        SUMMARY,
+        COMPONENTS,
+        LAYERS,
+        NOTE,
+    ]
 
 
 def test_a_long_trace_says_what_it_leaves_out() -> None:
@@ -80,3 +89,13 @@ def test_dimensions_of_one_are_left_out() -> None:
     assert short_dims({name: (size, size) for name, size in conv.items()}) == "k64 r3 stride 2"
     assert short_dims({"stride_h": (2, 2), "stride_w": (1, 1)}) == "stride_h 2"
     assert short_dims({}) == ""
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_a_narrow_terminal_drops_columns_and_breaks_no_name(width: int) -> None:
+    text = rendered(layer_table(samples.small(), width=width), width=width)
+    lines = text.splitlines()[3:]
+    assert all(
+        line.split()[0] in {layer.name for layer in samples.small().cost.layers} for line in lines if line.strip()
+    )
+    assert max(len(line.rstrip()) for line in lines) <= width
