@@ -55,6 +55,11 @@ def cache_folder() -> Path:
     return folder
 
 
+def compiled_before() -> bool:
+    """Whether this version's kernels lie compiled in the cache; the first run of a version takes seconds longer."""
+    return any(cache_folder().rglob("*.nbc"))
+
+
 def kernel(function: Function) -> Function:
     """Compile a pure function of arrays and scalars with numba, cached on disk by the hash of all kernel sources.
 
