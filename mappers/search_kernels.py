@@ -1,5 +1,8 @@
 """The plain mapper's loop over a small legal set of mappings, costed by the one cost function."""
 
+# pyright: reportArgumentType=false, reportReturnType=false
+# numpy's stubs let an element of an array be an array again, where numba sees a number.
+
 from __future__ import annotations
 
 import numpy as np

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from archsim.sim.records import TraceCost
 
 
+# In a checkout pyright reads this file by two paths, its own and archsim's link, and takes `self` for a stranger where
+# it is passed on (the three ignores below).
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What a design costs on its workload. Layer values are for one occurrence, totals for the whole trace."""
@@ -65,7 +69,7 @@ class Evaluation:
         """
         from archsim.reports.plots import figure
 
-        return figure(self, kind)
+        return figure(self, kind)  # pyright: ignore[reportArgumentType]
 
     def save(self, folder: str | Path) -> Path:
         """Write the run folder (resolved design, summary, layer tables, plots) and return its path.
@@ -76,7 +80,7 @@ class Evaluation:
         """
         from archsim.reports.run_folder import write_run
 
-        return write_run(self, Path(folder))
+        return write_run(self, Path(folder))  # pyright: ignore[reportArgumentType]
 
     def __repr__(self) -> str:
         from archsim.reports.tables import one_line
@@ -86,7 +90,7 @@ class Evaluation:
     def _repr_html_(self) -> str:
         from archsim.reports.html import evaluation_html
 
-        return evaluation_html(self)
+        return evaluation_html(self)  # pyright: ignore[reportArgumentType]
 
 
 _DTYPES = {records.TEXT: "object", records.INTEGER: "int64", records.NUMBER: "float64"}

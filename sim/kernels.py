@@ -9,6 +9,9 @@ Operands are numbered 0 inputs, 1 weights, 2 outputs. `tiles[level, operand]` is
 for a level the operand does not use. Levels are outermost first.
 """
 
+# pyright: reportArgumentType=false, reportReturnType=false
+# numpy's stubs let an element of an array be an array again, where numba sees a number.
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,15 +1,15 @@
-"""What all tests share: Hypothesis runs without deadlines, since the first call of a kernel compiles it."""
+"""What all tests share: how Hypothesis runs.
+
+No deadlines, since the first call of a kernel compiles it. In CI the same examples every time, so that a change is judged
+by what it changed; every run by hand seeks new ones.
+"""
 
 from __future__ import annotations
 
-import pytest
+import os
+
 from hypothesis import settings
 
 settings.register_profile("archsim", deadline=None)
-settings.load_profile("archsim")
-
-
-@pytest.fixture(autouse=True)
-def _no_terminal_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables take the width they have in a pipe, also where a test runner's worker sets COLUMNS."""
-    monkeypatch.delenv("COLUMNS", raising=False)
+settings.register_profile("archsim-ci", deadline=None, derandomize=True)
+settings.load_profile("archsim-ci" if os.environ.get("CI") else "archsim")

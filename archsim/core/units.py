@@ -150,7 +150,7 @@ _AMBIGUOUS = {
 def _registry() -> UnitRegistry[Any]:
     from pint import UnitRegistry
 
-    registry: UnitRegistry[Any] = UnitRegistry(None, cache_folder=None)
+    registry: UnitRegistry[Any] = UnitRegistry(None, cache_folder=None)  # pyright: ignore[reportArgumentType]  # None: no units
     for definition in _PINT_DEFINITIONS:
         registry.define(definition)
     return registry
