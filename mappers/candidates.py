@@ -15,12 +15,19 @@ from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
 
 MAX_TILES = 3000
 """Tile combinations per search; chains are thinned evenly to stay below (the set never depends on capacities)."""
-MAX_SPATIAL_OPTIONS = 12
+MAX_PE_TILE = 64
+"""Largest tile of a GEMM-view group tried inside a PE; every doubling up to it is."""
+MAX_PE_PARENT_TILES = 120
+"""Tile combinations of the stages above, where PEs hold tiles of their own."""
+MAX_SPATIAL_OPTIONS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """chains: (3 groups, longest chain, 3 dims) tile sizes; spatial slots with their stage, axis, dims and factors."""
+    """chains: (stages, 3 groups, longest chain, 3 dims) tile sizes, lengths: (stages, 3).
+
+    Spatial slots have a stage and an axis; each option gives them dims and factors.
+    """
 
     chains: NDArray[np.int64]
     lengths: NDArray[np.int64]
@@ -32,24 +39,37 @@ class Candidates:
 
 def candidates(problem: Problem, *, perfect: bool = False) -> Candidates:
     """All candidates for a problem; `search` combines them with loop orders. `perfect`: tiles and factors divide."""
-    chains = [_chain(problem, group, perfect) for group in GROUPS[:3]]
-    repeats = max(1, problem.n_stages - 1)
-    longest = int(MAX_TILES ** (1 / (3 * repeats)) * (1.6 if repeats > 1 else 1.0))
-    chains = _thin(chains, MAX_TILES ** (1 / repeats) * (2.0 if repeats > 1 else 1.0), longest)
-    table = np.ones((3, max(len(chain) for chain in chains), 3), np.int64)
-    for g, chain in enumerate(chains):
-        for i, tile in enumerate(chain):
-            table[g, i, : len(tile)] = tile
+    stages = _stage_chains(problem, perfect)
+    longest = max(len(chain) for chains in stages for chain in chains)
+    table = np.ones((len(stages), 3, longest, 3), np.int64)
+    for s, chains in enumerate(stages):
+        for g, chain in enumerate(chains):
+            for i, tile in enumerate(chain):
+                table[s, g, i, : len(tile)] = tile
     slots = _slots(problem)
     options = _spatial_options(problem, slots, perfect)
     return Candidates(
         chains=table,
-        lengths=np.array([len(chain) for chain in chains], np.int64),
+        lengths=np.array([[len(chain) for chain in chains] for chains in stages], np.int64),
         slot_stage=np.array([slot[1] for slot in slots], np.int64),
         slot_axis=np.array([slot[0] for slot in slots], np.int64),
         dims=np.array([[dim for dim, _ in option] for option in options], np.int64),
         factors=np.array([[factor for _, factor in option] for option in options], np.int64),
     )
+
+
+Chain = list[tuple[int, ...]]
+
+
+def _stage_chains(problem: Problem, perfect: bool) -> list[list[Chain]]:
+    """Tiles to try at each stage; the outermost holds everything. Inside a PE small tiles, elsewhere thinned chains."""
+    full = [_chain(problem, group, perfect) for group in GROUPS[:3]]
+    below = problem.n_stages - 1
+    if not problem.flow[0] and below > 1 and _stage_of(problem, COARSE) == below:
+        small = [[tile for tile in chain if math.prod(tile) <= MAX_PE_TILE] for chain in full]
+        outer = _thin(full, MAX_PE_PARENT_TILES ** (1 / (below - 1)))
+        return [full] + [outer] * (below - 1) + [small]
+    return [full] + [_thin(full, MAX_TILES ** (1 / below) * (2.0 if below > 1 else 1.0))] * below if below else [full]
 
 
 def _group_dims(problem: Problem, group: str) -> tuple[str, ...]:
@@ -69,7 +89,7 @@ def _unit(problem: Problem, group: str) -> int:
     return int(max(problem.array))
 
 
-def _chain(problem: Problem, group: str, perfect: bool) -> list[tuple[int, ...]]:
+def _chain(problem: Problem, group: str, perfect: bool) -> Chain:
     """Tiles of a group: the innermost dimension grown to its full size, then the next, from `_unit` up.
 
     It grows by doubling, or through its divisors where tiles must divide.
@@ -97,7 +117,7 @@ def _growth(size: int, perfect: bool) -> list[int]:
     return [2**i for i in range(1, size.bit_length()) if 2**i < size] + [size] * (size > 1)
 
 
-def _thin(chains: list[list[tuple[int, ...]]], most: float, longest: int) -> list[list[tuple[int, ...]]]:
+def _thin(chains: list[Chain], most: float) -> list[Chain]:
     """Drop every other tile of the longest chain (keeping its ends) until the product is at most `most`."""
     while math.prod(len(chain) for chain in chains) > most and max(map(len, chains)) > 2:
         which = max(range(3), key=lambda g: len(chains[g]))

@@ -54,7 +54,7 @@ def build_loops(
 ) -> int:
     """Loops of one candidate; returns how many. `stage_position[s]` becomes the loops above stage s's tiles.
 
-    choice[s, g] picks the tile of group g at stage s from chains[g, choice] (one size per dimension of the group);
+    choice[s, g] picks the tile of group g at stage s from chains[s, g, choice] (one size per dimension of the group);
     stage 0 holds everything. orders[s] is the group innermost in the loops between stage s and the next.
     Spatial slot i stands right above the tiles of stage `spatial_stage[i]` (the number of stages: below them all).
     """
@@ -70,7 +70,7 @@ def build_loops(
                 n_stages, spatial_stage, spatial_dim, spatial_factor, spatial_axis, n, loop_dim, loop_factor, loop_axis
             )
         if last and passes:
-            _base(choice[s], chains, groups, spatial_stage, spatial_dim, spatial_factor, n_stages, base)
+            _base(choice[s], chains[s], groups, spatial_stage, spatial_dim, spatial_factor, n_stages, base)
             break
         if s == 0:
             for j in range(groups.shape[1]):
@@ -89,12 +89,12 @@ def build_loops(
                 d = groups[g, j]
                 if d < 0:
                     continue
-                outer = sizes[d] if s == 0 else chains[g, choice[s, g], j]
+                outer = sizes[d] if s == 0 else chains[s, g, choice[s, g], j]
                 if last:
                     ways = _spatial_factor(n_stages, d, spatial_stage, spatial_dim, spatial_factor)
                     factor = (outer + ways - 1) // ways
                 else:
-                    inner = chains[g, choice[s + 1, g], j]
+                    inner = chains[s + 1, g, choice[s + 1, g], j]
                     inner *= _spatial_factor(s + 1, d, spatial_stage, spatial_dim, spatial_factor)
                     factor = (outer + inner - 1) // inner
                 if factor > 1:
@@ -169,7 +169,16 @@ def _score(objective: int, cycles: float, energy_pj: float, weights: Floats) -> 
 
 
 @kernel
+def _encloses(outer: Ints, inner: Ints) -> bool:
+    larger = 0
+    for j in range(outer.shape[0]):
+        larger += 1 if inner[j] > outer[j] else 0
+    return larger == 0
+
+
+@kernel
 def _too_big(
+    only: int,
     choice: Ints,
     chains: Ints,
     groups: Ints,
@@ -185,14 +194,15 @@ def _too_big(
 ) -> bool:
     """Whether a level cannot hold the tiles of `choice` at their final width: a quick, safe `fits`.
 
-    `ways` are the units each dimension is unrolled over: a tile short of the rest changes over time.
+    `ways` are the units each dimension is unrolled over: a tile short of the rest changes over time. `only`: the tiles
+    of one stage, -1 for all.
     """
     for level in range(levels.shape[0]):
         need = 0.0
         for operand in range(3):
             stage = level_stage[level, operand]
             whole = resident[level, operand] or stage == 0
-            if stage < 0 and not resident[level, operand]:
+            if (stage < 0 and not resident[level, operand]) or (only >= 0 and stage != only):
                 continue
             for d in range(sizes.shape[0]):
                 tile[d] = sizes[d] if whole else 1
@@ -200,7 +210,7 @@ def _too_big(
                 for g in range(3):
                     for j in range(groups.shape[1]):
                         if groups[g, j] >= 0:
-                            tile[groups[g, j]] = chains[g, choice[stage, g], j]
+                            tile[groups[g, j]] = chains[stage, g, choice[stage, g], j]
             copies = 1.0
             if levels[level, DOUBLE_BUFFER] > 0:
                 for d in range(sizes.shape[0]):
@@ -330,11 +340,13 @@ def search(
     out = np.zeros(N_OUT)
     choice = np.zeros((n_stages, 3), np.int64)
     orders = np.zeros(n_stages, np.int64)
-    n_orders = n_stages - 1 if flow[0] else n_stages
+    total_orders = 3 ** (n_stages - 1)
+    innermost = n_stages - 1
     total_tiles = 1
-    for _ in range(1, n_stages):
-        total_tiles *= chain_lengths[0] * chain_lengths[1] * chain_lengths[2]
-    total_orders = 3**n_orders
+    block = 1
+    for s in range(1, n_stages):
+        block = total_tiles
+        total_tiles *= chain_lengths[s, 0] * chain_lengths[s, 1] * chain_lengths[s, 2]
     best = -1
     best_score = bound
     best_second = np.inf
@@ -344,19 +356,43 @@ def search(
         for i in range(spatial_dims.shape[1]):
             if spatial_dims[option, i] >= 0:
                 ways[spatial_dims[option, i]] *= spatial_factors[option, i]
-        for index in range(total_tiles - 1, -1, -1):
+        index = total_tiles
+        while index > 0:
+            index -= 1
             rest = index
             nested = True
             for s in range(1, n_stages):
                 for g in range(3):
-                    choice[s, g] = rest % chain_lengths[g]
-                    rest //= chain_lengths[g]
-                    if s > 1 and choice[s, g] > choice[s - 1, g]:
+                    choice[s, g] = rest % chain_lengths[s, g]
+                    rest //= chain_lengths[s, g]
+                    if s > 1 and not _encloses(chains[s - 1, g, choice[s - 1, g]], chains[s, g, choice[s, g]]):
                         nested = False
+            if (
+                innermost > 1
+                and (index + 1) % block == 0
+                and _too_big(
+                    innermost,
+                    choice,
+                    chains,
+                    groups,
+                    sizes,
+                    relevant,
+                    windows,
+                    level_stage,
+                    resident,
+                    levels,
+                    bits,
+                    ways,
+                    tile,
+                )
+            ):
+                counters[1] += block
+                index -= block - 1
+                continue
             if not nested:
                 continue
             if _too_big(
-                choice, chains, groups, sizes, relevant, windows, level_stage, resident, levels, bits, ways, tile
+                -1, choice, chains, groups, sizes, relevant, windows, level_stage, resident, levels, bits, ways, tile
             ):
                 counters[1] += 1
                 continue
@@ -414,7 +450,7 @@ def search(
                     counters[2] += 1
                     continue
                 rest = order
-                for s in range(n_orders):
+                for s in range(n_stages - 1):
                     orders[s] = rest % 3
                     rest //= 3
                 n_loops = build_loops(

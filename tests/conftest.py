@@ -1,7 +1,7 @@
 """What all tests share: how Hypothesis runs.
 
-No deadlines, since the first call of a kernel compiles it. In CI the same examples every time, so that a change is judged
-by what it changed; every run by hand seeks new ones.
+No deadlines, since the first call of a kernel compiles it. In CI the same examples every time: a change is judged
+by what it changed. Every run by hand seeks new ones.
 """
 
 from __future__ import annotations
