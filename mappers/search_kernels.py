@@ -489,9 +489,10 @@ def search(
                     groups,
                     flow,
                     array,
+                    multicast,
                     levels,
                     bits,
-                    none,
+                    shared,
                     tile,
                 ):
                     counters[1] += 1

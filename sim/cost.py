@@ -119,17 +119,18 @@ def run_kernel(problem: Problem, mapping: Mapping) -> Raw:
     traffic, out = np.zeros((N_TRAFFIC, n_levels, 3)), np.zeros(N_OUT)
     used = np.ones(n_levels)
     tile = np.ones(len(dims), np.int64)
-    none = np.zeros(n_axes, np.bool_)
+    none, shared = np.zeros(n_axes, np.bool_), np.zeros(n_axes, np.bool_)
     cost_kernel(
         problem.sizes, base, loop_dim, loop_factor, loop_axis, len(mapping.loops), problem.relevant, problem.windows,
         tiles, problem.groups, problem.flow, problem.array, problem.timing, problem.count, problem.multicast,
         problem.levels, problem.bits, problem.read_pj, problem.write_pj, problem.operand_bw, none,
-        np.zeros(n_axes, np.bool_), np.ones(n_axes, np.bool_), tile, np.zeros((3, 7), np.int64), np.ones(3, np.int64),
+        shared, np.ones(n_axes, np.bool_), tile, np.zeros((3, 7), np.int64), np.ones(3, np.int64),
         used, np.ones(n_levels), traffic, out,
     )  # fmt: skip
     fits = fits_kernel(
         problem.sizes, base, loop_dim, loop_factor, loop_axis, len(mapping.loops), problem.relevant, problem.windows,
-        tiles, problem.groups, problem.flow, problem.array, problem.levels, problem.bits, none, tile,
+        tiles, problem.groups, problem.flow, problem.array, problem.multicast, problem.levels, problem.bits, shared,
+        tile,
     )  # fmt: skip
     return Raw(traffic=traffic, out=out, used=used, tiles=tiles, fits=bool(fits))
 

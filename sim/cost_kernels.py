@@ -111,17 +111,21 @@ def fits(
     groups: Ints,
     flow: Ints,
     array: Ints,
+    multicast: Bools,
     levels: Floats,
     bits: Floats,
-    none: Bools,
+    shared: Bools,
     tile: Ints,
 ) -> bool:
-    """Whether every level holds its tiles: two of each that changes over time under double buffering."""
-    folded = 1.0
+    """Whether every level holds its tiles: two of each that changes over time under double buffering.
+
+    Outputs take the accumulator's width wherever their sums arrive before they are complete.
+    """
+    reduction = 1.0
     for j in range(groups.shape[1]):
         if groups[2, j] >= 0:
-            folded *= base[groups[2, j]]
-    partial_in_array = flow[0] and flow[4] != OUTPUTS and folded > array[0]
+            reduction *= base[groups[2, j]]
+    folded = flow[0] > 0 and flow[4] != OUTPUTS and reduction > array[0]
     for level in range(levels.shape[0]):
         need = 0.0
         for operand in range(3):
@@ -132,16 +136,21 @@ def fits(
                 operand, position, sizes, base, loop_dim, loop_factor, n_loops, relevant, windows, tile
             )
             width = bits[operand]
-            if operand == OUTPUTS:
-                times = revisits(
-                    OUTPUTS, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, none
-                )
-                inside = partial_in_array
-                for i in range(position, n_loops):
-                    if loop_axis[i] < 0 and loop_factor[i] > 1 and not relevant[OUTPUTS, loop_dim[i]]:
-                        inside = True
-                if times > 1 or inside:
-                    width = bits[3]
+            if operand == OUTPUTS and _holds_partial_sums(
+                level,
+                sizes,
+                base,
+                loop_dim,
+                loop_factor,
+                loop_axis,
+                n_loops,
+                relevant,
+                tiles,
+                folded,
+                multicast,
+                shared,
+            ):
+                width = bits[3]
             changes = False
             for i in range(position):
                 if loop_axis[i] < 0 and loop_factor[i] > 1 and relevant[operand, loop_dim[i]]:
@@ -150,6 +159,63 @@ def fits(
         if need > levels[level, CAPACITY] - levels[level, RESERVED]:
             return False
     return True
+
+
+@kernel
+def _child(level: int, operand: int, tiles: Ints) -> int:
+    for below in range(level + 1, tiles.shape[0]):
+        if tiles[below, operand] >= 0:
+            return below
+    return -1
+
+
+@kernel
+def reduced_above(
+    position: int, loop_dim: Ints, loop_factor: Ints, loop_axis: Ints, relevant: Bools, multicast: Bools
+) -> bool:
+    """Whether sums of a level at `position` are added to those of its neighbours on the way up: it has no results."""
+    for i in range(position):
+        a = loop_axis[i]
+        if a >= 0 and loop_factor[i] > 1 and multicast[OUTPUTS, a] and not relevant[OUTPUTS, loop_dim[i]]:
+            return True
+    return False
+
+
+@kernel
+def _holds_partial_sums(
+    level: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+    tiles: Ints,
+    folded: bool,
+    multicast: Bools,
+    shared: Bools,
+) -> bool:
+    """Whether sums come to a level before their reduction is complete (`folded`: inside an array tile already)."""
+    position = tiles[level, OUTPUTS]
+    if reduced_above(position, loop_dim, loop_factor, loop_axis, relevant, multicast):
+        return True
+    below = _child(level, OUTPUTS, tiles)
+    if below >= 0:
+        shared_below(OUTPUTS, position, loop_axis, n_loops, multicast, shared)
+        for i in range(tiles[below, OUTPUTS], n_loops):
+            if loop_axis[i] >= 0:
+                shared[loop_axis[i]] = False
+        times = revisits(
+            OUTPUTS, tiles[below, OUTPUTS], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared
+        )
+        return times > 1
+    for i in range(n_loops):
+        a = loop_axis[i]
+        together = a >= 0 and i >= position and multicast[OUTPUTS, a]
+        if loop_factor[i] > 1 and not relevant[OUTPUTS, loop_dim[i]] and not together:
+            return True
+    return folded
 
 
 @kernel
@@ -276,6 +342,8 @@ def _up(
             total *= sizes[d]
     first = count[FIRST_PARTIAL_READ]
     parent = -1
+    # Copies of an element that the parent starts at zero, and whether one of them ever becomes the result.
+    starts, finished = 1.0, 1.0
     for level in range(tiles.shape[0]):
         position = tiles[level, OUTPUTS]
         if position < 0:
@@ -289,11 +357,12 @@ def _up(
                 OUTPUTS, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared
             )
             copies = revisits(OUTPUTS, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, none)
-            back = times - 1.0 + first
+            finishes = 0.0 if reduced_above(position, loop_dim, loop_factor, loop_axis, relevant, multicast) else 1.0
+            back = times - starts * (1.0 - first)
             traffic[UPDATES, parent, OUTPUTS] += total * times
-            traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - 1.0)
+            traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - finished)
             traffic[READS, level, OUTPUTS] += total * copies
-            traffic[READS_PARTIAL, level, OUTPUTS] += total * (copies - 1.0)
+            traffic[READS_PARTIAL, level, OUTPUTS] += total * (copies - finishes)
             traffic[READS, parent, OUTPUTS] += total * back
             traffic[READS_PARTIAL, parent, OUTPUTS] += total * back
             traffic[FILLS, level, OUTPUTS] += total * back
@@ -302,20 +371,23 @@ def _up(
             traffic[LINK_FIRST, parent, OUTPUTS] = min(
                 total, one * spatial_loops(tiles[parent, OUTPUTS], position, loop_factor, loop_axis)
             )
+            starts, finished = copies - back, finishes
         parent = level
     if parent < 0:
         return
     shared_below(OUTPUTS, tiles[parent, OUTPUTS], loop_axis, n_loops, multicast, shared)
     if flow[0]:
         times = array_factor(OUTPUTS, flow, folds, n_tiles)
+        times *= _copies_above(OUTPUTS, tiles[parent, OUTPUTS], loop_dim, loop_factor, loop_axis, relevant)
     else:
         times = mac_revisits(OUTPUTS, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared)
     stray = count[STRAY_WRITES] * out[PASSES] * (array[0] + array[1]) if flow[0] and flow[4] == OUTPUTS else 0.0
     traffic[UPDATES, parent, OUTPUTS] += total * times + stray
-    traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - 1.0)
+    traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - finished)
     if count[PSUM_REREADS]:
-        traffic[READS, parent, OUTPUTS] += total * (times - 1.0 + first)
-        traffic[READS_PARTIAL, parent, OUTPUTS] += total * (times - 1.0 + first)
+        back = times - starts * (1.0 - first)
+        traffic[READS, parent, OUTPUTS] += total * back
+        traffic[READS_PARTIAL, parent, OUTPUTS] += total * back
 
 
 @kernel
@@ -370,14 +442,6 @@ def _port_cycles(
     else:
         own = max(read_bits / levels[level, READ_BW], write_bits / levels[level, WRITE_BW])
     return max(slowest, own / used)
-
-
-@kernel
-def _child(level: int, operand: int, tiles: Ints) -> int:
-    for below in range(level + 1, tiles.shape[0]):
-        if tiles[below, operand] >= 0:
-            return below
-    return -1
 
 
 @kernel

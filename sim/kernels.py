@@ -110,6 +110,34 @@ def count_tiles(
 
 
 @kernel
+def window_tiles(
+    dim: int,
+    end: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    shared: Bools,
+) -> int:
+    """Tiles of a window's `dim` above loop `end`, those that one access serves together counted as one.
+
+    Neighbouring units share what their windows overlap in; with a loop of the same dimension in time between them and
+    their tiles they stand apart, and each is served alone.
+    """
+    together = False
+    for i in range(end):
+        if loop_dim[i] != dim or loop_factor[i] == 1:
+            continue
+        if loop_axis[i] >= 0:
+            together = together or shared[loop_axis[i]]
+        elif together:
+            return count_tiles(dim, end, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, np.zeros_like(shared))
+    return count_tiles(dim, end, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+
+
+@kernel
 def window_elements(
     first: int,
     second: int,
@@ -159,8 +187,8 @@ def operand_elements(
         d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
         if d1 < 0:
             continue
-        n1 = count_tiles(d1, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-        n2 = count_tiles(d2, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+        n1 = window_tiles(d1, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+        n2 = window_tiles(d2, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
         elements = window_elements(d1, d2, a, b, n1, n2, tile[d1], tile[d2], sizes[d1], sizes[d2])
         total *= elements / (float(sizes[d1]) * sizes[d2])
     return total

@@ -83,3 +83,29 @@ def accelerator(engine: Engine, *memories: MemoryLevel, cores: int = 1) -> Accel
 
 def int8(op: Op) -> Op:
     return op.with_formats(inputs=INT8, weights=INT8, outputs=INT8)
+
+
+def level(
+    name: str,
+    capacity_bits: float = UNLIMITED,
+    *,
+    off_chip: bool = False,
+    per: str = "chip",
+    instances: int = 1,
+    operands: frozenset[str] = frozenset({"inputs", "weights", "outputs"}),
+    double_buffer: bool = False,
+    bandwidth: float = UNLIMITED,
+) -> MemoryLevel:
+    """A level that costs nothing, and is unlimited unless told otherwise."""
+    return MemoryLevel(
+        name=name,
+        technology="dram" if off_chip else "sram",
+        capacity_bits=capacity_bits,
+        off_chip=off_chip,
+        per=per,
+        instances=instances,
+        operands=operands,
+        double_buffer=double_buffer,
+        read_bits_per_cycle=bandwidth,
+        write_bits_per_cycle=bandwidth,
+    )
