@@ -129,9 +129,9 @@ class AxisOptions(Options):
     name: Annotated[str, AfterValidator(_check_name)] | None = None
     size: Count
     dims: Annotated[DimsOptions, BeforeValidator(_spread_dims, json_schema_input_type=DimsOptions | list[str])]
-    multicast: tuple[OperandText, ...] = ()
+    multicast: tuple[Literal["inputs", "weights"], ...] = ()
     """Operands that are broadcast along the axis; an unlisted one is sent to each PE."""
-    reduce: tuple[OperandText, ...] = ()
+    reduce: tuple[Literal["outputs"], ...] = ()
     """Operands that are summed over the axis; an unlisted one is collected from each PE."""
 
 
@@ -377,7 +377,28 @@ def hardware_conflicts(hardware: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
     places = (*FIXED_PLACES, *axis_names(array))
     for index, memory in enumerate(_tables(memories)):
         yield from _memory_conflicts(memory, places, ("memory", index))
+    names = [memory.get("name") for memory in _tables(memories)]
+    for index, name in enumerate(names):
+        if isinstance(name, str) and name in names[:index]:
+            yield ("memory", index, "name"), Problem(message=f"memory '{name}' is named twice")
     yield from _unserved(_tables(memories))
+
+
+def idle_hardware_keys(hardware: HardwareOptions) -> Iterator[str]:
+    """A warning for each stated key that changes nothing on this hardware."""
+    array = hardware.array
+    if hardware.kind == "spatial":
+        stated = [key for key in ("fold_overlap", "weight_double_buffer") if getattr(array, key)]
+        yield from (f"hardware.array.{key} says nothing for kind 'spatial', which has no passes" for key in stated)
+        flows = ("dataflow",) if array.dataflow else ("dataflows",) if array.dataflows else ()
+        if array.axes:
+            yield from (f"hardware.array.{key} says nothing beside axes" for key in flows)
+        elif array.dataflows and len(array.dataflows) > 1 and not array.dataflow:
+            yield f"hardware.array.dataflows: a spatial array has one, the first is taken ({array.dataflows[0]})"
+    for memory in hardware.memory:
+        if memory.bypass:
+            names = ", ".join(memory.bypass)
+            yield f"hardware.memory.{memory.name}.bypass is not used yet: {names} pass through it"
 
 
 def _table(value: object) -> Mapping[str, Any]:
@@ -432,6 +453,10 @@ def _phase_conflicts(
 def _memory_conflicts(
     memory: Mapping[str, Any], places: Sequence[str], path: KeyPath
 ) -> Iterator[tuple[KeyPath, Problem]]:
+    for key in ("remove", "before"):
+        if memory.get(key) is True or (key == "before" and isinstance(memory.get(key), str)):
+            hint = "write it in the design file, beside its base"
+            yield (*path, key), Problem(message="cannot be set from the command line", hint=hint)
     per = memory.get("per")
     if isinstance(per, str) and per not in places:
         near = nearest(per, places)

@@ -50,6 +50,20 @@ class MapperOptions(Options):
         return None if self.budget is None else units.time_s(self.budget)
 
 
+def idle_mapper_keys(mapper: MapperOptions) -> Iterator[str]:
+    """A warning for each stated key that the mapper does not read yet."""
+    if mapper.constraints:
+        yield "mapper.constraints are not read yet: the mapping is searched without them"
+    fixed = "the mapper tries one small set of mappings"
+    for key, stated in (
+        ("tiles", mapper.tiles != "uneven"),
+        ("budget", mapper.budget is not None),
+        ("tolerance", mapper.tolerance > 0),
+    ):
+        if stated:
+            yield f"mapper.{key} changes nothing yet: {fixed}"
+
+
 def mapper_conflicts(mapper: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Problem]]:
     """What contradicts itself in a `[mapper]` table's plain values, with the path below `mapper`."""
     if "weights" in mapper and mapper.get("objective", "edp") != "weighted":

@@ -69,9 +69,6 @@ def build_loops(
             n = _spatial(
                 n_stages, spatial_stage, spatial_dim, spatial_factor, spatial_axis, n, loop_dim, loop_factor, loop_axis
             )
-        if last and passes:
-            _base(choice[s], chains[s], groups, spatial_stage, spatial_dim, spatial_factor, n_stages, base)
-            break
         if s == 0:
             for j in range(groups.shape[1]):
                 d = groups[3, j]
@@ -82,6 +79,9 @@ def build_loops(
                             below *= spatial_factor[i]
                     loop_dim[n], loop_factor[n], loop_axis[n] = d, (sizes[d] + below - 1) // below, -1
                     n += 1
+        if last and passes:
+            _base(choice[s], chains[s], groups, sizes, spatial_stage, spatial_dim, spatial_factor, n_stages, base)
+            break
         for step in range(3):
             g = (orders[s] + 1 + step) % 3
             for back in range(groups.shape[1]):
@@ -141,20 +141,25 @@ def _base(
     choice: Ints,
     chains: Ints,
     groups: Ints,
+    sizes: Ints,
     spatial_stage: Ints,
     spatial_dim: Ints,
     spatial_factor: Ints,
     n_stages: int,
     base: Ints,
 ) -> None:
-    """Array tile: the innermost stage's tile, shared out over arrays where the spatial loops lie below it."""
+    """Array tile: the innermost stage's tile, shared out over arrays where the spatial loops lie below it.
+
+    A single stage holds everything, whatever `choice` says.
+    """
     for g in range(3):
         for j in range(groups.shape[1]):
             d = groups[g, j]
             if d < 0:
                 continue
             ways = _spatial_factor(n_stages, d, spatial_stage, spatial_dim, spatial_factor)
-            base[d] = (chains[g, choice[g], j] + ways - 1) // ways
+            outer = sizes[d] if n_stages == 1 else chains[g, choice[g], j]
+            base[d] = (outer + ways - 1) // ways
 
 
 @kernel

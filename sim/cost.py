@@ -66,6 +66,11 @@ class Costing:
             leakage_w=leakage + unit.leakage_w * accelerator.units,
         )
 
+    @property
+    def array_cycle_pj(self) -> float:
+        """What all PEs take in one cycle besides their MACs (`pe_energy`)."""
+        return self.unit.cycle_pj * self.accelerator.units
+
     def mac_pj(self, macs: int) -> float:
         return self.unit.energy_pj * macs
 
@@ -84,9 +89,9 @@ class Costing:
         )
 
     def pj_per_cycle(self, problem: Problem) -> float:
-        """Leakage, and what the PEs take when they idle."""
+        """Leakage, what the PEs take in every cycle, and what they take when they idle."""
         idle = problem.peak_macs_per_cycle * self.accelerator.idle_energy_fraction * self.unit.energy_pj
-        return self.leakage_w / PJ / self.accelerator.clock_hz + idle
+        return self.leakage_w / PJ / self.accelerator.clock_hz + self.array_cycle_pj + idle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +213,7 @@ def _energy(
     problem: Problem, costing: Costing, traffic: tuple[Traffic, ...], macs: int, cycles: int, latency_s: float
 ) -> dict[str, float]:
     """Joules by component; the sum is the op's energy."""
-    energy = {"mac": costing.mac_pj(macs) * PJ}
+    energy = {"mac": (costing.mac_pj(macs) + costing.array_cycle_pj * cycles) * PJ}
     for level in costing.accelerator.memories:
         energy[level.name] = sum(row.energy_j for row in traffic if row.level == level.name)
     energy["vector"] = 0.0

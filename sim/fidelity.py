@@ -39,7 +39,8 @@ def cycle_cost(op: Op, accelerator: Accelerator, cost: OpCost) -> OpCost:
     """`cost` with the compute cycles that the simulated array takes for the same mapping; stalls stay.
 
     Every distinct array tile is simulated with seeded operands of the op's kind (whole, or sampled folds above the
-    simulator's limit) and its product checked; tiles follow one another. Energy of time (leakage, idle) scales along.
+    simulator's limit) and its product checked; tiles follow one another. Energy of time (leakage, idle, what PEs take
+    each cycle) goes along.
     """
     engine, mapping = accelerator.engine, cost.mapping
     assert isinstance(engine, SystolicEngine)
@@ -53,6 +54,7 @@ def cycle_cost(op: Op, accelerator: Accelerator, cost: OpCost) -> OpCost:
     cycles = compute + cost.stall_cycles
     scale = cycles / cost.cycles
     energy = {name: joules * scale if name in ("leakage", "idle") else joules for name, joules in cost.energy_j.items()}
+    energy["mac"] += (cycles - cost.cycles) * engine.unit.overrides.pe_cycle_energy_pj * accelerator.units * 1e-12
     peak = cost.macs / cost.utilization / cost.cycles if cost.utilization else 0.0
     return replace(
         cost,

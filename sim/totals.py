@@ -11,7 +11,8 @@ from archsim.sim.layers import layer_rows
 from archsim.sim.problem import element_bits
 from archsim.sim.records import OpCost, TraceCost
 from archsim.sim.schedule import OpPlacement, output_bits
-from archsim.workloads.op import Op, Role, VectorOp
+from archsim.workloads.op import OPERANDS, Op, Role, VectorOp
+from archsim.workloads.sparsity import parse_sparsity
 from archsim.workloads.trace import Trace
 
 UM2_PER_MM2 = 1e6
@@ -168,10 +169,19 @@ def _warnings(trace: Trace, accelerator: Accelerator, costs: Sequence[OpCost], f
             f"{trace.name} needs {footprint / 2**30:.2f} GiB, more than {outermost.name} holds "
             f"({outermost.capacity_bits / 8 / 2**30:.2f} GiB)"
         )
+    if sparse := [op.name for op in trace.ops if isinstance(op, Op) and _sparse(op)]:
+        found.append(
+            f"sparsity is not exploited yet: {len(sparse)} ops, such as {sparse[0]}, are computed and stored dense"
+        )
     if any(level.per == "pe" for level in accelerator.memories) and accelerator.kind == "systolic":
         names = ", ".join(level.name for level in accelerator.memories if level.per == "pe")
         found.append(f"{names}: registers in systolic PEs are part of the PE's own cost and are not counted again")
     return found
+
+
+def _sparse(op: Op) -> bool:
+    patterns = (op.operand(name).sparsity for name in OPERANDS)
+    return any(pattern is not None and parse_sparsity(pattern).density < 1 for pattern in patterns)
 
 
 def _estimates(accelerator: Accelerator, units: list[UnitCost]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from archsim.arch.formats import Format
 
@@ -15,6 +15,7 @@ OPERANDS: tuple[OperandName, OperandName, OperandName] = ("inputs", "weights", "
 
 Phase = Literal["prefill", "decode", "forward", "training"]
 VectorKind = Literal["softmax", "norm", "elementwise", "pool", "gather", "dequantize", "rotate"]
+VECTOR_KINDS: tuple[VectorKind, ...] = get_args(VectorKind)
 
 
 class Role(StrEnum):

@@ -60,11 +60,13 @@ def workload_conflicts(workload: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
         yield (key,), Problem(message=f"contradicts {given[0]}: give one of {', '.join(SOURCES[:3])}")
 
 
-def idle_keys(workload: WorkloadOptions) -> tuple[str, ...]:
-    """Keys that change nothing beside a trace file, whose rows state their own phase and sizes."""
-    if workload.trace is None:
-        return ()
-    return tuple(key for key in ("phase", "batch", "context", "output_tokens") if key in workload.model_fields_set)
+def idle_workload_keys(workload: WorkloadOptions) -> Iterator[str]:
+    """A warning for each stated key that changes nothing: a trace's rows state their own phase and sizes."""
+    if workload.trace is not None:
+        stated = [key for key in ("phase", "batch", "context", "output_tokens") if key in workload.model_fields_set]
+        yield from (f"workload.{key} says nothing beside trace: its rows state their own" for key in stated)
+    elif workload.output_tokens is not None and workload.phase not in (None, "generate"):
+        yield f"workload.output_tokens says nothing in phase '{workload.phase}': only generate produces tokens"
 
 
 def _check_format(value: object) -> object:

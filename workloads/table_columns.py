@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from archsim.core.errors import Problem, nearest
+from archsim.workloads.op import VECTOR_KINDS
 
 Cell = str | int | float | bool
 Cells = Mapping[str, Cell]
 
-VECTOR_KINDS = ("softmax", "norm", "elementwise", "pool", "gather", "dequantize", "rotate")
 KINDS = ("gemm", "conv", "attention", *VECTOR_KINDS, "transfer")
 PHASES = ("prefill", "decode", "forward", "training")
 ROLES = ("parameter", "activation", "kv")

@@ -80,6 +80,8 @@ class UnitCost:
     energy_pj: float
     area_um2: float | None
     leakage_w: float = 0.0
+    cycle_pj: float = 0.0
+    """Energy of one unit in every cycle of an op on the array, besides its MACs."""
     hop_pj_per_bit: float | None = None
     """Energy of one bit moving into the neighbouring PE's pipeline register; None: not modelled."""
     source: str = ""

@@ -73,6 +73,7 @@ class UnitModel:
             energy_pj=energy_pj * given.energy_factor,
             area_um2=area_um2,
             leakage_w=leakage_w,
+            cycle_pj=given.pe_cycle_energy_pj,
             hop_pj_per_bit=register.energy_pj * given.energy_factor,
             source=mac.source if given.mac_energy_pj is None else "given in the design",
             estimates=tuple(estimates),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +17,13 @@ from archsim.api.work import NO_WORK, Work, quantized, read_trace
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.build import build_accelerator, permitted_dataflows
 from archsim.arch.formats import Format
-from archsim.arch.options import HardwareOptions
-from archsim.core.errors import InputError
+from archsim.arch.options import HardwareOptions, idle_hardware_keys
+from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.options import Options
 from archsim.core.toml import KeyPath, TomlDocument, read_toml
-from archsim.mappers.options import MapperOptions, dataflow_conflict
+from archsim.mappers.options import MapperOptions, dataflow_conflict, idle_mapper_keys
 from archsim.sim.options import SimulationOptions
+from archsim.workloads.op import VECTOR_KINDS
 from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions
 from archsim.workloads.trace import Trace
 
@@ -79,6 +80,7 @@ def _design(document: TomlDocument, overrides: list[Override], path: Path | None
     work = _work(read, merged, None if path is None else path.parent)
     accelerators = _accelerators(read, merged, _name(read, path))
     _check_dataflows(read, merged)
+    _check_vector_rates(read, merged)
     merged.reject()
     quantization = cast(QuantizationOptions, read["quantization"])
     mapper = cast(MapperOptions, read["mapper"])
@@ -92,7 +94,7 @@ def _design(document: TomlDocument, overrides: list[Override], path: Path | None
         simulation=cast(SimulationOptions, read["simulation"]),
         resolved=_resolved(read, name),
         path=path,
-        warnings=(*work.warnings, *_idle_mapper_keys(mapper)),
+        warnings=(*work.warnings, *_idle_keys(read)),
         phases=MappingProxyType(accelerators),
     )
 
@@ -163,8 +165,24 @@ def _check_dataflows(read: Mapping[str, Options], merged: Merged) -> None:
         merged.report(("mapper", "dataflows"), problem)
 
 
-def _idle_mapper_keys(mapper: MapperOptions) -> tuple[str, ...]:
-    return ("mapper.constraints are not read yet: the mapping is searched without them",) if mapper.constraints else ()
+def _check_vector_rates(read: Mapping[str, Options], merged: Merged) -> None:
+    hardware = read.get("hardware")
+    for kind in hardware.vector.rates if isinstance(hardware, HardwareOptions) else ():
+        if kind not in VECTOR_KINDS:
+            near = nearest(kind, VECTOR_KINDS)
+            hint = f"did you mean '{near}'?" if near else f"known: {', '.join(VECTOR_KINDS)}"
+            problem = Problem(message="unknown kind of operation", hint=hint)
+            merged.report(("hardware", "vector", "rates", kind), problem)
+
+
+def _idle_keys(read: Mapping[str, Options]) -> Iterator[str]:
+    """A warning for each stated key that changes nothing in this design."""
+    hardware = cast(HardwareOptions, read["hardware"])
+    mapper = cast(MapperOptions, read["mapper"])
+    yield from idle_hardware_keys(hardware)
+    if hardware.kind == "spatial" and mapper.dataflows:
+        yield "mapper.dataflows says nothing for kind 'spatial', whose axes say what is unrolled"
+    yield from idle_mapper_keys(mapper)
 
 
 def _name(read: Mapping[str, Options], path: Path | None) -> str:

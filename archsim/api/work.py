@@ -12,7 +12,7 @@ from archsim.api.places import COMMAND_LINE, Merged
 from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.toml import KeyPath
 from archsim.workloads.layers import layer_name
-from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_keys
+from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
 from archsim.workloads.policies import apply_quantization, apply_sparsity
 from archsim.workloads.trace import Trace
 
@@ -88,7 +88,7 @@ def quantized(
     _note_idle_globs(trace, quantization.layers, "quantization", merged)
     _note_idle_globs(trace, sparsity.layers, "sparsity", merged)
     trace, _ = apply_quantization(trace, quantization.policy())
-    warnings = [f"workload.{key} says nothing beside trace: its rows state their own" for key in idle_keys(options)]
+    warnings = idle_workload_keys(options)
     if sparsity.stated:
         trace, _ = apply_sparsity(trace, sparsity.policy())
     return Work(trace=trace, warnings=tuple(warnings))

@@ -67,6 +67,19 @@ kinds = st.sampled_from(["systolic", "spatial"])
 
 
 @given(ops(), kinds)
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_a_single_memory_feeds_the_whole_op(op: Op, kind: str) -> None:
+    """With one level there is nothing to tile: all of the op must still run."""
+    machine = chip(engine_kind=kind)
+    cost = best(op, replace(machine, memories=machine.memories[:1]))
+    compulsory = sum(op.elements(name) for name in ("inputs", "weights", "outputs"))
+    assert cost.compute_cycles >= op.macs / machine.units
+    assert cost.dram_bytes >= compulsory * (1 - 1e-12)
+    assert cost.mapping_utilization is not None
+    assert cost.mapping_utilization <= 1
+
+
+@given(ops(), kinds)
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_cycles_and_bytes_respect_every_bound(op: Op, kind: str) -> None:
     machine = chip(engine_kind=kind)

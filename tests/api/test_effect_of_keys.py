@@ -1,0 +1,97 @@
+"""Every key that is accepted changes the result, or the result says that it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import archsim
+from archsim.api.design import load_design
+from archsim.core.errors import InputError
+from archsim.reports.evaluation import Evaluation
+
+Write = Callable[..., Path]
+TRACE = "name,kind,m,n,k\na,gemm,40,50,60\n"
+
+
+@pytest.fixture
+def gemm(design_text: str, write: Write) -> Callable[..., Evaluation]:
+    """Evaluates the small design on one GEMM, with keys over it."""
+    write(TRACE, "gemm.csv")
+    path = write(design_text.replace('model = "resnet-50"', 'trace = "gemm.csv"'))
+    return lambda *overrides: archsim.evaluate(path, overrides=overrides)
+
+
+@pytest.mark.parametrize("fidelity", ["analytic", "cycle"])
+def test_pe_energy_is_paid_by_every_pe_in_every_cycle(gemm: Callable[..., Evaluation], fidelity: str) -> None:
+    plain = gemm(f"simulation.fidelity={fidelity}")
+    clocked = gemm(f"simulation.fidelity={fidelity}", "hardware.array.pe_energy=3 pJ/cycle")
+    more = clocked.to_dict()["energy_j"]["mac"] - plain.to_dict()["energy_j"]["mac"]
+    assert clocked.totals["cycles"] == plain.totals["cycles"]
+    assert more == pytest.approx(3e-12 * 256 * plain.totals["cycles"], rel=1e-9)
+
+
+IDLE = [
+    ("mapper.tiles=even", "mapper.tiles changes nothing yet: the mapper tries one small set of mappings"),
+    ("mapper.budget=2 s", "mapper.budget changes nothing yet: the mapper tries one small set of mappings"),
+    ("mapper.tolerance=0.1", "mapper.tolerance changes nothing yet: the mapper tries one small set of mappings"),
+    ('hardware.memory.glb.bypass=["weights"]', "hardware.memory.glb.bypass is not used yet: weights pass through it"),
+    ("sparsity.weights=2:4", "sparsity is not exploited yet: 1 ops, such as a, are computed and stored dense"),
+]
+
+
+@pytest.mark.parametrize(("override", "warning"), IDLE)
+def test_a_key_without_effect_is_a_warning(gemm: Callable[..., Evaluation], override: str, warning: str) -> None:
+    assert gemm().to_dict()["warnings"] == []
+    assert gemm(override).to_dict()["warnings"] == [warning]
+
+
+@pytest.mark.parametrize(
+    ("keys", "override", "warning"),
+    [
+        (", fold_overlap=true", "", "hardware.array.fold_overlap says nothing for kind 'spatial', which has no passes"),
+        (', dataflow="os"', "", "hardware.array.dataflow says nothing beside axes"),
+        (
+            "",
+            'mapper.dataflows=["os"]',
+            "mapper.dataflows says nothing for kind 'spatial', whose axes say what is unrolled",
+        ),
+    ],
+)
+def test_keys_of_systolic_arrays_on_a_spatial_one(
+    gemm: Callable[..., Evaluation], keys: str, override: str, warning: str
+) -> None:
+    axes = 'hardware.array={axes=[{size=4,dims=["n"],multicast=["inputs"]}]' + keys + "}"
+    overrides = ['hardware.kind="spatial"', axes, *([override] if override else [])]
+    assert gemm(*overrides).to_dict()["warnings"] == [warning]
+
+
+def test_output_tokens_outside_a_generation(design_text: str, write: Write) -> None:
+    text = 'model = "gpt-2"\nphase = "decode"\noutput_tokens = 4'
+    design = load_design(write(design_text.replace('model = "resnet-50"', text)))
+    assert design.warnings == ("workload.output_tokens says nothing in phase 'decode': only generate produces tokens",)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("hardware.memory.glb.name=dram", "--set: hardware.memory.dram.name: memory 'dram' is named twice"),
+        (
+            "hardware.memory.glb.remove=true",
+            "--set: hardware.memory.glb.remove: cannot be set from the command line\n"
+            "hint: write it in the design file, beside its base",
+        ),
+        (
+            "hardware.vector.rates={softmx=0.5}",
+            "--set: hardware.vector.rates.softmx: unknown kind of operation\nhint: did you mean 'softmax'?",
+        ),
+    ],
+)
+def test_a_key_that_could_have_no_effect_is_refused(
+    gemm: Callable[..., Evaluation], override: str, message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        gemm(override)
+    assert str(caught.value) == message
