@@ -71,9 +71,6 @@ def compute_cycles(
     out: Floats,
 ) -> None:
     """Cycles without memory stalls into `out`; fills `folds` (row, column, stream group) and `n_tiles` per group."""
-    for g in range(3):
-        group_folds(groups[g], 1, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, together, folds[2])
-        n_tiles[g] = folds[2, 0]
     if not flow[0]:
         steps = timing[0]
         for d in range(sizes.shape[0]):
@@ -84,6 +81,8 @@ def compute_cycles(
     group_folds(groups[flow[1]], array[0], *arguments, folds[0])
     group_folds(groups[flow[2]], array[1], *arguments, folds[1])
     group_folds(groups[flow[3]], 1, *arguments, folds[2])
+    for which in range(3):
+        n_tiles[flow[1 + which]] = folds[which, 0]
     batch = 1.0
     for j in range(groups.shape[1]):
         if groups[3, j] >= 0:

@@ -298,26 +298,17 @@ def group_folds(
     out: [0] tiles, [1] sum of tile sizes, [2] sum of pieces, [3] full pieces, [4] tiles with a partial last piece,
     [5] size of the first piece, [6] size of the last piece.
     """
-    for j in range(7):
-        out[j] = 0
-    counts = np.ones((3, 2), np.int64)
-    extents = np.ones((3, 2), np.int64)
-    kinds = np.ones(3, np.int64)
-    for j in range(group.shape[0]):
-        d = group[j]
-        if d < 0:
-            continue
-        full, edge, size = split(d, 0, n_loops, sizes[d], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-        counts[j, 0], extents[j, 0] = full, size
-        counts[j, 1], extents[j, 1] = (1, edge) if edge > 0 else (0, 1)
-        kinds[j] = 2
-    for x in range(kinds[0]):
-        for y in range(kinds[1]):
-            for z in range(kinds[2]):
-                n = counts[0, x] * counts[1, y] * counts[2, z]
+    out[:] = 0
+    n0, s0, e0 = _group_split(group[0], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+    n1, s1, e1 = _group_split(group[1], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+    n2, s2, e2 = _group_split(group[2], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+    for x in range(2 if e0 > 0 else 1):
+        for y in range(2 if e1 > 0 else 1):
+            for z in range(2 if e2 > 0 else 1):
+                n = (1 if x else n0) * (1 if y else n1) * (1 if z else n2)
                 if n == 0:
                     continue
-                size = extents[0, x] * extents[1, y] * extents[2, z]
+                size = (e0 if x else s0) * (e1 if y else s1) * (e2 if z else s2)
                 pieces = (size + unit - 1) // unit
                 out[0] += n
                 out[1] += n * size
@@ -327,6 +318,24 @@ def group_folds(
                 if out[5] == 0:
                     out[5] = min(unit, size)
                 out[6] = size - (pieces - 1) * unit
+
+
+@kernel
+def _group_split(
+    dim: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    shared: Bools,
+) -> tuple[int, int, int]:
+    """(full tiles, their size, edge size or 0) of one member of a group; a place without one is a single 1."""
+    if dim < 0:
+        return 1, 1, 0
+    full, edge, size = split(dim, 0, n_loops, sizes[dim], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+    return full, size, edge
 
 
 @kernel
