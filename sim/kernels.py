@@ -113,6 +113,7 @@ def count_tiles(
 def window_tiles(
     dim: int,
     end: int,
+    position: int,
     sizes: Ints,
     base: Ints,
     loop_dim: Ints,
@@ -124,10 +125,10 @@ def window_tiles(
     """Tiles of a window's `dim` above loop `end`, those that one access serves together counted as one.
 
     Neighbouring units share what their windows overlap in; with a loop of the same dimension in time between them and
-    their tiles they stand apart, and each is served alone.
+    their tiles at `position` they stand apart, and each is served alone.
     """
     together = False
-    for i in range(end):
+    for i in range(position):
         if loop_dim[i] != dim or loop_factor[i] == 1:
             continue
         if loop_axis[i] >= 0:
@@ -135,6 +136,49 @@ def window_tiles(
         elif together:
             return count_tiles(dim, end, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, np.zeros_like(shared))
     return count_tiles(dim, end, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+
+
+@kernel
+def slide_begin(
+    operand: int,
+    position: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    relevant: Bools,
+) -> int:
+    """Outermost of the loops in time along which a tile at `position` slides without a break; `position` if none does.
+
+    These are the innermost loop that indexes the operand and those of the same dimension directly above it. Where units
+    unrolled along that dimension lie in between, each leaps over its neighbours and nothing slides.
+    """
+    q = first_relevant(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant)
+    if q == 0:
+        return position
+    d = loop_dim[q - 1]
+    for i in range(q, position):
+        if loop_dim[i] == d and loop_factor[i] > 1:
+            return position
+    begin = q - 1
+    for i in range(q - 2, -1, -1):
+        if loop_factor[i] > 1:
+            if loop_dim[i] != d or loop_axis[i] >= 0:
+                break
+            begin = i
+    return begin
+
+
+@kernel
+def _served_together(
+    dim: int, position: int, loop_dim: Ints, loop_factor: Ints, loop_axis: Ints, shared: Bools
+) -> bool:
+    for i in range(position):
+        if loop_dim[i] == dim and loop_factor[i] > 1 and loop_axis[i] >= 0 and shared[loop_axis[i]]:
+            return True
+    return False
 
 
 @kernel
@@ -175,20 +219,36 @@ def operand_elements(
     shared: Bools,
     tile: Ints,
 ) -> float:
-    """Elements of one operand summed over every distinct tile at `position` (each tile once, halos each time)."""
+    """Elements of one operand summed over every distinct tile at `position`, each tile once.
+
+    A window that slides brings in only what is new to it, and the halo again when it jumps. Units that are served
+    together along the window's other dimension hand nothing to each other: what one slides onto comes from above, though
+    its neighbour has held it. Tiles with gaps (strides above the rows they hold) do not slide.
+    """
     total = 1.0
     for d in range(sizes.shape[0]):
         if relevant[operand, d]:
             total *= sizes[d]
     if operand != INPUTS:
         return total
+    begin = slide_begin(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant)
+    slides = loop_dim[begin] if begin < position else -1
     tile_sizes(position, sizes, base, loop_dim, loop_factor, n_loops, tile)
     for w in range(windows.shape[0]):
         d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
         if d1 < 0:
             continue
-        n1 = window_tiles(d1, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-        n2 = window_tiles(d2, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+        end1, end2 = position, position
+        solid = a * (tile[d1] - 1) + b * (tile[d2] - 1) + 1 <= tile[d1] * tile[d2]
+        if d1 == slides and solid and not _served_together(d2, position, loop_dim, loop_factor, loop_axis, shared):
+            end1 = begin
+        if d2 == slides and solid and not _served_together(d1, position, loop_dim, loop_factor, loop_axis, shared):
+            end2 = begin
+        for i in range(min(end1, end2), position):
+            if loop_dim[i] == slides:
+                tile[slides] = min(tile[slides] * loop_factor[i], sizes[slides])
+        n1 = window_tiles(d1, end1, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+        n2 = window_tiles(d2, end2, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
         elements = window_elements(d1, d2, a, b, n1, n2, tile[d1], tile[d2], sizes[d1], sizes[d2])
         total *= elements / (float(sizes[d1]) * sizes[d2])
     return total

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from archsim.sim.mapping import Loop
 from archsim.workloads.op import OPERANDS, Op, OperandName
-from tests.sim.traffic_twin import Range, tile
+from tests.sim.traffic_twin import Range, slides, tile
 
 Place = tuple[int, ...]
 """Indices of the spatial loops above a level, zeros for those below: which instance it is."""
@@ -32,6 +32,7 @@ class Hierarchy:
     """Operand to the axes along which one access of the level above serves all units (outputs: sums are added)."""
     counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     held: dict[tuple[int, str, Place], frozenset[Element]] = field(default_factory=dict)
+    ranges: dict[tuple[int, str, Place], dict[str, Range]] = field(default_factory=dict)
     sums: dict[tuple[int, Place], dict[Element, int]] = field(default_factory=dict)
 
     def play(self) -> Counter[tuple[str, int, str]]:
@@ -61,6 +62,9 @@ class Hierarchy:
 
     def _wanted(self, level: int, operand: OperandName, indices: Place, place: Place) -> frozenset[Element]:
         """What an instance needs now; `level` past the last: what a PE multiplies."""
+        return tile(self.op.operand(operand), self._ranges(level, operand, indices, place))
+
+    def _ranges(self, level: int, operand: OperandName, indices: Place, place: Place) -> dict[str, Range]:
         position = self.tiles[level][operand] if level < len(self.tiles) else len(self.loops)
         at = list(indices)
         for i, index in zip(self.spatial, place, strict=True):
@@ -76,7 +80,7 @@ class Hierarchy:
             for loop in self.loops[position:]:
                 inside *= loop.factor if loop.dim == dim else 1
             ranges[dim] = (start, start + inside)
-        return tile(self.op.operand(operand), ranges)
+        return ranges
 
     def _home(self, level: int, operand: OperandName, place: Place) -> Place:
         """The instance of `level` above a unit at `place`."""
@@ -107,10 +111,15 @@ class Hierarchy:
         for parent, level in itertools.pairwise(chain):
             fetched: dict[Place, set[Element]] = {}
             for place, elements in wanted[level].items():
-                if self.held.get((level, operand, place)) != elements:
-                    self.held[level, operand, place] = elements
-                    self.counts["fills", level, operand] += len(elements)
-                    fetched.setdefault(self._group(parent, operand, place), set()).update(elements)
+                key = (level, operand, place)
+                now, before = self._ranges(level, operand, indices, place), self.ranges.get(key, {})
+                held = self.held.get(key, frozenset())
+                self.held[key], self.ranges[key] = elements, now
+                if held == elements:
+                    continue
+                new = elements - held if slides(self.op.operand(operand), before, now) else elements
+                self.counts["fills", level, operand] += len(new)
+                fetched.setdefault(self._group(parent, operand, place), set()).update(new)
             self.counts["reads", parent, operand] += sum(len(elements) for elements in fetched.values())
         used: dict[Place, set[Element]] = {}
         for place, elements in wanted[len(self.tiles)].items():

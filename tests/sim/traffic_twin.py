@@ -1,7 +1,7 @@
 """Plain-Python twin of the traffic counts: walks the loop nest and looks at which tile each level holds.
 
 It knows loops, tiles and operands' index expressions, and nothing of the closed form: a level's tile is the set of
-elements its loops below touch, fetched anew whenever it differs from the one held.
+elements its loops below touch, fetched anew whenever it differs from the one held; a tile that slides on keeps its halo.
 """
 
 from __future__ import annotations
@@ -47,6 +47,12 @@ def tile(operand: Operand, ranges: Mapping[str, Range]) -> frozenset[tuple[int, 
     return frozenset(itertools.product(*axes))
 
 
+def slides(operand: Operand, before: Mapping[str, Range], now: Mapping[str, Range]) -> bool:
+    """Whether a tile moved forward along one dimension only, so that what it still covers may stay."""
+    moved = [now[dim][0] - before[dim][0] for dim in operand.dims if before and now[dim] != before[dim]]
+    return len(moved) == 1 and moved[0] > 0
+
+
 def inner_sizes(op: Op, loops: tuple[Loop, ...], below: tuple[Loop, ...], base: Mapping[str, int]) -> dict[str, int]:
     sizes = {dim: base.get(dim, 1) for dim in op.loops}
     for loop in below:
@@ -58,13 +64,15 @@ def fetches(
     op: Op, operand: Operand, loops: tuple[Loop, ...], position: int, base: Mapping[str, int]
 ) -> tuple[int, int]:
     """(elements fetched, tiles fetched) for a tile below `position` temporal loops, refetching whenever it changes."""
-    held: frozenset[tuple[int, ...]] | None = None
+    held: frozenset[tuple[int, ...]] = frozenset()
+    before: Mapping[str, Range] = {}
     elements = tiles = 0
     inner = inner_sizes(op, loops, loops[position:], base)
     for ranges in iterations(op.loops, loops[:position], inner):
         wanted = tile(operand, ranges)
         if wanted != held:
-            elements += len(wanted)
+            elements += len(wanted - held if slides(operand, before, ranges) else wanted)
             tiles += 1
             held = wanted
+        before = ranges
     return elements, tiles
