@@ -12,7 +12,8 @@ from archsim.core.errors import Problem
 from archsim.core.options import Fraction01, Options, TimeText
 from archsim.core.toml import KeyPath
 
-Exponent = Annotated[float, Field(strict=True, ge=0, le=100)]
+Exponent = Annotated[float, Field(strict=True, ge=0, le=10)]
+"""Above 10, cycles and pJ to that power leave the range of floats."""
 
 
 class WeightOptions(Options):

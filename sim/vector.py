@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.memory import MemoryLevel
@@ -25,7 +26,8 @@ def vector_cost(
     """Cost of one occurrence. `resident_inputs` is the fraction of what it reads that is on chip already.
 
     Elements stream: memory and lanes overlap, and the slower sets the time. What is not resident passes through the
-    outermost on-chip level (one write, one read). Ignored: fill and drain of the vector pipeline.
+    outermost on-chip level (one write, one read), shared out over its instances. Ignored: fill and drain of the vector
+    pipeline.
     """
     lanes = accelerator.vector.operations_per_cycle(op.kind) * accelerator.cores
     operations = op.elements * op.operations_per_element
@@ -62,7 +64,7 @@ def vector_cost(
 
 def _bits(op: VectorOp, row: Traffic) -> float:
     fmt = op.input_format if row.operand == "inputs" else op.format
-    return (row.reads + row.fills + row.updates) * element_bits(fmt)
+    return (row.reads + row.fills + row.updates) * row.instances * element_bits(fmt)
 
 
 def _traffic(
@@ -113,13 +115,25 @@ def _add(
             Traffic(
                 level=level.name,
                 operand=operand,
-                reads=reads,
-                fills=fills,
-                updates=updates,
-                instances=1,
+                reads=reads / level.instances,
+                fills=fills / level.instances,
+                updates=updates / level.instances,
+                instances=level.instances,
                 energy_j=pj * PJ,
             )
         )
-    read_time = (read * in_bits + (0.0 if far else drained * out_bits)) / level.read_bits_per_cycle
-    write_time = (filled * in_bits + written * out_bits) / level.write_bits_per_cycle
-    times.append((level.name, read_time + write_time if level.shared_ports else max(read_time, write_time)))
+    moved = {"inputs": (read * in_bits, filled * in_bits)}
+    moved["outputs"] = (0.0 if far else drained * out_bits, written * out_bits)
+    times.append((level.name, _port_cycles(level, moved) / level.instances))
+
+
+def _port_cycles(level: MemoryLevel, moved: Mapping[str, tuple[float, float]]) -> float:
+    """Cycles that the ports of one instance are busy with the bits read and written of each operand.
+
+    An operand with a bandwidth of its own has one port for both.
+    """
+    own = dict(level.operand_bits_per_cycle)
+    slowest = max((sum(bits) / own[operand] for operand, bits in moved.items() if operand in own), default=0.0)
+    read = sum(bits[0] for operand, bits in moved.items() if operand not in own) / level.read_bits_per_cycle
+    written = sum(bits[1] for operand, bits in moved.items() if operand not in own) / level.write_bits_per_cycle
+    return max(slowest, read + written if level.shared_ports else max(read, written))

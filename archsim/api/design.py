@@ -81,6 +81,7 @@ def _design(document: TomlDocument, overrides: list[Override], path: Path | None
     accelerators = _accelerators(read, merged, _name(read, path))
     _check_dataflows(read, merged)
     _check_vector_rates(read, merged)
+    _check_tiling(read, merged)
     merged.reject()
     quantization = cast(QuantizationOptions, read["quantization"])
     mapper = cast(MapperOptions, read["mapper"])
@@ -173,6 +174,19 @@ def _check_vector_rates(read: Mapping[str, Options], merged: Merged) -> None:
             hint = f"did you mean '{near}'?" if near else f"known: {', '.join(VECTOR_KINDS)}"
             problem = Problem(message="unknown kind of operation", hint=hint)
             merged.report(("hardware", "vector", "rates", kind), problem)
+
+
+def _check_tiling(read: Mapping[str, Options], merged: Merged) -> None:
+    """A whole layer as one tile is what systolic simulators count; axes would have nothing to unroll it over."""
+    hardware, simulation = read.get("hardware"), read.get("simulation")
+    if not isinstance(hardware, HardwareOptions) or not isinstance(simulation, SimulationOptions):
+        return
+    if hardware.kind == "systolic" or simulation.switches.tiling != "whole-layer":
+        return
+    key = "tiling" if "tiling" in simulation.counting else "convention"
+    path = ("simulation", "counting", key) if key == "tiling" else ("simulation", key)
+    problem = Problem(message=f"counts whole layers on kind 'systolic' (got '{hardware.kind}')")
+    merged.report(path, problem)
 
 
 def _idle_keys(read: Mapping[str, Options]) -> Iterator[str]:

@@ -32,6 +32,8 @@ _NUMBER = re.compile(
 )
 _UNIT = re.compile(r"[A-Za-zµ](?:[A-Za-zµ/*. ]|(?:\*\*|\^)-?[1-4](?![0-9]))*")
 _LONGEST = 64
+# Beyond any hardware, in any dimension's unit; what lies outside would overflow further on.
+_SMALLEST, _LARGEST = 1e-18, 1e24
 
 _PINT_DEFINITIONS = (
     *(f"{prefix}- = 1e{power}" for prefix, power in _SI_POWERS.items() if prefix),
@@ -225,6 +227,8 @@ def _in_range(number: float, dimension: Dimension, value: object) -> float:
         raise ValueError(f"must be finite and {least} (got {spelled(value)})")
     if number < 0 or (dimension.positive and number == 0):
         raise ValueError(f"must be {least} (got {spelled(value)})")
+    if number and not _SMALLEST <= number <= _LARGEST:
+        raise ValueError(f"must be from {_SMALLEST:g} to {_LARGEST:g} {dimension.unit} (got {spelled(value)})")
     return number
 
 

@@ -84,6 +84,14 @@ def test_output_tokens_outside_a_generation(design_text: str, write: Write) -> N
             "hint: write it in the design file, beside its base",
         ),
         (
+            "mapper={objective='weighted', weights={latency=100}}",
+            "--set: mapper.weights.latency: must be at most 10.0 (got 100)",
+        ),
+        (
+            "hardware.clock=1e300 Hz",
+            "--set: hardware.clock: must be from 1e-18 to 1e+24 Hz (got '1e300 Hz')",
+        ),
+        (
             "hardware.vector.rates={softmx=0.5}",
             "--set: hardware.vector.rates.softmx: unknown kind of operation\nhint: did you mean 'softmax'?",
         ),
@@ -95,3 +103,19 @@ def test_a_key_that_could_have_no_effect_is_refused(
     with pytest.raises(InputError) as caught:
         gemm(override)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("simulation.convention=scale-sim", "convention"),
+        ('simulation.counting={tiling="whole-layer"}', "counting.tiling"),
+    ],
+)
+def test_whole_layers_are_counted_on_systolic_arrays_only(
+    gemm: Callable[..., Evaluation], override: str, key: str
+) -> None:
+    """On axes they ran without any unrolling: as slow as one PE."""
+    with pytest.raises(InputError) as caught:
+        gemm("hardware.kind=spatial", override)
+    assert str(caught.value) == f"--set: simulation.{key}: counts whole layers on kind 'systolic' (got 'spatial')"
