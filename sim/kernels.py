@@ -105,6 +105,8 @@ def count_tiles(
     shared: Bools,
 ) -> int:
     """Tiles of `dim` above loop `end`; spatial loops set in `shared` count once."""
+    if sizes[dim] == 1:
+        return 1
     full, edge, _ = split(dim, 0, end, sizes[dim], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
     return full + (1 if edge > 0 else 0)
 
@@ -392,7 +394,7 @@ def _group_split(
     shared: Bools,
 ) -> tuple[int, int, int]:
     """(full tiles, their size, edge size or 0) of one member of a group; a place without one is a single 1."""
-    if dim < 0:
+    if dim < 0 or sizes[dim] == 1:
         return 1, 1, 0
     full, edge, size = split(dim, 0, n_loops, sizes[dim], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
     return full, size, edge
