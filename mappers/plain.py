@@ -129,23 +129,28 @@ def _search(problem: Problem, costing: Costing, settings: MapperSettings, bound:
     choice = np.zeros((problem.n_stages, 3), np.int64)
     orders = np.zeros(problem.n_stages, np.int64)
     fixed_pj = costing.fixed_pj(problem)
-    elements, home = _homes(problem)
+    elements, held = _held(problem)
     best = search(
         problem.sizes, problem.relevant, problem.windows, problem.groups, problem.flow, problem.array, problem.timing,
         problem.count, problem.multicast, problem.levels, problem.bits, problem.read_pj, problem.write_pj,
         problem.operand_bw, problem.level_stage, problem.resident, options.chains, options.lengths,
         options.slot_stage, options.dims, options.factors, options.slot_axis, len(problem.axis_names),
-        OBJECTIVES[settings.objective], np.array(settings.exponents), elements, home, fixed_pj,
+        OBJECTIVES[settings.objective], np.array(settings.exponents), elements, held, fixed_pj,
         costing.pj_per_cycle(problem), _kernel_bound(bound, costing, settings), choice, orders, np.zeros(3, np.int64),
     )  # fmt: skip
     return None if best < 0 else _mapping(problem, options, int(best), choice, orders)
 
 
-def _homes(problem: Problem) -> tuple[Floats, Ints]:
-    """Elements of each operand, and the outermost level that holds it (-1: none)."""
+def _held(problem: Problem) -> tuple[Floats, Ints]:
+    """Elements of each operand, and its outermost, second and innermost level (-1: none), shape (3 levels, operands)."""
     elements = np.array([float(problem.op.elements(operand)) for operand in OPERANDS])
-    held = (problem.level_stage >= 0) | problem.resident
-    return elements, np.where(held.any(axis=0), held.argmax(axis=0), -1)
+    holds = (problem.level_stage >= 0) | problem.resident
+    held = np.full((3, 3), -1, np.int64)
+    for j in range(3):
+        levels = np.flatnonzero(holds[:, j])
+        if len(levels):
+            held[:, j] = levels[0], levels[1] if len(levels) > 1 else -1, levels[-1]
+    return elements, held
 
 
 def _kernel_bound(bound: float, costing: Costing, settings: MapperSettings) -> float:

@@ -27,6 +27,7 @@ from archsim.sim.kernels import (
     Bools,
     Floats,
     Ints,
+    array_factor,
     box_elements,
     tile_sizes,
 )
@@ -228,12 +229,42 @@ def _too_big(
 
 
 @kernel
+def _array_pj(
+    flow: Ints,
+    folds: Ints,
+    n_tiles: Ints,
+    home: Ints,
+    last: Ints,
+    sizes: Ints,
+    relevant: Bools,
+    read_pj: Floats,
+    write_pj: Floats,
+) -> float:
+    """Energy, at least, of what passes move at the innermost levels (where these are not the outermost too)."""
+    total = 0.0
+    for operand in range(3):
+        level = last[operand]
+        if level < 0 or level == home[operand]:
+            continue
+        elements = 1.0
+        for d in range(sizes.shape[0]):
+            if relevant[operand, d]:
+                elements *= sizes[d]
+        pj = read_pj[level, operand]
+        if operand == OUTPUTS:
+            pj = min(write_pj[level, OUTPUTS], write_pj[level, 3])
+        total += elements * array_factor(operand, flow, folds, n_tiles) * pj
+    return total
+
+
+@kernel
 def _outermost(
     innermost: int,
     groups: Ints,
     sizes: Ints,
     tile: Ints,
     home: Ints,
+    child: Ints,
     elements: Floats,
     read_pj: Floats,
     write_pj: Floats,
@@ -241,9 +272,9 @@ def _outermost(
     levels: Floats,
     operand_bw: Floats,
 ) -> tuple[float, float]:
-    """Energy and read time of the outermost levels, at least, under loops with group `innermost` innermost.
+    """Energy and read time, at least, of the traffic out of the outermost levels, with group `innermost` innermost.
 
-    An operand is refetched for every tile of the group it lacks, unless all loops inside that group's stand still.
+    `child` is the next level that holds each operand (-1: none), which the same traffic fills. An operand is refetched for every tile of the group it lacks, unless all loops inside that group's stand still.
     """
     total = 0.0
     cycles = 0.0
@@ -274,6 +305,8 @@ def _outermost(
             total += elements[operand] * (write_pj[level, operand] + again)
         else:
             total += elements[operand] * times * read_pj[level, operand]
+            if child[operand] >= 0:
+                total += elements[operand] * times * write_pj[child[operand], operand]
             if level == home[WEIGHTS] and operand_bw[level, operand] == 0:
                 cycles += elements[operand] * times * bits[operand] / levels[level, READ_BW]
     return total, cycles
@@ -307,7 +340,7 @@ def search(
     objective: int,
     weights: Floats,
     elements: Floats,
-    home: Ints,
+    held: Ints,
     fixed_pj: float,
     leak_pj_per_cycle: float,
     bound: float,
@@ -319,9 +352,9 @@ def search(
 
     level_stage[level, operand] is the stage whose tile the level holds (-1: not used; resident operands stand at
     position 0 of their level). Returns the index of the best spatial choice, or -1 when nothing fits.
-    `elements` of each operand and its `home`, the outermost level that holds it (-1: none), give a bound: candidates
-    whose compute cycles with the traffic of that level alone score no better than `bound` or the best so far are not
-    costed. Large tiles come first, so that the bound is soon a good one.
+    `elements` of each operand and, in the rows of `held`, its outermost, second and innermost level (-1: none) give a
+    bound: candidates whose compute cycles with the traffic of these alone score no better than `bound` or the best so
+    far are not costed. Large tiles come first, so that the bound is soon a good one.
     counters: [0] costed, [1] rejected for capacity, [2] passed over by the bound.
     """
     n_stages = best_choice.shape[0]
@@ -438,6 +471,8 @@ def search(
             )
             cycles = np.ceil(out[COMPUTE])
             floor_pj = fixed_pj + leak_pj_per_cycle * cycles
+            if flow[0]:
+                floor_pj += _array_pj(flow, folds, n_tiles, held[0], held[2], sizes, relevant, read_pj, write_pj)
             if n_stages > 1:
                 tile_sizes(position[1], sizes, base, loop_dim, loop_factor, n_loops, tile)
             for order in range(total_orders):
@@ -445,7 +480,18 @@ def search(
                 least_cycles = cycles
                 if n_stages > 1:
                     least_pj, reading = _outermost(
-                        order % 3, groups, sizes, tile, home, elements, read_pj, write_pj, bits, levels, operand_bw
+                        order % 3,
+                        groups,
+                        sizes,
+                        tile,
+                        held[0],
+                        held[1],
+                        elements,
+                        read_pj,
+                        write_pj,
+                        bits,
+                        levels,
+                        operand_bw,
                     )
                     if count[MEMORY_STALLS]:
                         least_cycles = max(cycles, np.floor(reading))
