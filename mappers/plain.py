@@ -142,7 +142,7 @@ def _search(problem: Problem, costing: Costing, settings: MapperSettings, bound:
 
 
 def _held(problem: Problem) -> tuple[Floats, Ints]:
-    """Elements of each operand, and its outermost, second and innermost level (-1: none), shape (3 levels, operands)."""
+    """Elements of each operand, and its outermost, second and innermost level (-1: none): shape (3, operands)."""
     elements = np.array([float(problem.op.elements(operand)) for operand in OPERANDS])
     holds = (problem.level_stage >= 0) | problem.resident
     held = np.full((3, 3), -1, np.int64)

@@ -274,7 +274,8 @@ def _outermost(
 ) -> tuple[float, float]:
     """Energy and read time, at least, of the traffic out of the outermost levels, with group `innermost` innermost.
 
-    `child` is the next level that holds each operand (-1: none), which the same traffic fills. An operand is refetched for every tile of the group it lacks, unless all loops inside that group's stand still.
+    `child` is the next level that holds each operand (-1: none), which the same traffic fills. An operand is refetched
+    for every tile of the group it lacks, unless all loops inside that group's stand still.
     """
     total = 0.0
     cycles = 0.0

@@ -16,7 +16,7 @@ from archsim.core.errors import InfeasibleError, InputError, Problem
 from archsim.sim.conventions import Counting
 from archsim.sim.problem import element_bits
 from archsim.sim.records import OpCost
-from archsim.sim.vector import vector_cost
+from archsim.sim.vector import IdleArray, vector_cost
 from archsim.workloads.op import AnyOp, Op, Transfer, VectorOp
 from archsim.workloads.trace import Trace
 
@@ -53,6 +53,8 @@ class Scheduler:
     cost_op: CostOp
     phases: frozenset[str] = frozenset()
     """Phases in which the hardware is set up differently: their ops are costed apart."""
+    array: IdleArray = field(default_factory=IdleArray)
+    """What the PEs take during vector operations."""
     memo: dict[Hashable, OpCost | None] = field(default_factory=dict)
 
     def cost(self, op: AnyOp, placement: OpPlacement) -> OpCost | None:
@@ -72,6 +74,7 @@ class Scheduler:
                 self.counting,
                 resident_inputs=placement.input_fraction,
                 resident_outputs=placement.outputs,
+                array=self.array,
             )
         return self.cost_op(op, placement.operands, placement.reserved_bits)
 

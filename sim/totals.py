@@ -11,6 +11,7 @@ from archsim.sim.layers import layer_rows
 from archsim.sim.problem import element_bits
 from archsim.sim.records import OpCost, TraceCost
 from archsim.sim.schedule import OpPlacement, output_bits
+from archsim.sim.vector import IdleArray
 from archsim.workloads.op import OPERANDS, Op, Role, VectorOp
 from archsim.workloads.sparsity import parse_sparsity
 from archsim.workloads.trace import Trace
@@ -66,6 +67,17 @@ def unit_costs(trace: Trace, accelerator: Accelerator, accumulator: Format) -> l
         for weights, inputs in pairs
         if weights is not None and inputs is not None
     ]
+
+
+def idle_array(trace: Trace, accelerator: Accelerator, accumulator: Format) -> IdleArray:
+    """What the PEs (the widest that the trace's formats need) take while the vector unit works."""
+    units = unit_costs(trace, accelerator, accumulator)
+    leakage_w = max((unit.leakage_w for unit in units), default=0.0)
+    mac_pj = max((unit.energy_pj for unit in units), default=0.0)
+    return IdleArray(
+        leakage_w=leakage_w * accelerator.units,
+        idle_pj_per_cycle=mac_pj * accelerator.idle_energy_fraction * accelerator.units,
+    )
 
 
 def _peak_macs(op: object, accelerator: Accelerator) -> float:

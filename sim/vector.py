@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.memory import MemoryLevel
@@ -15,6 +16,14 @@ from archsim.workloads.op import VectorOp
 PJ = 1e-12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleArray:
+    """What the PEs take while they have no work: leakage, and the energy of being clocked."""
+
+    leakage_w: float = 0.0
+    idle_pj_per_cycle: float = 0.0
+
+
 def vector_cost(
     op: VectorOp,
     accelerator: Accelerator,
@@ -22,8 +31,11 @@ def vector_cost(
     *,
     resident_inputs: float = 0.0,
     resident_outputs: bool = False,
+    array: IdleArray = IdleArray(),
 ) -> OpCost:
     """Cost of one occurrence. `resident_inputs` is the fraction of what it reads that is on chip already.
+
+    `array` is what the PEs take meanwhile.
 
     Elements stream: memory and lanes overlap, and the slower sets the time. What is not resident passes through the
     outermost on-chip level (one write, one read), shared out over its instances. Ignored: fill and drain of the vector
@@ -42,8 +54,9 @@ def vector_cost(
         level.name: sum(row.energy_j for row in traffic if row.level == level.name) for level in accelerator.memories
     }
     energy["vector"] = operations * accelerator.vector.energy_pj * PJ
-    energy["leakage"] = latency_s * sum(level.leakage_w * level.instances for level in accelerator.memories)
-    energy["idle"] = 0.0
+    memories_w = sum(level.leakage_w * level.instances for level in accelerator.memories)
+    energy["leakage"] = latency_s * (memories_w + array.leakage_w)
+    energy["idle"] = cycles * array.idle_pj_per_cycle * PJ
     off_chip = {level.name for level in accelerator.memories if level.off_chip}
     return OpCost(
         cycles=cycles,

@@ -12,7 +12,7 @@ from archsim.mappers.plain import MapperSettings, best_mapping
 from archsim.reports.evaluation import Evaluation
 from archsim.sim.records import OpCost
 from archsim.sim.schedule import CostOp, Scheduler, place
-from archsim.sim.totals import trace_cost
+from archsim.sim.totals import idle_array, trace_cost
 
 if TYPE_CHECKING:
     from archsim.workloads.op import Op
@@ -38,6 +38,7 @@ def evaluate(design: Design | str | Path, *, overrides: Sequence[str] = ()) -> E
         phases=frozenset(chosen.phases),
         counting=chosen.simulation.switches,
         cost_op=_cost_op(chosen, settings),
+        array=idle_array(chosen.trace, chosen.accelerator, chosen.accumulator),
     )
     placements, costs = place(chosen.trace, scheduler, _additive(settings))
     cost = trace_cost(chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=chosen.warnings)
