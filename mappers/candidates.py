@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.arch.engines.base import SpatialAxis
-from archsim.arch.memory import MemoryLevel
 from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
 
 MAX_TILES = 3000
@@ -112,25 +111,28 @@ def _thin(chains: list[list[tuple[int, ...]]], most: float, longest: int) -> lis
 def _stage_of(problem: Problem, finer_than: tuple[str, ...]) -> int:
     """First stage (from 1) that has a level with instances finer than `finer_than`; else below all stages."""
     stages = [
-        int(problem.level_stage[i].max())
-        for i, level in enumerate(problem.levels_used)
-        if level.per not in finer_than and not _aggregate(problem, level)
+        int(problem.level_stage[i].max()) for i, level in enumerate(problem.levels_used) if level.per not in finer_than
     ]
     return max(1, min([stage for stage in stages if stage > 0], default=problem.n_stages))
 
 
-def _aggregate(problem: Problem, level: MemoryLevel) -> bool:
-    """Banks per row or column of an engine with passes act as one memory."""
-    return bool(problem.flow[0]) and level.per not in COARSE
+def _shared_along(problem: Problem, position: int) -> tuple[str, ...]:
+    """Places of memories that all units along one of the array's own axes share."""
+    names = [axis.name for axis in problem.dataflow.axes]
+    others = [name for i, name in enumerate(names) if i != position]
+    return (
+        *COARSE,
+        *others,
+        *(name for i, name in enumerate(("row", "column")) if i != position and name not in names),
+    )
 
 
 def _slots(problem: Problem) -> list[tuple[int, int]]:
     """(axis, stage) of each spatial slot: core, array, then up to three loops on each of the array's own axes."""
     slots = [(0, _stage_of(problem, ("chip",))), (1, _stage_of(problem, ("chip", "core")))]
     if not problem.flow[0]:
-        own = _stage_of(problem, COARSE)
         for i in range(len(problem.dataflow.axes)):
-            slots += [(len(CHIP_AXES) + i, own)] * 3
+            slots += [(len(CHIP_AXES) + i, _stage_of(problem, _shared_along(problem, i)))] * 3
     return slots
 
 
