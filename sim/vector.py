@@ -62,7 +62,7 @@ def vector_cost(
 
 def _bits(op: VectorOp, row: Traffic) -> float:
     fmt = op.input_format if row.operand == "inputs" else op.format
-    return (row.reads + row.fills + row.updates) * element_bits(fmt)
+    return (row.reads + row.fills + row.updates) * row.instances * element_bits(fmt)
 
 
 def _traffic(
@@ -113,13 +113,14 @@ def _add(
             Traffic(
                 level=level.name,
                 operand=operand,
-                reads=reads,
-                fills=fills,
-                updates=updates,
-                instances=1,
+                reads=reads / level.instances,
+                fills=fills / level.instances,
+                updates=updates / level.instances,
+                instances=level.instances,
                 energy_j=pj * PJ,
             )
         )
     read_time = (read * in_bits + (0.0 if far else drained * out_bits)) / level.read_bits_per_cycle
     write_time = (filled * in_bits + written * out_bits) / level.write_bits_per_cycle
-    times.append((level.name, read_time + write_time if level.shared_ports else max(read_time, write_time)))
+    time = read_time + write_time if level.shared_ports else max(read_time, write_time)
+    times.append((level.name, time / level.instances))
