@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.arch.engines.base import SpatialAxis
-from archsim.arch.memory import MemoryLevel
 from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
 
 MAX_TILES = 3000
@@ -92,19 +91,39 @@ def _unit(problem: Problem, group: str) -> int:
 def _chain(problem: Problem, group: str, perfect: bool) -> Chain:
     """Tiles of a group: the innermost dimension grown to its full size, then the next, from `_unit` up.
 
-    It grows by doubling, or through its divisors where tiles must divide.
+    It grows by doubling, or through its divisors where tiles must divide. In engines with passes, steps past the array
+    are cut to whole folds of it: 28 channels with a 3 x 3 filter fill 252 of 256 rows, 32 would leave a fold of 32.
     """
     dims = _group_dims(problem, group)
     sizes = [problem.op.loops[dim] for dim in dims]
     tile = [1] * len(dims)
     chain = [tuple(tile)]
+    fold = 1 if perfect else _fold(problem, group)
     for i, size in enumerate(sizes):
         for step in _growth(size, perfect):
-            tile[i] = step
+            tile[i] = step if step == size else _whole_folds(step, math.prod(sizes[:i]), fold)
             chain.append(tuple(tile))
+    chain = list(dict.fromkeys(chain))
     unit = min(_unit(problem, group), math.prod(sizes))
     big_enough = [step for step in chain if math.prod(step) >= unit]
     return big_enough or chain[-1:]
+
+
+def _fold(problem: Problem, group: str) -> int:
+    """How many of a group's flattened iterations one pass takes side by side; 1 where it does not lie on an axis."""
+    g = GROUPS.index(group)
+    if not problem.flow[0] or g not in problem.flow[1:3]:
+        return 1
+    return int(problem.array[0] if g == problem.flow[1] else problem.array[1])
+
+
+def _whole_folds(step: int, inner: int, fold: int) -> int:
+    """
+    >>> _whole_folds(32, 9, 256), _whole_folds(64, 9, 256), _whole_folds(8, 9, 256)
+    (28, 56, 8)
+    """
+    folds = step * inner // fold
+    return max(1, folds * fold // inner) if folds else step
 
 
 def _growth(size: int, perfect: bool) -> list[int]:
@@ -132,25 +151,28 @@ def _thin(chains: list[Chain], most: float) -> list[Chain]:
 def _stage_of(problem: Problem, finer_than: tuple[str, ...]) -> int:
     """First stage (from 1) that has a level with instances finer than `finer_than`; else below all stages."""
     stages = [
-        int(problem.level_stage[i].max())
-        for i, level in enumerate(problem.levels_used)
-        if level.per not in finer_than and not _aggregate(problem, level)
+        int(problem.level_stage[i].max()) for i, level in enumerate(problem.levels_used) if level.per not in finer_than
     ]
     return max(1, min([stage for stage in stages if stage > 0], default=problem.n_stages))
 
 
-def _aggregate(problem: Problem, level: MemoryLevel) -> bool:
-    """Banks per row or column of an engine with passes act as one memory."""
-    return bool(problem.flow[0]) and level.per not in COARSE
+def _shared_along(problem: Problem, position: int) -> tuple[str, ...]:
+    """Places of memories that all units along one of the array's own axes share."""
+    names = [axis.name for axis in problem.dataflow.axes]
+    others = [name for i, name in enumerate(names) if i != position]
+    return (
+        *COARSE,
+        *others,
+        *(name for i, name in enumerate(("row", "column")) if i != position and name not in names),
+    )
 
 
 def _slots(problem: Problem) -> list[tuple[int, int]]:
     """(axis, stage) of each spatial slot: core, array, then up to three loops on each of the array's own axes."""
     slots = [(0, _stage_of(problem, ("chip",))), (1, _stage_of(problem, ("chip", "core")))]
     if not problem.flow[0]:
-        own = _stage_of(problem, COARSE)
         for i in range(len(problem.dataflow.axes)):
-            slots += [(len(CHIP_AXES) + i, own)] * 3
+            slots += [(len(CHIP_AXES) + i, _stage_of(problem, _shared_along(problem, i)))] * 3
     return slots
 
 

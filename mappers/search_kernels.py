@@ -90,12 +90,17 @@ def build_loops(
                 d = groups[g, j]
                 if d < 0:
                     continue
-                outer = sizes[d] if s == 0 else chains[s, g, choice[s, g], j]
+                outer = sizes[d]
+                if s > 0:
+                    outer = _tile(
+                        s, sizes[d], chains[s, g, choice[s, g], j], d, spatial_stage, spatial_dim, spatial_factor
+                    )
                 if last:
                     ways = _spatial_factor(n_stages, d, spatial_stage, spatial_dim, spatial_factor)
                     factor = (outer + ways - 1) // ways
                 else:
                     inner = chains[s + 1, g, choice[s + 1, g], j]
+                    inner = _tile(s + 1, sizes[d], inner, d, spatial_stage, spatial_dim, spatial_factor)
                     inner *= _spatial_factor(s + 1, d, spatial_stage, spatial_dim, spatial_factor)
                     factor = (outer + inner - 1) // inner
                 if factor > 1:
@@ -129,6 +134,24 @@ def _spatial(
 
 
 @kernel
+def _tile(
+    stage: int,
+    size: int,
+    tile: int,
+    d: int,
+    spatial_stage: Ints,
+    spatial_dim: Ints,
+    spatial_factor: Ints,
+) -> int:
+    """Tile of a dimension at `stage`, at most a unit's share of it where units lie above that stage."""
+    ways = 1
+    for i in range(spatial_dim.shape[0]):
+        if spatial_stage[i] <= stage and spatial_dim[i] == d:
+            ways *= spatial_factor[i]
+    return min(tile, (size + ways - 1) // ways)
+
+
+@kernel
 def _spatial_factor(stage: int, d: int, spatial_stage: Ints, spatial_dim: Ints, spatial_factor: Ints) -> int:
     product = 1
     for i in range(spatial_dim.shape[0]):
@@ -159,8 +182,9 @@ def _base(
             if d < 0:
                 continue
             ways = _spatial_factor(n_stages, d, spatial_stage, spatial_dim, spatial_factor)
-            outer = sizes[d] if n_stages == 1 else chains[g, choice[g], j]
-            base[d] = (outer + ways - 1) // ways
+            inner = sizes[d] if n_stages == 1 else chains[g, choice[g], j]
+            inner = _tile(n_stages - 1, sizes[d], inner, d, spatial_stage, spatial_dim, spatial_factor)
+            base[d] = (inner + ways - 1) // ways
 
 
 @kernel
@@ -196,6 +220,9 @@ def _too_big(
     levels: Floats,
     bits: Floats,
     ways: Ints,
+    spatial_stage: Ints,
+    spatial_dim: Ints,
+    spatial_factor: Ints,
     tile: Ints,
 ) -> bool:
     """Whether a level cannot hold the tiles of `choice` at their final width: a quick, safe `fits`.
@@ -216,7 +243,9 @@ def _too_big(
                 for g in range(3):
                     for j in range(groups.shape[1]):
                         if groups[g, j] >= 0:
-                            tile[groups[g, j]] = chains[stage, g, choice[stage, g], j]
+                            d = groups[g, j]
+                            size = chains[stage, g, choice[stage, g], j]
+                            tile[d] = _tile(stage, sizes[d], size, d, spatial_stage, spatial_dim, spatial_factor)
             copies = 1.0
             if levels[level, DOUBLE_BUFFER] > 0:
                 for d in range(sizes.shape[0]):
@@ -422,6 +451,9 @@ def search(
                     levels,
                     bits,
                     ways,
+                    spatial_stage,
+                    spatial_dims[option],
+                    spatial_factors[option],
                     tile,
                 )
             ):
@@ -431,7 +463,22 @@ def search(
             if not nested:
                 continue
             if _too_big(
-                -1, choice, chains, groups, sizes, relevant, windows, level_stage, resident, levels, bits, ways, tile
+                -1,
+                choice,
+                chains,
+                groups,
+                sizes,
+                relevant,
+                windows,
+                level_stage,
+                resident,
+                levels,
+                bits,
+                ways,
+                spatial_stage,
+                spatial_dims[option],
+                spatial_factors[option],
+                tile,
             ):
                 counters[1] += 1
                 continue

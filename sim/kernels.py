@@ -223,9 +223,9 @@ def operand_elements(
 ) -> float:
     """Elements of one operand summed over every distinct tile at `position`, each tile once.
 
-    A window that slides brings in only what is new to it, and the halo again when it jumps. Units that are served
-    together along the window's other dimension hand nothing to each other: what one slides onto comes from above,
-    though its neighbour has held it. Tiles with gaps (strides above the rows they hold) do not slide.
+    A window that slides brings in only what is new to it, and the halo again when it jumps. Units served together
+    along the window's other dimension hand nothing to each other: what one slides onto comes from above, though its
+    neighbour has held it. Tiles with gaps (strides above the rows they hold) do not slide.
     """
     total = 1.0
     for d in range(sizes.shape[0]):

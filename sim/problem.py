@@ -170,9 +170,9 @@ def _below(home: Bools) -> Bools:
 def _levels(levels: tuple[MemoryLevel, ...], reserved_bits: float, arrays: int) -> Floats:
     """Level table. With `arrays` above 0, banks per row or column of an array act as one memory of their sum."""
     rows = []
-    first_on_chip = next((level for level in levels if not level.off_chip), None)
+    home = next((level for level in levels if not level.off_chip and level.serves("inputs", "activation")), None)
     for level in levels:
-        reserved = reserved_bits if level is first_on_chip else 0.0
+        reserved = reserved_bits if level is home else 0.0
         banks = level.instances // arrays if arrays and level.per not in COARSE else 1
         rows.append(
             (

@@ -2,7 +2,8 @@
 
 Placement is greedy in program order. A tensor may stay in the outermost on-chip level that serves both inputs and
 outputs, from the op that makes it to the last that reads it; it does when every op on the way still has a mapping and
-the objective over those ops improves. Equal ops under equal placement are costed once.
+the objective over those ops improves. What an op takes as its weights (keys and values) is always written and read.
+Equal ops under equal placement are costed once.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from archsim.workloads.trace import Trace
 
 CostOp = Callable[[Op, frozenset[str], float], OpCost | None]
 """(op, operands resident on chip, bits of that level taken by other tensors) -> best cost, None when nothing fits."""
+
+
+ENDS = ("inputs", "outputs")
+"""An activation is the output of one op and an input of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +108,13 @@ def place(
     def value(i: int, cost: OpCost) -> float:
         return additive(cost, latency, energy) * trace.ops[i].count
 
-    capacity = home.capacity_bits * (home.instances if home.per != "chip" else 1)
     for i, readers in enumerate(consumers):
         bits = output_bits(trace.ops[i])
-        if not readers or bits > capacity:
+        if (
+            not readers
+            or bits > home.capacity_bits
+            or any(_reads_as_weights(trace.ops[j], producers[j], i) for j in readers)
+        ):
             continue
         changed = _with_resident(placements, producers, i, readers, bits)
         trial = {j: scheduler.cost(trace.ops[j], placement) for j, placement in changed.items()}
@@ -117,6 +125,11 @@ def place(
             for j, cost in found.items():
                 placements[j], costs[j] = changed[j], cost
     return placements, costs
+
+
+def _reads_as_weights(reader: AnyOp, sources: tuple[int, ...], i: int) -> bool:
+    """Whether the reader takes op i's result as its weights: keys and values go through the cache, off chip."""
+    return isinstance(reader, Op) and i in sources[1:]
 
 
 def _must(scheduler: Scheduler, op: AnyOp, placement: OpPlacement) -> OpCost:
@@ -173,12 +186,11 @@ def dependencies(trace: Trace) -> tuple[list[tuple[int, ...]], list[tuple[int, .
 
 
 def home_level(accelerator: Accelerator) -> MemoryLevel | None:
-    """The outermost on-chip level, when it serves both inputs and outputs: where activations can stay."""
-    for level in accelerator.memories:
-        if not level.off_chip:
-            both = level.serves("inputs", "activation") and level.serves("outputs", "activation")
-            return level if both and level.per == "chip" else None
-    return None
+    """The on-chip level where activations can stay: the outermost that serves inputs and outputs, one per chip."""
+    on_chip = [level for level in accelerator.memories if not level.off_chip]
+    first = [next((level for level in on_chip if level.serves(name, "activation")), None) for name in ENDS]
+    home = first[0]
+    return home if home is not None and home is first[1] and home.per == "chip" else None
 
 
 def output_bits(op: AnyOp) -> float:

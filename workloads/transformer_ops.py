@@ -175,8 +175,11 @@ def _attention(emit: _Emitter, at: str, source: str) -> str:
     value = emit.gemm(at + "v_proj", source, n=config.kv_width, k=config.hidden)
     operands: tuple[str, ...] = (query, key)
     if config.positions == "rotary":
-        width = config.query_width + config.kv_width
-        operands = (emit.vector(at + "rope", query, key, elements=step.rows * width, functions=("rope",)),)
+        widths = {"q_rope": (query, config.query_width), "k_rope": (key, config.kv_width)}
+        operands = tuple(
+            emit.vector(at + name, source, elements=step.rows * width, functions=("rope",))
+            for name, (source, width) in widths.items()
+        )
     scores = emit.product(at + "qk", *operands, n=step.kv_len, k=config.head_dim)
     elements = config.heads * step.rows * step.kv_len
     weights = emit.vector(at + "softmax", scores, elements=elements, functions=("softmax",), kind="softmax")

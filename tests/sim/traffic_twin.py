@@ -1,8 +1,7 @@
 """Plain-Python twin of the traffic counts: walks the loop nest and looks at which tile each level holds.
 
 It knows loops, tiles and operands' index expressions, and nothing of the closed form: a level's tile is the set of
-elements its loops below touch, fetched anew whenever it differs from the one held; a tile that slides on keeps its
-halo.
+elements its loops below touch, fetched anew whenever it differs from the one held; one that slides on keeps its halo.
 """
 
 from __future__ import annotations

@@ -37,7 +37,19 @@ def by_name(trace):
 
 def test_block_of_a_gated_decoder_has_the_common_names():
     names = [op.name for op in transformer_trace(TINY, Request(phase="prefill", context=4)).ops]
-    block = ["input_norm", "q_proj", "k_proj", "v_proj", "rope", "qk", "softmax", "av", "o_proj", "attn_add"]
+    block = [
+        "input_norm",
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "q_rope",
+        "k_rope",
+        "qk",
+        "softmax",
+        "av",
+        "o_proj",
+        "attn_add",
+    ]
     block += ["post_norm", "gate_proj", "up_proj", "act", "down_proj", "mlp_add"]
     layers = [f"layers.{index}.{name}" for index in range(2) for name in block]
     assert names == ["embed", *layers, "final_norm", "lm_head"]
@@ -51,8 +63,9 @@ def test_dependencies_are_exact():
         "layers.0.q_proj": ("layers.0.input_norm",),
         "layers.0.k_proj": ("layers.0.input_norm",),
         "layers.0.v_proj": ("layers.0.input_norm",),
-        "layers.0.rope": ("layers.0.q_proj", "layers.0.k_proj"),
-        "layers.0.qk": ("layers.0.rope",),
+        "layers.0.q_rope": ("layers.0.q_proj",),
+        "layers.0.k_rope": ("layers.0.k_proj",),
+        "layers.0.qk": ("layers.0.q_rope", "layers.0.k_rope"),
         "layers.0.softmax": ("layers.0.qk",),
         "layers.0.av": ("layers.0.softmax", "layers.0.v_proj"),
         "layers.0.o_proj": ("layers.0.av",),

@@ -1,0 +1,56 @@
+"""The cycle simulator in the closed form's place: same work, tile by tile."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archsim.arch.engines.base import SpatialAxis
+from archsim.core.errors import InputError
+from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.sim.conventions import counting
+from archsim.sim.fidelity import array_tiles, check_cycle_fidelity, cycle_cost
+from archsim.workloads.op import Op
+from tests.sim.builders import INT32, accelerator, dram, int8, spatial, sram, systolic
+
+
+@given(
+    st.sampled_from(["os", "ws", "is"]),
+    st.tuples(*[st.integers(1, 60)] * 3),
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from([1024.0, 4096.0, 65536.0]),
+)
+@settings(max_examples=60, derandomize=True)
+def test_without_overlap_the_simulator_takes_the_closed_forms_cycles(
+    dataflow: str, sizes: tuple[int, int, int], batch: int, double: bool, capacity: float
+) -> None:
+    """Also for mappings of several array tiles, whose passes then stand apart."""
+    m, n, k = sizes
+    double = double and dataflow == "os"
+    op = int8(Op.gemm("x", m=m, n=n, k=k, b=batch))
+    machine = accelerator(systolic(4, 4, (dataflow,), weight_double_buffer=double), dram(64.0), sram(capacity * 8))
+    cost = best_mapping(op, machine, MapperSettings(), counting(), INT32)
+    assert cost is not None
+    simulated = cycle_cost(op, machine, cost)
+    assert simulated.compute_cycles == cost.compute_cycles
+    assert simulated.cycles == cost.cycles
+    assert simulated.energy_j == pytest.approx(dict(cost.energy_j))
+    assert sum(times * a * b * c for (a, b, c), times in array_tiles(op, cost.mapping).items()) == op.macs
+
+
+def test_a_conv_is_simulated_as_the_gemm_it_flattens_to() -> None:
+    op = int8(Op.conv("x", k=6, c=4, p=5, q=5, r=3, s=3, groups=2))
+    machine = accelerator(systolic(4, 4, ("ws",)), dram(64.0), sram(65536.0))
+    cost = best_mapping(op, machine, MapperSettings(), counting(), INT32)
+    assert cost is not None
+    assert cycle_cost(op, machine, cost).compute_cycles == cost.compute_cycles
+
+
+def test_what_the_simulator_cannot_play_is_refused_with_every_reason() -> None:
+    engine = spatial(SpatialAxis(name="x", size=4, gemm_dims=("n",), conv_dims=("k",)))
+    with pytest.raises(InputError) as caught:
+        check_cycle_fidelity(accelerator(engine), counting("scale-sim"))
+    assert [problem.key for problem in caught.value.problems] == ["simulation.fidelity"] * 2
+    check_cycle_fidelity(accelerator(systolic()), counting())
