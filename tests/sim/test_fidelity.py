@@ -40,6 +40,30 @@ def test_without_overlap_the_simulator_takes_the_closed_forms_cycles(
     assert sum(times * a * b * c for (a, b, c), times in array_tiles(op, cost.mapping).items()) == op.macs
 
 
+@given(
+    st.sampled_from(["os", "ws", "is"]),
+    st.tuples(*[st.integers(1, 60)] * 3),
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from([512.0, 1024.0, 65536.0]),
+)
+@settings(max_examples=60, derandomize=True)
+def test_where_folds_overlap_single_tiles_take_at_most_their_drain_longer(
+    dataflow: str, sizes: tuple[int, int, int], batch: int, double: bool, capacity: float
+) -> None:
+    """The bound that docs/cycle-simulation.md states: 3R + C for each tile but the last."""
+    m, n, k = sizes
+    op = int8(Op.gemm("x", m=m, n=n, k=k, b=batch))
+    engine = systolic(4, 5, (dataflow,), fold_overlap=True, weight_double_buffer=double)
+    machine = accelerator(engine, dram(64.0), sram(capacity * 8))
+    cost = best_mapping(op, machine, MapperSettings(), counting(), INT32)
+    assert cost is not None
+    assert cost.mapping is not None
+    tiles = sum(array_tiles(op, cost.mapping).values())
+    simulated = cycle_cost(op, machine, cost).compute_cycles
+    assert cost.compute_cycles <= simulated <= cost.compute_cycles + (tiles - 1) * (3 * 4 + 5)
+
+
 def test_a_conv_is_simulated_as_the_gemm_it_flattens_to() -> None:
     op = int8(Op.conv("x", k=6, c=4, p=5, q=5, r=3, s=3, groups=2))
     machine = accelerator(systolic(4, 4, ("ws",)), dram(64.0), sram(65536.0))
