@@ -48,6 +48,7 @@ from archsim.sim.kernels import (
     revisits,
     shared_below,
     spatial_loops,
+    split,
     tile_elements,
 )
 
@@ -158,6 +159,30 @@ def fits(
         if need > levels[level, CAPACITY] - levels[level, RESERVED]:
             return False
     return True
+
+
+@kernel
+def busiest_share(
+    position: int,
+    sizes: Ints,
+    base: Ints,
+    loop_dim: Ints,
+    loop_factor: Ints,
+    loop_axis: Ints,
+    n_loops: int,
+    shared: Bools,
+) -> float:
+    """Share of all work that falls to the busiest instance of a level: units at the edge have less, or none."""
+    for a in range(shared.shape[0]):
+        shared[a] = False
+    for i in range(position):
+        if loop_axis[i] >= 0:
+            shared[loop_axis[i]] = True
+    share = 1.0
+    for d in range(sizes.shape[0]):
+        full, edge, size = split(d, 0, n_loops, sizes[d], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+        share *= (full * size + edge) / sizes[d]
+    return share
 
 
 @kernel
@@ -602,6 +627,7 @@ def cost(
         out,
     )
     _energy(traffic, levels, bits, read_pj, write_pj, out)
+    shares = np.ones(levels.shape[0])
     for level in range(levels.shape[0]):
         position = 0
         next_position = 0
@@ -611,9 +637,14 @@ def cost(
             if below >= 0 and tiles[level, operand] >= 0:
                 next_position = max(next_position, tiles[below, operand])
         used[level] = spatial_loops(0, position, loop_factor, loop_axis)
+        shares[level] = used[level]
+        if used[level] > 1:
+            shares[level] = 1.0 / busiest_share(
+                position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared
+            )
         steps[level] = 1.0
         for d in range(sizes.shape[0]):
             steps[level] *= count_tiles(
                 d, next_position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, together
             )
-    _time(tiles, traffic, levels, bits, operand_bw, used, count, steps, out)
+    _time(tiles, traffic, levels, bits, operand_bw, shares, count, steps, out)

@@ -9,8 +9,12 @@ from archsim.arch.engines.base import SpatialAxis
 from archsim.arch.engines.systolic import SystolicEngine
 from archsim.mappers.plain import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
+from archsim.sim.cost import run_kernel
+from archsim.sim.kernels import LIMIT, READS, READS_PARTIAL
+from archsim.sim.mapping import Loop, Mapping
+from archsim.sim.problem import build_problem
 from archsim.sim.records import OpCost, Traffic
-from archsim.workloads.op import Op
+from archsim.workloads.op import OPERANDS, Op
 from tests.sim.builders import INT32, UNIT, accelerator, dram, int8, level, spatial, sram
 
 ROWS, COLUMNS = 4, 8
@@ -64,3 +68,15 @@ def test_cores_with_memories_of_their_own_share_what_the_chip_s_reads_once() -> 
     assert cost.compute_cycles == 16 * 64 * 32 // (2 * ROWS * COLUMNS)
     assert row(cost, "local", "inputs").instances == 2
     assert row(cost, "sram", "inputs").reads == 16 * 32
+
+
+def test_the_busiest_unit_sets_the_time_of_local_memories() -> None:
+    """Five columns on four cores, two each: three work, and the busiest has two fifths."""
+    machine = accelerator(GRID, dram(), sram(), level("local", per="core", instances=4, bandwidth=8.0), cores=4)
+    problem = build_problem(int8(Op.gemm("x", m=64, n=5, k=4)), machine, GRID.dataflows[0], counting(), INT32)
+    loops = (Loop("n", 4, "core"), Loop("m", 64), Loop("k", 4, "y"), Loop("n", 2, "x"))
+    tiles = {name: dict.fromkeys(OPERANDS, at) for name, at in (("dram", 0), ("sram", 0), ("local", 1))}
+    raw = run_kernel(problem, Mapping(dataflow="spatial", loops=loops, tiles=tiles))
+    reads = raw.traffic[READS, 2, 0] + raw.traffic[READS, 2, 1] + raw.traffic[READS_PARTIAL, 2, 2] * 4
+    reads += raw.traffic[READS, 2, 2] - raw.traffic[READS_PARTIAL, 2, 2]
+    assert raw.out[LIMIT] == pytest.approx(reads * 8 / 8 * 2 / 5)
