@@ -232,7 +232,7 @@ ONNXIM = {
 
 
 def onnxim(configuration: str) -> list[tuple[float, float]]:
-    """GEMMs on one of its single-core machines: weights preloaded, passes overlapped, label bandwidth; nothing fitted."""
+    """GEMMs on one of its single-core machines: weights preloaded, passes overlapped, label bandwidth, no fit."""
     size, dram_bytes, sram_bytes, element_bytes = ONNXIM[configuration]
     chip = array_chip(
         size,
