@@ -25,6 +25,11 @@ Array = NDArray[np.float64]
 
 MAX_HEADER_BYTES = 100_000_000
 """Largest header of a safetensors file. Source: the safetensors format description."""
+_DAMAGE = (
+    ValueError, EOFError, MemoryError, KeyError, TypeError, RecursionError, NotImplementedError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
+"""What readers raise for a file that is not what its suffix says."""
 _SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I32": "<i4", "I16": "<i2", "I8": "<i1"}
 _SPEC = re.compile(r"(?P<file>.+\.(?:npz|safetensors))(?::(?P<name>.+))?", re.IGNORECASE | re.DOTALL)
 
@@ -43,7 +48,7 @@ def read_array(spec: str | Path) -> Array:
         raise _wrong(path, "is a folder, not a file" if path.is_dir() else "no such file")
     try:
         values = reader(path, name)
-    except (ValueError, EOFError, MemoryError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _wrong(path, f"cannot be read: {reason}") from None
     return as_tensor(values, str(spec))
@@ -51,7 +56,10 @@ def read_array(spec: str | Path) -> Array:
 
 def as_tensor(data: ArrayLike, place: str) -> Array:
     """`data` as contiguous float64. Raises InputError, naming `place`, for what is not finite real numbers."""
-    values = np.asarray(data)
+    try:
+        values = np.asarray(data)
+    except ValueError as error:  # lists of different lengths
+        raise _wrong(place, f"is not an array: {error}") from None
     if values.dtype.kind not in "fiub":
         raise _wrong(place, f"holds {values.dtype} elements, which are not real numbers")
     if not 1 <= values.size <= MAX_ELEMENTS:
@@ -117,6 +125,8 @@ def _read_safetensors(path: Path, name: str | None) -> NDArray[Any]:
         if size > min(MAX_HEADER_BYTES, path.stat().st_size):
             raise ValueError(f"a header of {size:,} bytes")
         header = json.loads(file.read(size))
+        if not isinstance(header, dict):
+            raise ValueError("a header that is no table")
         tensors = {key: entry for key, entry in header.items() if key != "__metadata__"}
         tensor = tensors[_chosen(path, name, tensors)]
         if tensor["dtype"] not in _SAFETENSORS_TYPES:
