@@ -191,6 +191,7 @@ def test_with_few_formats_all_are_named_with_many_the_front() -> None:
 def test_names_in_a_plot_do_not_lie_on_each_other() -> None:
     found = comparison(*(measurement(f"int{index}:g128", 4 + index / 50, 20.0 + index / 5) for index in range(8)))
     chart = found.plot()
+    chart.canvas.draw()
     boxes = [Text.get_window_extent(text) for text in chart.axes[0].texts]  # without their lines
     assert len(boxes) == 8
     assert not any(a.overlaps(b) for index, a in enumerate(boxes) for b in boxes[:index])
