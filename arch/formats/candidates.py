@@ -94,6 +94,32 @@ class Tables:
         return np.unique(np.concatenate([candidate.grid for candidate in self.candidates]))
 
 
+def code_table(candidate: Candidate, bits: int) -> Array:
+    """Value of each code of `bits` bits; 0 for a code that no value has."""
+    table = np.zeros(1 << bits)
+    table[list(candidate.values)] = list(candidate.values.values())
+    return table
+
+
+def nearest_codes(candidate: Candidate, points: Array) -> Codes:
+    """Codes of the values nearest to `points`, ties as in `Tables`; for values too far apart for a table."""
+    pairs = sorted((value, code) for code, value in candidate.values.items())
+    values = np.array([value for value, _ in pairs])
+    codes = np.array([code for _, code in pairs], dtype=np.int64)
+    boundaries = (values[1:] + values[:-1]) / 2
+    prefers_upper = np.array([_rank(high) < _rank(low) for low, high in zip(pairs[:-1], pairs[1:], strict=True)])
+    below = np.searchsorted(boundaries, points, side="left")
+    last = len(boundaries) - 1
+    tied = points == boundaries[np.minimum(below, last)]
+    return codes[below + (tied & prefers_upper[np.minimum(below, last)])]
+
+
+def _rank(pair: tuple[float, int]) -> tuple[int, float]:
+    """Of two values equally near, the one of lower rank is taken."""
+    value, code = pair
+    return code % 2, abs(value)
+
+
 def _nearest(candidate: Candidate, points: Array) -> Codes:
     """Codes of the values nearest to `points`."""
     codes = np.array(list(candidate.values), dtype=np.int64)
