@@ -114,6 +114,14 @@ class Format(ABC):
     def grid(self) -> NDArray[np.float64]:
         """Every finite value an unscaled element can take, ascending, without duplicates."""
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """How far rounding a rounded array again may move a value, over the largest magnitude of the array.
+
+        0 where rounding twice changes nothing; formats that search or whose scales have two levels state a bound.
+        """
+        return 0.0
+
     @abstractmethod
     def quantize(self, x: ArrayLike) -> Quantized:
         """Codes and scales of the nearest representable values of `x`; scales are computed along the last axis."""

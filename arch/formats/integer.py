@@ -104,6 +104,11 @@ class IntegerFormat(Format):
             return np.array([-1.0, 1.0])
         return np.arange(self.lowest, self.highest + 1, dtype=np.float64)
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """0; with a zero point 1.5 steps, of which there are 2^n - 1 in at most twice the largest magnitude."""
+        return 3 / self.highest if self.asymmetric else 0.0
+
     def quantize(self, x: ArrayLike) -> Quantized:
         values = np.asarray(x, dtype=np.float64)
         sets = self._split(values)

@@ -128,10 +128,10 @@ class FloatFormat(Format):
         if (self.exponent_bits, self.mantissa_bits) not in _INTERCHANGE:
             with np.errstate(over="ignore"):
                 values = values.astype(np.float32).astype(np.float64)
-        return Quantized(codes=self._encode(values), shape=values.shape)
+        return Quantized(codes=np.asarray(self._encode(values)), shape=values.shape)
 
     def dequantize(self, q: Quantized) -> Array:
-        return self._table[q.codes] if self.width <= TABLE_BITS else self._decode(q.codes)
+        return np.asarray(self._table[q.codes] if self.width <= TABLE_BITS else self._decode(q.codes))
 
     def _encode(self, values: Array) -> Codes:
         """Codes of the nearest values. The magnitude code counts the steps up from zero, whatever their size."""

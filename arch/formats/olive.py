@@ -134,6 +134,11 @@ class OliveFormat(Format):
         """Magnitudes of the outliers."""
         return self.outlier.grid[self.outlier.grid > 0]
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """Another threshold may be the best one next time, and make a victim of any smaller value."""
+        return 1.0
+
     def quantize(self, x: ArrayLike) -> Quantized:
         values = finite(x, self.name)
         sets, paired = self._split(values), self._split(np.ones_like(values)) > 0

@@ -70,6 +70,11 @@ class SearchFormat(Format):
         """The values of all candidates."""
         return self.tables.grid
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """The widest step of a candidate over its largest value: another candidate may be the best one next time."""
+        return max(float(np.diff(candidate.grid).max()) / candidate.largest for candidate in self.candidates)
+
     @abstractmethod
     def scales_for(self, largest: Array, shape: tuple[int, ...]) -> Scales:
         """The stored scales of each candidate for sets of these largest magnitudes."""
