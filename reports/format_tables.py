@@ -70,27 +70,31 @@ def arithmetic_text(arithmetic: Entry) -> str:
     >>> arithmetic_text({"kind": "integer", "signed": True, "integer_bits": 8})
     'integer 8 bit'
     """
-    parts = [arithmetic["kind"] if arithmetic["signed"] else f"unsigned {arithmetic['kind']}"]
+    text = str(arithmetic["kind"]) if arithmetic["signed"] else f"unsigned {arithmetic['kind']}"
+    widths = []
     if arithmetic.get("lookup_entries"):
-        parts.append(f"of {arithmetic['lookup_entries']}")
+        text += f" of {arithmetic['lookup_entries']}"
     if arithmetic.get("integer_bits"):
-        parts.append(f"{arithmetic['integer_bits']} bit")
+        widths.append(f"{arithmetic['integer_bits']} bit")
     if arithmetic.get("significand_bits"):
-        parts.append(f"{arithmetic['significand_bits']} bit × 2^({arithmetic['exponent_bits']} bit)")
-    return " ".join(parts)
+        widths.append(f"{arithmetic['significand_bits']} bit × 2^({arithmetic['exponent_bits']} bit)")
+    elif arithmetic.get("exponent_bits"):
+        widths.append(f"2^({arithmetic['exponent_bits']} bit)")
+    separator = ", " if arithmetic.get("lookup_entries") else " "
+    return separator.join(part for part in (text, " × ".join(widths)) if part)
 
 
 def scale_text(scale: Entry) -> str:
     """Who shares a scale and how it is stored.
 
     >>> scale_text({"granularity": "group", "group_size": 128, "kind": "fp16", "zero_point_bits": 4})
-    'fp16 per 128, zero point 4 bit'
+    'fp16 per 128, zp4'
     """
     if scale["granularity"] == "none":
         return MISSING
     sharers = scale["group_size"] or scale["granularity"]
     text = f"{scale['kind']} per {sharers}"
-    return f"{text}, zero point {scale['zero_point_bits']} bit" if scale["zero_point_bits"] else text
+    return f"{text}, zp{scale['zero_point_bits']}" if scale["zero_point_bits"] else text
 
 
 def comparison_tables(comparison: FormatComparison) -> list[RenderableType]:

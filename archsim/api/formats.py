@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim import __version__
-from archsim.arch.formats import Format, Granularity, format, format_names
+from archsim.arch.formats import ArithmeticKind, Format, format, format_names
 from archsim.arch.formats.error import rounding_error
 from archsim.arch.formats.minifloat import FloatFormat
 from archsim.arch.formats.stored import StoredFormat
@@ -174,11 +174,18 @@ def _entry(fmt: Format) -> Entry:
 
 
 def _element_bits(fmt: Format) -> Fraction:
-    """Bits of an element without the share of its group's scale and zero point."""
-    scale = fmt.arithmetic.scale
-    if scale.granularity is not Granularity.GROUP:
-        return fmt.bits_per_element
-    return fmt.bits_per_element - Fraction(scale.bits + scale.zero_point_bits, scale.group_size)
+    """Bits of an element's code as its arithmetic has them, or what codes are packed or compressed to if less."""
+    arithmetic = fmt.arithmetic
+    match arithmetic.kind:
+        case ArithmeticKind.INTEGER:
+            bits = arithmetic.integer_bits
+        case ArithmeticKind.FLOAT:  # the hidden bit of the significand makes room for the sign
+            bits = arithmetic.exponent_bits + arithmetic.significand_bits
+        case ArithmeticKind.POWER_OF_TWO:
+            bits = arithmetic.exponent_bits + arithmetic.signed
+        case ArithmeticKind.LOOKUP:
+            bits = math.ceil(math.log2(max(arithmetic.lookup_entries, 2)))
+    return min(Fraction(bits), fmt.bits_per_element)
 
 
 def _range(fmt: Format) -> tuple[float | None, float | None]:

@@ -92,7 +92,7 @@ def test_a_cell_says_why_there_is_no_ratio(item: Measurement, text: str) -> None
 
 def test_texts_of_arithmetic_and_scale() -> None:
     lookup = {"kind": "lookup", "signed": True, "lookup_entries": 16, "integer_bits": 8}
-    assert arithmetic_text(lookup) == "lookup of 16 8 bit"
+    assert arithmetic_text(lookup) == "lookup of 16, 8 bit"
     assert scale_text({"granularity": "none"}) == "-"
     assert scale_text({"granularity": "token", "group_size": 0, "kind": "fp16", "zero_point_bits": 0}) == (
         "fp16 per token"
