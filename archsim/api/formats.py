@@ -28,8 +28,8 @@ DataSpec = str | Path | ArrayLike | Sequence[str | Path] | Mapping[str, ArrayLik
 
 DEFAULT_DATA = ("gaussian", "laplace", "student-t", "variance")
 DEFAULT_ELEMENTS = 1 << 18
-DEFAULT_MAX_BITS = 16
-"""Widest example that is compared when no format is named: above, errors are those of the arithmetic."""
+DEFAULT_MAX_BITS = 9
+"""Widest example that is compared when no format is named: 16-bit types are what the others stand in for."""
 GRID_BITS = 20
 """Widest element whose grid is listed to find its range."""
 
@@ -67,7 +67,7 @@ def compare_formats(
 ) -> FormatComparison:
     """The error of each format on each tensor, against the bits it stores.
 
-    `formats`: spellings or formats; all examples of at most 16 bits when empty. `data`: names of distributions
+    `formats`: spellings or formats; all examples of at most 9 bits when empty. `data`: names of distributions
     (`gaussian`, `laplace`, `student-t`, `variance`, `uniform`) and of files (`.npy`, `.npz:NAME`, `.safetensors:NAME`,
     `.csv`), an array, or arrays by name. The last axis of a tensor is the one that scales are shared along. `elements`
     and `seed` are for distributions, which come as whole vectors of 1,024. Raises InputError with every problem found.
