@@ -92,9 +92,12 @@ def scale_text(scale: Entry) -> str:
     """
     if scale["granularity"] == "none":
         return MISSING
-    sharers = scale["group_size"] or scale["granularity"]
-    text = f"{scale['kind']} per {sharers}"
-    return f"{text}, zp{scale['zero_point_bits']}" if scale["zero_point_bits"] else text
+    text = f"{scale['kind']} per {scale['group_size'] or scale['granularity']}"
+    if scale["zero_point_bits"]:
+        text += f", zp{scale['zero_point_bits']}"
+    if scale.get("micro_group_size"):
+        text += f", {scale['micro_bits']} bit per {scale['micro_group_size']}"
+    return f"{text} × {scale_text(scale['outer'])}" if scale.get("outer") else text
 
 
 def comparison_tables(comparison: FormatComparison) -> list[RenderableType]:

@@ -7,18 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim import __version__
-from archsim.arch.formats import ArithmeticKind, Format, format, format_names
-from archsim.arch.formats.error import rounding_error
+from archsim.arch.formats import ArithmeticKind, Format, Quantized, format, format_names
+from archsim.arch.formats.error import error_between
 from archsim.arch.formats.minifloat import FloatFormat
 from archsim.arch.formats.stored import StoredFormat
 from archsim.core.errors import InputError, Problem, nearest
 from archsim.reports.format_comparison import Data, FormatComparison, Measurement, format_comparison
+from archsim.reports.values import plain
 from archsim.workloads.arrays import SUFFIXES, as_tensor, names_a_file, read_array
 from archsim.workloads.samples import DISTRIBUTIONS, sample
 
@@ -142,13 +143,27 @@ def _given(arrays: Mapping[str, ArrayLike]) -> list[tuple[Data, Tensor]]:
     return [(Data(name=name, about="given as an array", shape=tensor.shape), tensor) for name, tensor in tensors]
 
 
+@runtime_checkable
+class SizedByData(Protocol):
+    """A format whose size depends on what is stored: entropy codes, outliers beyond a threshold."""
+
+    def stored_bits(self, q: Quantized) -> int:
+        """Bits that this array takes."""
+        ...
+
+
 def _measure(fmt: Format, data: str, tensor: Tensor) -> Measurement:
+    if isinstance(fmt, SizedByData):
+        quantized = fmt.quantize(tensor)
+        bits, rounded = Fraction(fmt.stored_bits(quantized)), fmt.dequantize(quantized)
+    else:
+        bits, rounded = fmt.bits(tensor.shape), fmt.round(tensor)
     return Measurement(
         data=data,
         format=fmt.name,
         family=family(fmt),
-        bits_per_element=fmt.bits(tensor.shape) / tensor.size,
-        error=rounding_error(fmt, tensor),
+        bits_per_element=bits / tensor.size,
+        error=error_between(tensor, np.asarray(rounded, dtype=np.float64)),
     )
 
 
@@ -167,8 +182,8 @@ def _entry(fmt: Format) -> Entry:
         "largest": largest,
         "dynamic_range_db": None if ratio is None else 20 * math.log10(ratio),
         "dynamic_range_octaves": None if ratio is None else math.log2(ratio),
-        "arithmetic": {key: str(value) if key == "kind" else value for key, value in arithmetic.items()},
-        "scale": {key: str(value) if key == "granularity" else value for key, value in scale.items()},
+        "arithmetic": plain(arithmetic),
+        "scale": plain(scale),
         "source": None,
     }
 
