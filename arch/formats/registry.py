@@ -6,7 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from archsim.arch.formats import ant, bitmod, dfloat11, dictionary, integer, minifloat, olive, qmoe, razer, stored
+from archsim.arch.formats import (
+    ant,
+    bitmod,
+    corrected,
+    dfloat11,
+    dictionary,
+    integer,
+    minifloat,
+    nested,
+    olive,
+    overq,
+    qmoe,
+    razer,
+    spqr,
+    stored,
+    vectors,
+)
 from archsim.arch.formats.base import Format
 from archsim.core.errors import InputError, Problem, unknown_name
 
@@ -29,6 +45,11 @@ _FAMILIES = (
     Family(dfloat11.parse, dfloat11.EXAMPLES),
     Family(qmoe.parse, qmoe.EXAMPLES),
     Family(dictionary.parse, dictionary.EXAMPLES),
+    Family(spqr.parse, spqr.EXAMPLES),
+    Family(overq.parse, overq.EXAMPLES),
+    Family(corrected.parse, corrected.EXAMPLES),
+    Family(vectors.parse, vectors.EXAMPLES),
+    Family(nested.parse, nested.EXAMPLES),
 )
 
 _OVERRIDE_KEYS = {"format", "storage_bits"}
