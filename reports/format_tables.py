@@ -65,23 +65,22 @@ def format_cells(entry: Entry) -> tuple[str, ...]:
 
 
 def arithmetic_text(arithmetic: Entry) -> str:
-    """The operand of a multiplier, with its widths.
+    """The operand of a multiplier with its widths: integer with or without a shift, exponent and mantissa, or lookup.
 
-    >>> arithmetic_text({"kind": "integer", "signed": True, "integer_bits": 8})
-    'integer 8 bit'
+    >>> arithmetic_text({"kind": "integer", "signed": True, "integer_bits": 4, "exponent_bits": 3})
+    'int4 << 3 bit'
+    >>> arithmetic_text({"kind": "lookup", "signed": True, "lookup_entries": 16, "integer_bits": 6})
+    'lookup 16 → int6'
     """
-    text = str(arithmetic["kind"]) if arithmetic["signed"] else f"unsigned {arithmetic['kind']}"
-    widths = []
-    if arithmetic.get("lookup_entries"):
-        text += f" of {arithmetic['lookup_entries']}"
-    if arithmetic.get("integer_bits"):
-        widths.append(f"{arithmetic['integer_bits']} bit")
-    if arithmetic.get("significand_bits"):
-        widths.append(f"{arithmetic['significand_bits']} bit × 2^({arithmetic['exponent_bits']} bit)")
-    elif arithmetic.get("exponent_bits"):
-        widths.append(f"2^({arithmetic['exponent_bits']} bit)")
-    separator = ", " if arithmetic.get("lookup_entries") else " "
-    return separator.join(part for part in (text, " × ".join(widths)) if part)
+    parts = [f"lookup {arithmetic['lookup_entries']}"] if arithmetic.get("lookup_entries") else []
+    if arithmetic["kind"] == "power-of-two":
+        parts.append(f"2^({arithmetic['exponent_bits']} bit)")
+    elif arithmetic.get("integer_bits"):
+        shift = f" << {arithmetic['exponent_bits']} bit" if arithmetic.get("exponent_bits") else ""
+        parts.append(f"{'int' if arithmetic['signed'] else 'uint'}{arithmetic['integer_bits']}{shift}")
+    elif arithmetic.get("significand_bits"):
+        parts.append(f"e{arithmetic['exponent_bits']}m{arithmetic['significand_bits'] - 1}")
+    return " → ".join(parts) or str(arithmetic["kind"])
 
 
 def scale_text(scale: Entry) -> str:

@@ -34,6 +34,8 @@ FIXED_POINT_BITS = 6
 BOOTH_RADIX_BITS = 2
 MIN_INTEGER, MAX_INTEGER = 3, 8
 
+SUMMARY = "minus zero stands for a special value that each group chooses"
+SOURCE = "Chen et al., BitMoD, HPCA 2025"
 GRAMMAR = "bitmod-fp3, bitmod-fp4 or bitmod-int<bits>, then [:g<size>], for example bitmod-fp4:g128"
 EXAMPLES = ("bitmod-fp3:g128", "bitmod-fp4:g128", "bitmod-int6:g128")
 

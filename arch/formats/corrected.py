@@ -35,6 +35,8 @@ INDEX_BITS = 16
 MAX_RANK = 4096
 MAX_SPLIT_BITS = 16
 
+SUMMARY = "integers with split outlier channels or a low-rank correction"
+SOURCE = "Zhao et al., ICML 2019; Yao et al., ZeroQuant-V2, 2023"
 EXAMPLES = ("ocs-int8:channel:s1", "ocs-int4:channel:s5", "lr32-int4:g128")
 
 _SPEC = re.compile(r"(ocs|lr(\d{1,5}))-(u?int.+)")

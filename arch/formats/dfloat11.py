@@ -34,6 +34,8 @@ BLOCK_POSITION_BITS = 32
 LENGTH_BITS = 8
 """Per symbol of the code table."""
 
+SUMMARY = "BF16 without loss: exponents in a Huffman code"
+SOURCE = "Zhang et al., DFloat11, NeurIPS 2025"
 EXAMPLES = ("dfloat11",)
 
 BF16 = FloatFormat("bf16", 8, 7)

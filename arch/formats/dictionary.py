@@ -89,6 +89,8 @@ LAYOUTS = {
     ),
 }
 
+SUMMARY = "centroids of the data, with or without sparse outliers"
+SOURCE = "Kim et al., SqueezeLLM, ICML 2024; Zadeh et al., GOBO, MICRO 2020"
 GRAMMAR = "kmeans<bits>[:tensor|channel|g<size>][:s<percent>], squeezellm<bits>[:s<percent>] or gobo<bits>[:s<percent>]"
 EXAMPLES = ("kmeans4:channel", "kmeans4:tensor", "squeezellm3:s0.45", "squeezellm4:s0.45", "gobo3:s0.1")
 

@@ -22,6 +22,8 @@ from archsim.arch.formats.sharing import CHANNEL, TENSOR, Array, Sharing, check_
 
 MIN_BITS, MAX_BITS = 2, 16
 
+SUMMARY = "one stored integer whose leading bits are the formats of fewer bits"
+SOURCE = "Park et al., Any-Precision LLM, ICML 2024"
 GRAMMAR = "nested<bits>[:r<bits read>][:tensor|channel|token|head|g<size>], for example nested8:r4:g128"
 EXAMPLES = ("nested8:channel", "nested8:r4:channel", "nested8:r3:g128")
 

@@ -49,6 +49,8 @@ THRESHOLDS = tuple(0.4 + 0.1 * step for step in range(17))
 """Fractions of three standard deviations that are tried, and besides the threshold that leaves no outliers.
 Source: estimate: the paper searches around 3 sigma without giving the steps."""
 
+SUMMARY = "an outlier takes the place of its neighbour, which becomes zero"
+SOURCE = "Guo et al., OliVe, ISCA 2023"
 GRAMMAR = "olive4[:tensor|channel|token|head|g<size>][:flint] or olive8[:<granularity>]"
 EXAMPLES = ("olive4", "olive4:channel", "olive4:flint", "olive8")
 

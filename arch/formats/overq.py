@@ -35,6 +35,8 @@ SCALE_BITS = 16
 OUTLIERS = Fraction(1, 100)
 MIN_BITS, MAX_BITS = 2, 8
 
+SUMMARY = "unsigned integers whose outliers overwrite the zero beside them"
+SOURCE = "Zhao et al., OverQ, 2019"
 GRAMMAR = "overq<bits>[:tensor|channel|token|head|g<size>][:s<percent>], for example overq4:s1"
 EXAMPLES = ("overq4:s1", "overq4:channel:s1")
 

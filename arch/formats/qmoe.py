@@ -31,6 +31,8 @@ ROW_BITS = 2 * 16 + 32
 """Smallest and largest value in BF16, and where the row's words begin (32 bits)."""
 EFFICIENCY_DIGITS = 10**6
 
+SUMMARY = "ternary weights in a dictionary code of less than one bit each"
+SOURCE = "Frantar and Alistarh, QMoE, MLSys 2024"
 EXAMPLES = ("qmoe",)
 
 _SPEC = re.compile(r"qmoe(?::z(\d{1,2}(?:\.\d{1,4})?))?")

@@ -31,6 +31,8 @@ FIXED_POINT_BITS = 6
 """A sign, 4 bits above and 1 below the point hold every value."""
 TERMS = 2
 
+SUMMARY = "FP4 blocks whose minus zero stands for a special value of the block"
+SOURCE = "Chen et al., RaZeR, 2025"
 GRAMMAR = "razer-fp4[:g<size>][:e4m3]"
 EXAMPLES = ("razer-fp4:g16", "razer-fp4:g16:e4m3")
 

@@ -41,6 +41,8 @@ OUTLIER_BITS = 16 + 16
 """FP16 value and 16-bit column."""
 MAX_BITS = 8
 
+SUMMARY = "small groups with quantized scales and zero points, and sparse outliers"
+SOURCE = "Dettmers et al., SpQR, ICLR 2024"
 GRAMMAR = "spqr<bits>[:g<size>][:s<percent>], for example spqr3:g16:s1"
 EXAMPLES = ("spqr3:g16:s1", "spqr4:g16:s1")
 

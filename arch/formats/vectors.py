@@ -33,6 +33,8 @@ SAMPLES_PER_ENTRY = 64
 """Vectors that a codebook is made from, per entry, evenly spread over the array."""
 MAX_DIM, MAX_INDEX_BITS, MAX_CODEBOOKS = 64, 16, 8
 
+SUMMARY = "runs of elements as sums of codebook entries"
+SOURCE = "Egiazarian et al., AQLM, ICML 2024"
 GRAMMAR = "vq<dim>x<index bits>[:c<codebooks>], for example vq8x12:c2"
 EXAMPLES = ("vq4x8", "vq8x12:c2")
 

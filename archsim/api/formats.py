@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim import __version__
-from archsim.arch.formats import ArithmeticKind, Format, Quantized, format, format_names
+from archsim.arch.formats import ArithmeticKind, Format, Quantized, format, format_family, format_names
 from archsim.arch.formats.error import error_between
 from archsim.arch.formats.minifloat import FloatFormat
-from archsim.arch.formats.stored import StoredFormat
 from archsim.core.errors import InputError, Problem, nearest
 from archsim.reports.format_comparison import Data, FormatComparison, Measurement, format_comparison
 from archsim.reports.values import plain
@@ -161,20 +160,21 @@ def _measure(fmt: Format, data: str, tensor: Tensor) -> Measurement:
     return Measurement(
         data=data,
         format=fmt.name,
-        family=family(fmt),
+        family=format_family(fmt).name,
         bits_per_element=bits / tensor.size,
         error=error_between(tensor, np.asarray(rounded, dtype=np.float64)),
     )
 
 
 def _entry(fmt: Format) -> Entry:
+    family = format_family(fmt)
     smallest, largest = _range(fmt)
     ratio = largest / smallest if smallest and largest else None
     arithmetic = asdict(fmt.arithmetic)
     scale = arithmetic.pop("scale")
     return {
         "name": fmt.name,
-        "family": family(fmt),
+        "family": family.name,
         "bits_per_element": float(fmt.bits_per_element),
         "bits_per_element_exact": str(fmt.bits_per_element),
         "element_bits": float(_element_bits(fmt)),
@@ -184,7 +184,7 @@ def _entry(fmt: Format) -> Entry:
         "dynamic_range_octaves": None if ratio is None else math.log2(ratio),
         "arithmetic": plain(arithmetic),
         "scale": plain(scale),
-        "source": None,
+        "source": family.source,
     }
 
 
@@ -211,9 +211,3 @@ def _range(fmt: Format) -> tuple[float | None, float | None]:
         return 1.0, float((1 << (fmt.arithmetic.integer_bits - fmt.arithmetic.signed)) - 1)
     positive = fmt.grid[fmt.grid > 0]
     return (float(positive[0]), float(positive[-1])) if positive.size else (None, None)
-
-
-def family(fmt: Format) -> str:
-    """The family that `fmt` belongs to."""
-    base = fmt.base if isinstance(fmt, StoredFormat) else fmt
-    return type(base).__module__.rpartition(".")[2]

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from numba.core import config
+from llvmlite import ir
+from numba.core import config, types
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -66,6 +68,38 @@ def kernel(function: Function) -> Function:
         return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True)(function))
     finally:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
+
+
+_SAME_SIZE: dict[object, tuple[object, ir.Type]] = {
+    types.float64: (types.int64, ir.IntType(64)),
+    types.float32: (types.int32, ir.IntType(32)),
+    types.int64: (types.float64, ir.DoubleType()),
+    types.int32: (types.float32, ir.FloatType()),
+}
+
+
+def _reinterpreted(typing_context: object, value: object) -> object:
+    """The same bits, read as the integer or float of the same width."""
+    if value not in _SAME_SIZE:
+        return None
+    result, llvm_type = _SAME_SIZE[value]
+
+    def generate(context: object, builder: Any, signature: object, arguments: Any) -> object:
+        return builder.bitcast(arguments[0], llvm_type)
+
+    return result(value), generate  # type: ignore[operator]
+
+
+@intrinsic
+def bits_of(typing_context, value):  # type: ignore[no-untyped-def]
+    """The bits of a float32 or float64 as an integer of its width; for kernels only."""
+    return _reinterpreted(typing_context, value)
+
+
+@intrinsic
+def float_of(typing_context, value):  # type: ignore[no-untyped-def]
+    """The float32 or float64 that an int32's or int64's bits are; for kernels only."""
+    return _reinterpreted(typing_context, value)
 
 
 def start_without_linear_algebra() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from archsim.arch.formats import ArithmeticKind, Format, Granularity, format, format_names
+from archsim.arch.formats import ArithmeticKind, Format, Granularity, format, format_family, format_names
 from archsim.core.errors import InputError
 
 NAMES = format_names()
@@ -131,7 +130,7 @@ def test_zeros_stay_zero(fmt: Format) -> None:
 @pytest.mark.parametrize("value", [1.0, 0.3, 5.7])
 def test_a_constant_block_stays_constant_and_near(fmt: Format, value: float) -> None:
     rounded = fmt.round(np.full((2, 128), value))
-    assert np.ptp(rounded) == 0
+    assert np.ptp(rounded) <= value / 1000  # outliers that are stored apart are more exact than the rest
     gap = np.diff(fmt.grid).max() if code_bits(fmt) <= GRID_BITS and not is_scaled(fmt) else 0.0
     assert abs(rounded[0, 0] - value) <= max(value / 4, gap / 2)
 
@@ -151,7 +150,7 @@ def test_what_is_not_finite_is_an_error_or_a_value(fmt: Format, value: float) ->
     x = np.array([[1.0, value, -0.5, 0.25]])
     rounded = rounded_or_none(fmt, x)
     if rounded is None:
-        with pytest.raises(InputError, match=re.escape(fmt.name)):
+        with pytest.raises(InputError, match="NaN and infinities have no code"):
             fmt.quantize(x)
     else:
         assert same(fmt.dequantize(fmt.quantize(x)), rounded)
@@ -241,13 +240,13 @@ def test_an_element_type_keeps_order(fmt: Format) -> None:
 
 
 UNORDERED = {
-    "olive": "an outlier makes its neighbour zero",
+    "outlier-victim pairs": "an outlier makes its neighbour zero",
 }
 """Families of which larger elements may become smaller values than smaller ones, and why."""
 
 
 def ordered() -> list[Format]:
-    return [fmt for fmt in map(format, NAMES) if type(fmt).__module__.rpartition(".")[2] not in UNORDERED]
+    return [fmt for fmt in map(format, NAMES) if format_family(fmt).name not in UNORDERED]
 
 
 @pytest.mark.parametrize("fmt", ordered(), ids=str)
@@ -259,6 +258,6 @@ def test_order_is_kept_where_a_scale_is_shared(fmt: Format) -> None:
 
 @pytest.mark.parametrize("family", UNORDERED)
 def test_a_family_said_to_be_unordered_is(family: str) -> None:
-    formats = [fmt for fmt in map(format, NAMES) if type(fmt).__module__.endswith(f".{family}")]
+    formats = [fmt for fmt in map(format, NAMES) if format_family(fmt).name == family]
     rounded = [fmt.round(x) for fmt in formats for x in np.sort(sample((40, 16)) ** 3, axis=-1)]
     assert any((np.diff(values) < 0).any() for values in rounded)
