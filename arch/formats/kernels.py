@@ -120,7 +120,7 @@ def round_integers(
             if not largest < np.inf:
                 return False
             if lowest == 0.0:
-                largest = largest_value(x, row, start, stop)
+                largest = np.float64(largest_value(x, row, start, stop))
             scale = integer_scale(largest, highest, fraction_bits, smallest_exponent, largest_scale)
             if scale == 0.0:
                 fill(out, row, start, stop, 0.0)
