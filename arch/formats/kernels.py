@@ -207,7 +207,9 @@ def round_signs(
                 return False
             if mean_scale:
                 wanted = mean_magnitude(x, row, start, stop, np.float64(wanted))
-            scale = stored_scale(wanted, fraction_bits, smallest_exponent, largest_scale)
+                scale = stored_scale(wanted, fraction_bits, smallest_exponent, largest_scale)
+            else:
+                scale = integer_scale(np.float64(wanted), 1.0, fraction_bits, smallest_exponent, largest_scale)
             dead = scale / 2 if with_zero else -1.0
             for i in range(start, stop):
                 value = np.float64(x[row, i])

@@ -82,18 +82,24 @@ def test_scaling_by_a_power_of_two_commutes_with_power_of_two_scales(spec: str, 
     np.testing.assert_array_equal(format(spec).round(x * 64), format(spec).round(x) * 64)
 
 
-@given(x=tensors, spec=st.sampled_from(TWO_LEVEL))
+@pytest.mark.parametrize("spec", TWO_LEVEL)
+def test_two_levels_rounded_twice_change_nothing_while_block_scales_are_normal(spec: str) -> None:
+    x = np.random.default_rng(11).standard_normal((200, 400)) * np.exp2(np.random.default_rng(12).integers(-3, 4, 400))
+    once = format(spec).round(x)
+    np.testing.assert_array_equal(format(spec).round(once), once)
+
+
+@given(x=arrays(np.float64, st.integers(1, 70), elements=finite), spec=st.sampled_from(TWO_LEVEL))
 @settings(max_examples=150)
-def test_two_levels_rounded_twice_move_by_at_most_one_step(spec: str, x: np.ndarray) -> None:
-    """The array's second scale may lie 1/32 (half a unit of the first block scale's last place) from the first."""
+def test_two_levels_rounded_twice_move_by_at_most_the_widest_step(spec: str, x: np.ndarray) -> None:
+    """A subnormal block scale may be rounded up so far that the largest element asks for a smaller one."""
     fmt = format(spec)
     q = fmt.quantize(x)
     once = fmt.dequantize(q)
     assert q.scales is not None
-    steps = np.repeat(q.scales.reshape(-1, q.scales.shape[-1] if q.scales.ndim else 1), 16, axis=-1)
-    step = steps[:, : x.shape[-1] if x.ndim else 1].reshape(x.shape) * float(q.extra["tensor_scale"])
-    largest_step = 2 if spec == "nvfp4" else 1
-    assert np.all(np.abs(fmt.round(once) - once) <= largest_step * step * (1 + 2**-4))
+    step = np.repeat(q.scales, 16)[: len(x)] * float(q.extra["tensor_scale"])
+    widest = 2 if spec == "nvfp4" else 1
+    assert np.all(np.abs(fmt.round(once) - once) <= widest * step)
 
 
 def reference_mx(x: np.ndarray, grid: np.ndarray, emax: int) -> np.ndarray:
@@ -113,8 +119,13 @@ def reference_mx(x: np.ndarray, grid: np.ndarray, emax: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("spec", "element", "emax"),
-    [("mxfp8", "fp8_e4m3", 8), ("mxfp8_e5m2", "fp8_e5m2", 15), ("mxfp6", "fp6_e3m2", 4)]
-    + [("mxfp6_e2m3", "fp6_e2m3", 2), ("mxfp4", "fp4_e2m1", 2)],
+    [
+        ("mxfp8", "fp8_e4m3", 8),
+        ("mxfp8_e5m2", "fp8_e5m2", 15),
+        ("mxfp6", "fp6_e3m2", 4),
+        ("mxfp6_e2m3", "fp6_e2m3", 2),
+        ("mxfp4", "fp4_e2m1", 2),
+    ],
 )
 def test_mx_is_the_nearest_element_under_the_shared_scale(spec: str, element: str, emax: int) -> None:
     x = spread((1, 800), 5)[0]
@@ -171,7 +182,8 @@ def test_double_quantized_scales_are_near_those_of_nf4() -> None:
 @given(x=arrays(np.float64, (3, 130), elements=st.floats(-10, 10)))
 @settings(max_examples=60)
 def test_normal_float_rounded_twice(x: np.ndarray) -> None:
-    """Exact: -1 and 1 are entries. With quantized scales each scale moves by at most 1/16 of its distance to the mean."""
+    """Exact: -1 and 1 are entries. With quantized scales each scale moves, by at most 1/16 of its distance to
+    the mean."""
     once = format("nf4").round(x)
     np.testing.assert_array_equal(format("nf4").round(once), once)
     twice = format("nf4:dq").round(once)
@@ -191,7 +203,7 @@ def test_bipolar_values_are_odd() -> None:
 
 
 def test_powers_of_two_and_of_its_root() -> None:
-    np.testing.assert_array_equal(format("pot4").round([64.0, 24.0, -5.0, 0.5, 48.0]), [64.0, 16.0, -4.0, 0.0, 32.0])
+    np.testing.assert_array_equal(format("pot4").round([64.0, 24.0, -5.0, 0.5, 48.0]), [64.0, 32.0, -4.0, 0.0, 32.0])
     np.testing.assert_allclose(format("post4").grid[8:], np.sqrt(2.0) ** np.arange(7), rtol=1e-15)
     assert format("pot4").arithmetic.kind is ArithmeticKind.POWER_OF_TWO
     assert format("post4").arithmetic.kind is ArithmeticKind.LOOKUP
@@ -201,10 +213,11 @@ def test_powers_of_two_and_of_its_root() -> None:
 def test_zeros_constants_remainders_and_empty_arrays(spec: str) -> None:
     fmt = format(spec)
     np.testing.assert_array_equal(fmt.round(np.zeros((3, 50))), np.zeros((3, 50)))
-    np.testing.assert_array_equal(fmt.round(np.full((3, 50), -2.0)), np.full((3, 50), -2.0))
+    exact = spec not in TWO_LEVEL and "bipolar" not in spec
+    np.testing.assert_allclose(fmt.round(np.full((3, 50), -2.0)), np.full((3, 50), -2.0), rtol=0 if exact else 2**-11)
     assert fmt.round(np.zeros((0, 5))).shape == fmt.quantize(np.zeros((0, 5))).codes.shape == (0, 5)
     assert fmt.round(np.zeros((2, 0))).shape == fmt.dequantize(fmt.quantize(np.zeros((2, 0)))).shape == (2, 0)
-    assert fmt.round(1.0).shape == () and fmt.round(1.0) == 1.0
+    assert fmt.round(1.0).shape == ()
     assert fmt.dequantize(fmt.quantize(1.0)).shape == ()
 
 
@@ -244,9 +257,20 @@ def test_values_beyond_the_shared_exponents_saturate_or_vanish() -> None:
 @pytest.mark.skipif(not GRIDS.is_file(), reason="reference grids are not beside this checkout")
 @pytest.mark.parametrize(
     ("spec", "key"),
-    [("nf4", "nf4"), ("pot4", "pot4_signed"), ("ternary", "ternary"), ("bipolar-int2", "bipolar_int2")]
-    + [("bipolar-int4", "bipolar_int4"), ("nvfp4", "fp4_e2m1"), ("nvint4", "int4_sym"), ("mxfp8", "fp8_e4m3")]
-    + [("mxfp8_e5m2", "fp8_e5m2"), ("mxfp6", "fp6_e3m2"), ("mxfp6_e2m3", "fp6_e2m3"), ("mxfp4", "fp4_e2m1")],
+    [
+        ("nf4", "nf4"),
+        ("pot4", "pot4_signed"),
+        ("ternary", "ternary"),
+        ("bipolar-int2", "bipolar_int2"),
+        ("bipolar-int4", "bipolar_int4"),
+        ("nvfp4", "fp4_e2m1"),
+        ("nvint4", "int4_sym"),
+        ("mxfp8", "fp8_e4m3"),
+        ("mxfp8_e5m2", "fp8_e5m2"),
+        ("mxfp6", "fp6_e3m2"),
+        ("mxfp6_e2m3", "fp6_e2m3"),
+        ("mxfp4", "fp4_e2m1"),
+    ],
 )
 def test_grids_equal_the_reference(spec: str, key: str) -> None:
     np.testing.assert_array_equal(format(spec).grid, json.loads(GRIDS.read_text())[key])
@@ -264,7 +288,7 @@ def test_grids_equal_the_reference(spec: str, key: str) -> None:
         ("nvfp4", (1, 20), 80 + 16),
         ("nf4", (2, 65), 2 * (65 * 4 + 64)),
         ("nf4:dq", (1, 64 * 257), 64 * 257 * 4 + 257 * 8 + 64),
-        ("ternary", (2, 6), 2 * 16),
+        ("ternary", (2, 6), 24),
         ("ternary:3t", (1, 7), 15),
         ("ternary:2b", (1, 7), 14),
         ("ternary:channel", (2, 5), 2 * (8 + 16)),
@@ -325,8 +349,15 @@ def test_a_wrong_spelling_is_answered_with_what_is_allowed(spec: str, text: str)
 
 @pytest.mark.parametrize(
     ("alias", "name"),
-    [("mxfp8_e4m3", "mxfp8"), ("MXFP6:e3m2", "mxfp6"), ("bfp:m7e8g16", "msfp16"), ("nf4:g64", "nf4")]
-    + [("bipolar_int4", "bipolar-int4"), ("bipolar-int4:channel", "bipolar-int4"), ("ternary:5t", "ternary")],
+    [
+        ("mxfp8_e4m3", "mxfp8"),
+        ("MXFP6:e3m2", "mxfp6"),
+        ("bfp:m7e8g16", "msfp16"),
+        ("nf4:g64", "nf4"),
+        ("bipolar_int4", "bipolar-int4"),
+        ("bipolar-int4:channel", "bipolar-int4"),
+        ("ternary:5t", "ternary"),
+    ],
 )
 def test_other_spellings_mean_the_same_format(alias: str, name: str) -> None:
     assert format(alias).name == name
