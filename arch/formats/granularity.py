@@ -13,7 +13,7 @@ _ROWS = {str(name): name for name in (Granularity.CHANNEL, Granularity.TOKEN, Gr
 
 
 def parse_granularity(option: str, spec: str) -> Scale | None:
-    """The scale that `option` of the spelling `spec` asks for: FP32 per tensor, FP16 otherwise; None: no granularity."""
+    """The scale that `option` of `spec` asks for, FP32 per tensor and FP16 otherwise; None for other options."""
     if option == str(Granularity.TENSOR):
         return tensor_scale()
     if option in _ROWS:

@@ -120,7 +120,7 @@ def round_integers(
             if not largest < np.inf:
                 return False
             if lowest == 0.0:
-                largest = largest_value(x, row, start, stop)
+                largest = np.float64(largest_value(x, row, start, stop))
             scale = integer_scale(largest, highest, fraction_bits, smallest_exponent, largest_scale)
             if scale == 0.0:
                 fill(out, row, start, stop, 0.0)
@@ -207,7 +207,9 @@ def round_signs(
                 return False
             if mean_scale:
                 wanted = mean_magnitude(x, row, start, stop, np.float64(wanted))
-            scale = stored_scale(wanted, fraction_bits, smallest_exponent, largest_scale)
+                scale = stored_scale(wanted, fraction_bits, smallest_exponent, largest_scale)
+            else:
+                scale = integer_scale(np.float64(wanted), 1.0, fraction_bits, smallest_exponent, largest_scale)
             dead = scale / 2 if with_zero else -1.0
             for i in range(start, stop):
                 value = np.float64(x[row, i])

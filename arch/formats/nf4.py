@@ -1,7 +1,7 @@
 """NormalFloat: `nf4[:g<size>][:dq]`, blocks of 64 by default.
 
-An element is one of 16 quantiles of the normal distribution, -1, 0 and 1 among them; a block's scale is its largest magnitude
-in FP32. With `dq` the scales are quantized in turn: their mean over the array (FP32, not counted) is taken
+An element is one of 16 quantiles of the normal distribution, -1, 0 and 1 among them; a block's scale is its largest
+magnitude in FP32. With `dq` the scales are quantized in turn: their mean over the array (FP32, not counted) is taken
 off, and what remains is stored as FP8 E4M3 times one FP32 scale per 256 blocks, in the order of the array. A scale that
 would be negative is 0.
 

@@ -49,12 +49,14 @@ class Family:
 class FamilyModule(Protocol):
     """A file of one family. `parse` returns None for a spelling of another family, InputError for a bad one."""
 
-    SUMMARY: str
-    SOURCE: str
-    EXAMPLES: tuple[str, ...]
+    @property
+    def SUMMARY(self) -> str: ...  # noqa: N802 (a constant of the module)
+    @property
+    def SOURCE(self) -> str: ...  # noqa: N802
+    @property
+    def EXAMPLES(self) -> tuple[str, ...]: ...  # noqa: N802
 
-    @staticmethod
-    def parse(spec: str) -> Format | None: ...
+    def parse(self, spec: str, /) -> Format | None: ...
 
 
 _FAMILIES: dict[str, FamilyModule] = {

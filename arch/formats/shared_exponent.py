@@ -72,7 +72,7 @@ class Element:
         return np.rint(limited / self.step).astype(np.int64)
 
     def decode(self, codes: NDArray[np.int64]) -> Array:
-        return codes * self.step if self.minifloat is None else self.minifloat.decode(codes)
+        return codes.astype(np.float64) * self.step if self.minifloat is None else self.minifloat.decode(codes)
 
     def arithmetic(self, scale: Scale) -> Arithmetic:
         if self.minifloat is None:

@@ -90,5 +90,6 @@ class TableFormat(ScaledFormat):
         from archsim.arch.formats.block_kernels import round_table
 
         scale_type = SCALE_TYPES[self.scale.kind].parameters
-        if not round_table(x, out, size, *self._kernel_tables, self.highest, *scale_type):
+        values, thresholds = self._kernel_tables
+        if not round_table(x, out, size, values, thresholds, self.highest, *scale_type):
             raise self._refuse()

@@ -70,7 +70,7 @@ def kernel(function: Function) -> Function:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
 
 
-_SAME_SIZE: dict[object, tuple[object, ir.Type]] = {
+_SAME_SIZE: dict[Any, tuple[Any, Any]] = {
     types.float64: (types.int64, ir.IntType(64)),
     types.float32: (types.int32, ir.IntType(32)),
     types.int64: (types.float64, ir.DoubleType()),
@@ -78,7 +78,7 @@ _SAME_SIZE: dict[object, tuple[object, ir.Type]] = {
 }
 
 
-def _reinterpreted(typing_context: object, value: object) -> object:
+def _reinterpreted(typing_context: object, value: Any) -> Any:
     """The same bits, read as the integer or float of the same width."""
     if value not in _SAME_SIZE:
         return None
@@ -87,19 +87,14 @@ def _reinterpreted(typing_context: object, value: object) -> object:
     def generate(context: object, builder: Any, signature: object, arguments: Any) -> object:
         return builder.bitcast(arguments[0], llvm_type)
 
-    return result(value), generate  # type: ignore[operator]
+    return result(value), generate
 
 
-@intrinsic
-def bits_of(typing_context, value):  # type: ignore[no-untyped-def]
-    """The bits of a float32 or float64 as an integer of its width; for kernels only."""
-    return _reinterpreted(typing_context, value)
+bits_of = cast(Callable[[Any], Any], intrinsic(_reinterpreted))
+"""The bits of a float32 or float64 as an integer of its width. For kernels only."""
 
-
-@intrinsic
-def float_of(typing_context, value):  # type: ignore[no-untyped-def]
-    """The float32 or float64 that an int32's or int64's bits are; for kernels only."""
-    return _reinterpreted(typing_context, value)
+float_of = cast(Callable[[Any], Any], intrinsic(_reinterpreted))
+"""The float32 or float64 whose bits are an int32 or int64. For kernels only."""
 
 
 def start_without_linear_algebra() -> None:
