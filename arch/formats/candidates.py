@@ -1,10 +1,11 @@
-"""Value sets that a search chooses from, each with the codes of its values, and the tables that kernels read them by."""
+"""Value sets that a search chooses from, with the codes of their values, and the tables that kernels read them by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,11 +108,12 @@ def nearest_codes(candidate: Candidate, points: Array) -> Codes:
     values = np.array([value for value, _ in pairs])
     codes = np.array([code for _, code in pairs], dtype=np.int64)
     boundaries = (values[1:] + values[:-1]) / 2
-    prefers_upper = np.array([_rank(high) < _rank(low) for low, high in zip(pairs[:-1], pairs[1:], strict=True)])
+    prefers_upper = np.array([_rank(high) < _rank(low) for low, high in pairwise(pairs)])
     below = np.searchsorted(boundaries, points, side="left")
     last = len(boundaries) - 1
     tied = points == boundaries[np.minimum(below, last)]
-    return codes[below + (tied & prefers_upper[np.minimum(below, last)])]
+    found: Codes = codes[below + (tied & prefers_upper[np.minimum(below, last)])]
+    return found
 
 
 def _rank(pair: tuple[float, int]) -> tuple[int, float]:
@@ -126,7 +128,8 @@ def _nearest(candidate: Candidate, points: Array) -> Codes:
     values = np.array(list(candidate.values.values()))
     order = np.lexsort((np.abs(values), codes % 2))
     distance = np.abs(points[:, None] - values[order])
-    return codes[order][np.argmin(distance, axis=1)]
+    found: Codes = codes[order][np.argmin(distance, axis=1)]
+    return found
 
 
 def signed(magnitudes: Sequence[float], sign_bit: int) -> dict[int, float]:

@@ -12,6 +12,7 @@ import re
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Quantized, Scale
 from archsim.arch.formats.candidates import Candidate, signed
@@ -72,7 +73,10 @@ class RazerFormat(SearchFormat):
         encoded = self.scale_type.quantize(np.minimum(relative, self.scale_type.largest)).codes
         codes = np.where((encoded == 0) & (wanted > 0), 1, encoded)
         values = self.scale_type.dequantize(Quantized(codes=codes, shape=codes.shape))
-        stored = {"scale_codes": codes.astype(np.uint8), "tensor_scale": tensor_scale.astype(np.float32)}
+        stored: dict[str, NDArray[np.generic]] = {
+            "scale_codes": codes.astype(np.uint8),
+            "tensor_scale": tensor_scale.astype(np.float32),
+        }
         return Scales(values=values * tensor_scale, stored=MappingProxyType(stored))
 
 
