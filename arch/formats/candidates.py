@@ -81,6 +81,13 @@ class Tables:
         return np.stack([decode[i][self.codes[i]] for i in range(len(self.candidates))])
 
     @cached_property
+    def cells(self) -> Array:
+        """[candidate, cell] -> the nearest value inside each cell of a width of 1 / resolution, from the lowest up."""
+        above = self.nearest[:, 0, 1::2]
+        below = self.nearest[:, 1, 1::2]
+        return np.ascontiguousarray(np.concatenate([below[:, ::-1], above], axis=1))
+
+    @cached_property
     def decode(self) -> Array:
         """[candidate, code] -> value; 0 for a code that no value has."""
         size = max(max(c.values) for c in self.candidates) + 1
