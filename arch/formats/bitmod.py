@@ -13,6 +13,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Scale
 from archsim.arch.formats.candidates import Candidate, integer, signed
@@ -76,7 +77,10 @@ class BitModFormat(SearchFormat):
         steps = np.repeat(row_scales, len(largest) // max(rows, 1))[:, None]
         codes = np.rint(np.divide(wanted, steps, out=np.zeros_like(wanted), where=steps > 0))
         codes = np.where(wanted > 0, np.clip(codes, 1, LARGEST_SCALE), 0)
-        stored = {"scale_codes": codes.astype(np.uint8), "row_scales": row_scales.astype(np.float16)}
+        stored: dict[str, NDArray[np.generic]] = {
+            "scale_codes": codes.astype(np.uint8),
+            "row_scales": row_scales.astype(np.float16),
+        }
         return Scales(values=codes * steps, stored=MappingProxyType(stored))
 
 

@@ -91,9 +91,7 @@ class SplitFormat(Format):
         codes = whole.codes[..., :length].copy()
         codes[..., columns] = np.clip(total // 2, low, high)
         extra = {"columns": columns, "halves": np.clip(total - total // 2, low, high)}
-        return replace(
-            whole, codes=codes.reshape(values.shape), shape=values.shape, extra=MappingProxyType(extra)
-        )
+        return replace(whole, codes=codes.reshape(values.shape), shape=values.shape, extra=MappingProxyType(extra))
 
     def dequantize(self, q: Quantized) -> Array:
         columns, halves = q.extra["columns"].astype(np.int64), q.extra["halves"].astype(np.int64)
@@ -160,7 +158,7 @@ class LowRankFormat(Format):
 
 
 def parse(spec: str) -> SplitFormat | LowRankFormat | None:
-    """The corrected integer format that `spec` (lower case) names, None when it names none; InputError for a bad one."""
+    """The corrected integer format that `spec` (lower case) names, None when it names none. Raises InputError."""
     match = _SPEC.fullmatch(spec)
     if match is None:
         return None

@@ -86,7 +86,7 @@ class NestedFormat(Format):
     @property
     def grid(self) -> Array:
         """What the bits read can stand for, in steps of the stored code."""
-        return np.arange(1 << self.read) * float(1 << self.dropped) + self._middle
+        return np.arange(1 << self.read, dtype=np.float64) * (1 << self.dropped) + self._middle
 
     @property
     def _middle(self) -> float:

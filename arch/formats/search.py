@@ -91,7 +91,7 @@ class SearchFormat(Format):
 
         choice, errors = np.zeros(len(sets), dtype=np.int64), np.zeros(len(sets))
         if len(self.candidates) > 1 or type(self).search is not SearchFormat.search:
-            choose(sets, scales.values, self.tables.nearest, self.tables.resolution, choice, errors)
+            choose(sets, scales.values, self.tables.cells, self.tables.resolution, choice, errors)
         return choice, errors
 
     def quantize(self, x: ArrayLike) -> Quantized:

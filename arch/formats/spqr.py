@@ -14,7 +14,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Format, Granularity, Quantized, Scale
 from archsim.arch.formats.outliers import clipped, largest_positions, outlier_count, put
@@ -119,7 +119,7 @@ class SpqrFormat(Format):
         sets = self.sharing.split(values) - minima[:, None]
         codes = np.rint(np.divide(sets, steps[:, None], out=np.zeros_like(sets), where=steps[:, None] > 0))
         joined = self.sharing.join(np.clip(codes, 0, highest).astype(np.int64), values.shape)
-        extra = {
+        extra: dict[str, NDArray[np.generic]] = {
             "step_codes": step_codes.astype(np.uint8),
             "minimum_codes": minimum_codes.astype(np.uint8),
             "blocks": blocks.astype(np.float16),
@@ -156,9 +156,11 @@ class SpqrFormat(Format):
         rows = wanted.reshape(math.prod(shape[:-1]) if groups else 0, groups)
         filled = np.pad(rows, [(0, 0), (0, blocks * GROUPS_PER_BLOCK - groups)], mode="edge") if rows.size else rows
         table = filled.reshape(len(rows) * blocks, GROUPS_PER_BLOCK)
-        low = clipped(table.min(axis=1, initial=np.inf, where=np.isfinite(table)), np.float16).astype(np.float64)
+        low = clipped(table.min(axis=1, initial=np.inf), np.float16).astype(np.float64)
         highest = (1 << STATISTIC_BITS) - 1
-        scale = clipped(np.maximum(table.max(axis=1, initial=-np.inf) - low, 0.0) / highest, np.float16).astype(np.float64)
+        scale = clipped(np.maximum(table.max(axis=1, initial=-np.inf) - low, 0.0) / highest, np.float16).astype(
+            np.float64
+        )
         apart = table - low[:, None]
         codes = np.rint(np.divide(apart, scale[:, None], out=np.zeros_like(apart), where=scale[:, None] > 0))
         codes = np.clip(codes, 0, highest).astype(np.int64)

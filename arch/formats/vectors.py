@@ -16,7 +16,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Format, Granularity, Quantized, Scale
 from archsim.arch.formats.outliers import clipped
@@ -84,7 +84,11 @@ class VectorFormat(Format):
 
     def quantize(self, x: ArrayLike) -> Quantized:
         values = finite(x, self.name)
-        rows = np.atleast_1d(values).reshape(-1, values.shape[-1] if values.ndim else 1) if values.size else np.zeros((0, 1))
+        rows = (
+            np.atleast_1d(values).reshape(-1, values.shape[-1] if values.ndim else 1)
+            if values.size
+            else np.zeros((0, 1))
+        )
         scales = fp16(np.sqrt(np.mean(np.square(rows), axis=1)) if rows.size else np.zeros(0))
         rest = np.divide(rows, scales[:, None], out=np.zeros_like(rows), where=scales[:, None] > 0)
         rest = np.pad(rest, [(0, 0), (0, -rest.shape[1] % self.dim)]).reshape(-1, self.dim)
@@ -96,7 +100,11 @@ class VectorFormat(Format):
             rest = rest - codebooks[i][indices[i]].astype(np.float64)
         per_row = np.repeat(indices[0].reshape(len(rows), len(rest) // max(len(rows), 1)), self.dim, axis=1)
         codes = per_row[:, : rows.shape[1]].reshape(values.shape)
-        extra = {"indices": indices, "codebooks": codebooks, "row_scales": scales.astype(np.float16)}
+        extra: dict[str, NDArray[np.generic]] = {
+            "indices": indices,
+            "codebooks": codebooks,
+            "row_scales": scales.astype(np.float16),
+        }
         return Quantized(codes=codes, shape=values.shape, scales=scales, extra=MappingProxyType(extra))
 
     def dequantize(self, q: Quantized) -> Array:
@@ -106,7 +114,8 @@ class VectorFormat(Format):
         entries = [book[index] for book, index in zip(q.extra["codebooks"].astype(np.float64), indices, strict=True)]
         vectors = np.sum(entries, axis=0)
         rows = vectors.reshape(len(q.scales), math.ceil(length / self.dim) * self.dim)
-        return (rows[:, :length] * q.scales[:, None]).reshape(q.shape)
+        values: Array = (rows[:, :length] * q.scales[:, None]).reshape(q.shape)
+        return values
 
 
 def cluster_means(vectors: Array, count: int) -> Array:
@@ -148,6 +157,8 @@ def parse(spec: str) -> VectorFormat | None:
     count = _CODEBOOKS.fullmatch(options[0]) if options else None
     codebooks = int(count[1]) if count else 1
     if not 1 <= codebooks <= MAX_CODEBOOKS:
-        raise InputError(Problem(message=f"format {spec!r}: there are 1 to {MAX_CODEBOOKS} codebooks (got {codebooks})"))
+        raise InputError(
+            Problem(message=f"format {spec!r}: there are 1 to {MAX_CODEBOOKS} codebooks (got {codebooks})")
+        )
     refuse_rest(spec, options[1:] if count else options, GRAMMAR)
     return VectorFormat(dim, index_bits, codebooks)
