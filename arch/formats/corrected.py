@@ -75,6 +75,11 @@ class SplitFormat(Format):
         values = self.base.grid
         return np.arange(2 * values[0], 2 * values[-1] + 1)
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """A step of the base: other columns may be the largest next time."""
+        return 1 / self.base.highest
+
     def quantize(self, x: ArrayLike) -> Quantized:
         values = finite(x, self.name)
         rows = np.atleast_1d(values)
@@ -86,8 +91,9 @@ class SplitFormat(Format):
         whole = self.base.quantize(wide)
         steps = self._steps(whole)[..., columns]
         apart = rows[..., columns]
-        total = np.rint(np.divide(apart, steps, out=np.zeros_like(apart), where=steps > 0)).astype(np.int64)
         low, high = self.base.lowest, self.base.highest
+        wanted = np.rint(np.divide(apart, steps, out=np.zeros_like(apart), where=steps > 0))
+        total = np.clip(wanted, 2 * low, 2 * high).astype(np.int64)
         codes = whole.codes[..., :length].copy()
         codes[..., columns] = np.clip(total // 2, low, high)
         extra = {"columns": columns, "halves": np.clip(total - total // 2, low, high)}
@@ -138,6 +144,11 @@ class LowRankFormat(Format):
         """That of the base, before the correction."""
         return self.base.grid
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """A step of the base, of which a zero point has up to twice as wide ones."""
+        return 2 / self.base.highest
+
     def quantize(self, x: ArrayLike) -> Quantized:
         values = finite(x, self.name)
         q = self.base.quantize(values)
@@ -154,7 +165,7 @@ class LowRankFormat(Format):
 
     def dequantize(self, q: Quantized) -> Array:
         correction = q.extra["left"].astype(np.float64) @ q.extra["right"].astype(np.float64)
-        return self.base.dequantize(q) + correction.reshape(q.shape)
+        return np.asarray(self.base.dequantize(q) + correction.reshape(q.shape))
 
 
 def parse(spec: str) -> SplitFormat | LowRankFormat | None:

@@ -92,6 +92,11 @@ class NestedFormat(Format):
     def _middle(self) -> float:
         return ((1 << self.dropped) - 1) / 2
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """That of the stored integers; with bits dropped two steps of those read."""
+        return 4 / ((1 << self.read) - 1) if self.dropped else self.parent.rerounding_fraction
+
     def quantize(self, x: ArrayLike) -> Quantized:
         return self.parent.quantize(x)
 
@@ -99,7 +104,7 @@ class NestedFormat(Format):
         low = (q.codes >> self.dropped) << self.dropped
         values = self.parent.dequantize(replace(q, codes=low))
         steps = self.parent.dequantize(replace(q, codes=np.ones_like(q.codes), zero_points=None))
-        return values + self._middle * steps
+        return np.asarray(values + self._middle * steps)
 
 
 def parse(spec: str) -> NestedFormat | None:

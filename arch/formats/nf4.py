@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -110,6 +111,11 @@ class DoubleQuantizedFormat(TableFormat):
         """As for other blocks, and 32 bits for each 256 of them in the array, the last of which may be fewer."""
         blocks = math.prod(shape[:-1]) * self._sets(shape)
         return super().bits(shape) + math.ceil(blocks / SCALES_PER_OUTER) * self._outer_bits
+
+    @property
+    def rerounding_fraction(self) -> float:
+        """The widest step between quantiles: the blocks' mean scale moves, and a value to a neighbour at most."""
+        return max(b - a for a, b in pairwise(QUANTILES))
 
     def quantize(self, x: ArrayLike) -> Quantized:
         """Scales are the blocks' E4M3 values; `extra` has `outer_scales` and `mean_scale`."""

@@ -85,6 +85,11 @@ class OverqFormat(Format):
         """The values of one slot and of two."""
         return np.arange(1 << (2 * self.code_bits), dtype=np.float64)
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """As much as a first rounding may move a value: the scale is made from a percentile, which moves."""
+        return 1.0
+
     def quantize(self, x: ArrayLike) -> Quantized:
         values = np.maximum(finite(x, self.name), 0.0)
         sets = self.sharing.split(values)

@@ -106,6 +106,11 @@ class SpqrFormat(Format):
         """The codes, before step and least value."""
         return np.arange(1 << self.code_bits, dtype=np.float64)
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """The range of a group, at most: its scale and zero point are made anew."""
+        return 2.0
+
     def quantize(self, x: ArrayLike) -> Quantized:
         values = finite(x, self.name)
         positions = largest_positions(values, outlier_count(values.size, self.outliers))

@@ -82,6 +82,11 @@ class VectorFormat(Format):
         """The indices of a codebook: the values are the data's own."""
         return np.arange(1 << self.index_bits, dtype=np.float64)
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """Entries are made anew: from the most negative value to the most positive, at most."""
+        return 2.0
+
     def quantize(self, x: ArrayLike) -> Quantized:
         values = finite(x, self.name)
         rows = (

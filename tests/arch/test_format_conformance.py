@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from archsim.api.formats import SizedByData
 from archsim.arch.formats import ArithmeticKind, Format, Granularity, format, format_family, format_names
 from archsim.core.errors import InputError
 
@@ -98,8 +99,10 @@ def test_shapes_are_kept(fmt: Format, shape: tuple[int, ...]) -> None:
 
 @every
 def test_codes_fit_their_bits(fmt: Format) -> None:
-    codes = fmt.quantize(np.concatenate([sample((5, 256)) * 3, np.zeros((1, 256)), sample((1, 256), 1) * 100])).codes
-    bits = math.ceil(max(code_bits(fmt), fmt.bits_per_element))
+    quantized = fmt.quantize(np.concatenate([sample((5, 256)) * 3, np.zeros((1, 256)), sample((1, 256), 1) * 100]))
+    codes = quantized.codes
+    stored = Fraction(fmt.stored_bits(quantized), codes.size) if isinstance(fmt, SizedByData) else 0
+    bits = math.ceil(max(code_bits(fmt), fmt.bits_per_element, stored))
     assert codes.min() >= -(2 ** (bits - 1))
     assert codes.max() < 2**bits
 
@@ -240,6 +243,7 @@ def test_an_element_type_keeps_order(fmt: Format) -> None:
 
 
 UNORDERED = {
+    "microexponent": "pairs have steps of their own",
     "outlier-victim pairs": "an outlier makes its neighbour zero",
 }
 """Families of which larger elements may become smaller values than smaller ones, and why."""
