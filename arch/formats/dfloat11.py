@@ -98,7 +98,7 @@ class DFloat11Format(Format):
         return BF16.dequantize(Quantized(codes=whole, shape=q.shape))
 
     def round(self, x: ArrayLike) -> Array:
-        return BF16.round(x)
+        return np.asarray(BF16.round(x), dtype=np.float64)
 
 
 def _raw(codes: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from archsim import __version__
 from archsim.arch.formats import ArithmeticKind, Format, Quantized, format, format_family, format_names
-from archsim.arch.formats.error import error_between
+from archsim.arch.formats.error import error_between, rounding_error
 from archsim.arch.formats.minifloat import FloatFormat
 from archsim.core.errors import InputError, Problem, nearest
 from archsim.reports.format_comparison import Data, FormatComparison, Measurement, format_comparison
@@ -27,9 +27,11 @@ Tensor = NDArray[np.float64]
 DataSpec = str | Path | ArrayLike | Sequence[str | Path] | Mapping[str, ArrayLike]
 
 DEFAULT_DATA = ("gaussian", "laplace", "student-t", "variance")
-DEFAULT_ELEMENTS = 1 << 18
+DEFAULT_ELEMENTS = 1 << 17
 DEFAULT_MAX_BITS = 9
 """Widest example that is compared when no format is named: 16-bit types are what the others stand in for."""
+DEFAULT_MAX_ENTRIES = 256
+"""Largest table of values that is compared when no format is named: larger codebooks take minutes to fit."""
 GRID_BITS = 20
 """Widest element whose grid is listed to find its range."""
 
@@ -67,10 +69,11 @@ def compare_formats(
 ) -> FormatComparison:
     """The error of each format on each tensor, against the bits it stores.
 
-    `formats`: spellings or formats; all examples of at most 9 bits when empty. `data`: names of distributions
-    (`gaussian`, `laplace`, `student-t`, `variance`, `uniform`) and of files (`.npy`, `.npz:NAME`, `.safetensors:NAME`,
-    `.csv`), an array, or arrays by name. The last axis of a tensor is the one that scales are shared along. `elements`
-    and `seed` are for distributions, which come as whole vectors of 1,024. Raises InputError with every problem found.
+    `formats`: spellings or formats; all examples of at most 9 bits when empty (but for codebooks of more than 256
+    entries). `data`: names of distributions (`gaussian`, `laplace`, `student-t`, `variance`, `uniform`) and of files
+    (`.npy`, `.npz:NAME`, `.safetensors:NAME`, `.csv`), an array, or arrays by name. The last axis of a tensor is the
+    one that scales are shared along. `elements` and `seed` are for distributions, which come as whole vectors of 1,024.
+    Raises InputError with every problem found.
 
     >>> comparison = compare_formats(["int8:g128", "int4:g128"], "gaussian", elements=4096)
     >>> [(item.format, round(item.error.sqnr_db)) for item in comparison]
@@ -89,7 +92,13 @@ def compare_formats(
 
 
 def _default_formats() -> list[Format]:
-    return [fmt for fmt in parse_formats(format_names()) if fmt.bits_per_element <= DEFAULT_MAX_BITS]
+    return [fmt for fmt in parse_formats(format_names()) if _is_compared_unasked(fmt)]
+
+
+def _is_compared_unasked(fmt: Format) -> bool:
+    arithmetic = fmt.arithmetic
+    large = arithmetic.kind is ArithmeticKind.LOOKUP and arithmetic.lookup_entries > DEFAULT_MAX_ENTRIES
+    return fmt.bits_per_element <= DEFAULT_MAX_BITS and not large
 
 
 def _tensors(data: DataSpec, elements: int, seed: int) -> list[tuple[Data, Tensor]]:
@@ -152,17 +161,17 @@ class SizedByData(Protocol):
 
 
 def _measure(fmt: Format, data: str, tensor: Tensor) -> Measurement:
+    bits, error = fmt.bits(tensor.shape), None
     if isinstance(fmt, SizedByData):
         quantized = fmt.quantize(tensor)
-        bits, rounded = Fraction(fmt.stored_bits(quantized)), fmt.dequantize(quantized)
-    else:
-        bits, rounded = fmt.bits(tensor.shape), fmt.round(tensor)
+        bits = Fraction(fmt.stored_bits(quantized))
+        error = error_between(tensor, fmt.dequantize(quantized))
     return Measurement(
         data=data,
         format=fmt.name,
         family=format_family(fmt).name,
         bits_per_element=bits / tensor.size,
-        error=error_between(tensor, np.asarray(rounded, dtype=np.float64)),
+        error=error or rounding_error(fmt, tensor),
     )
 
 
