@@ -10,6 +10,7 @@ from typing import Protocol
 from archsim.arch.formats import (
     bfp,
     bipolar,
+    e8m0,
     exponential,
     integer,
     microexponent,
@@ -50,6 +51,7 @@ class FamilyModule(Protocol):
 _FAMILIES: dict[str, FamilyModule] = {
     "integer": integer,
     "float": minifloat,
+    "scale type": e8m0,
     "microscaling": mx,
     "block floating point": bfp,
     "microexponent": microexponent,
