@@ -1,6 +1,7 @@
 """`e8m0`: a power of two from 2^-127 to 2^127 in eight bits, the type of microscaling's scales. Code 255 is NaN.
 
-To the nearest value, ties to the larger one, as in ml_dtypes. Below 2^-127 to it; zero, negative values, infinities and
+To the nearest value, ties to the larger one; but between 2^-127 and 2^-126, where FP32 has only subnormals, to the
+larger: both as in ml_dtypes. Below 2^-127 to it; zero, negative values, infinities and
 what lies at or above 1.5 * 2^127 have no value and become NaN. There is no zero.
 
 Source: OCP Microscaling Formats (MX) Specification 1.0, section 5.4.1.
@@ -49,7 +50,8 @@ class PowerOfTwoType(Format):
         with np.errstate(over="ignore", invalid="ignore"):
             values = as_doubles(x).astype(np.float32).astype(np.float64)
         fraction, exponent = np.frexp(values)  # 0.5 <= fraction < 1
-        codes = np.maximum(exponent - 1 + BIAS + (fraction >= 0.75), 0)
+        middle = np.where(exponent == 1 - BIAS, np.nextafter(0.5, 1.0), 0.75)  # above 2^-127: always up
+        codes = np.maximum(exponent - 1 + BIAS + (fraction >= middle), 0)
         legal = np.isfinite(values) & (values > 0) & (codes < NAN_CODE)
         return Quantized(codes=np.where(legal, codes, NAN_CODE).astype(np.int64), shape=values.shape)
 
