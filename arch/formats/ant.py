@@ -28,6 +28,7 @@ from archsim.arch.formats.sharing import (
     Codes,
     Sharing,
     check_bits,
+    finite,
     fp16,
     refuse_rest,
     take_flag,
@@ -71,6 +72,10 @@ class AntFormat(SearchFormat):
 
     def scales_for(self, largest: Array, shape: tuple[int, ...]) -> Scales:
         return Scales(values=fp16(largest[:, None] / self.tables.largest))
+
+    def representable(self, values: Array) -> Array:
+        """Negative values become 0 in an unsigned type."""
+        return values if self.arithmetic.signed else np.maximum(finite(values, self.name), 0.0)
 
     def search(self, sets: Array, scales: Scales) -> tuple[Codes, Scales]:
         if not self.clip:

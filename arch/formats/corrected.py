@@ -92,11 +92,11 @@ class SplitFormat(Format):
         steps = self._steps(whole)[..., columns]
         apart = rows[..., columns]
         low, high = self.base.lowest, self.base.highest
-        wanted = np.rint(np.divide(apart, steps, out=np.zeros_like(apart), where=steps > 0))
-        total = np.clip(wanted, 2 * low, 2 * high).astype(np.int64)
+        ratio = np.divide(apart, steps, out=np.zeros_like(apart), where=steps > 0)
+        total = np.rint(np.clip(ratio, 2 * low, 2 * high)).astype(np.int64)
         codes = whole.codes[..., :length].copy()
-        codes[..., columns] = np.clip(total // 2, low, high)
-        extra = {"columns": columns, "halves": np.clip(total - total // 2, low, high)}
+        codes[..., columns] = total // 2
+        extra = {"columns": columns, "halves": total - total // 2}
         return replace(whole, codes=codes.reshape(values.shape), shape=values.shape, extra=MappingProxyType(extra))
 
     def dequantize(self, q: Quantized) -> Array:

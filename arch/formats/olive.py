@@ -146,7 +146,8 @@ class OliveFormat(Format):
         sets, paired = self._split(values), self._split(np.ones_like(values)) > 0
         paired &= self._partner(paired)
         largest = np.abs(sets).max(axis=1, initial=0.0)
-        spread = SIGMAS * np.sqrt(np.square(sets).sum(axis=1) / max(sets.shape[1], 1))
+        with np.errstate(over="ignore"):
+            spread = SIGMAS * np.sqrt(np.square(sets).sum(axis=1) / max(sets.shape[1], 1))
         codes, scales = self._encode(sets, paired, largest)
         errors = self._errors(sets, codes, scales)
         for fraction in THRESHOLDS:
@@ -197,7 +198,8 @@ class OliveFormat(Format):
         return np.where(victim, 0.0, values) * scales[:, None]
 
     def _errors(self, sets: Array, codes: Codes, scales: Array) -> Array:
-        errors: Array = np.square(self._decode(codes, scales) - sets).sum(axis=1)
+        with np.errstate(over="ignore"):
+            errors: Array = np.square(self._decode(codes, scales) - sets).sum(axis=1)
         return errors
 
     def _split(self, values: NDArray[Any]) -> NDArray[Any]:

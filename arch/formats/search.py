@@ -80,6 +80,10 @@ class SearchFormat(Format):
     def scales_for(self, largest: Array, shape: tuple[int, ...]) -> Scales:
         """The stored scales of each candidate for sets of these largest magnitudes."""
 
+    def representable(self, values: Array) -> Array:
+        """`values` without what has no value in any candidate; unchanged for signed formats."""
+        return values
+
     def search(self, sets: Array, scales: Scales) -> tuple[Codes, Scales]:
         """The candidate chosen for each set, and the scales it was chosen with."""
         choice, _ = self.best(sets, scales)
@@ -97,7 +101,7 @@ class SearchFormat(Format):
     def quantize(self, x: ArrayLike) -> Quantized:
         from archsim.arch.formats.search_kernels import encode
 
-        values = np.asarray(x, dtype=np.float64)
+        values = self.representable(np.asarray(x, dtype=np.float64))
         sets, choice, scales = self._chosen(values)
         chosen = self._column(scales.values, choice)
         codes = np.empty(sets.shape, dtype=np.int64)
@@ -123,7 +127,7 @@ class SearchFormat(Format):
     def round(self, x: ArrayLike) -> Array:
         from archsim.arch.formats.search_kernels import round_sets
 
-        values = np.asarray(x, dtype=np.float64)
+        values = self.representable(np.asarray(x, dtype=np.float64))
         sets, choice, scales = self._chosen(values)
         out = np.empty_like(sets)
         chosen = self._column(scales.values, choice)

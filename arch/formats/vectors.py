@@ -94,7 +94,7 @@ class VectorFormat(Format):
             if values.size
             else np.zeros((0, 1))
         )
-        scales = fp16(np.sqrt(np.mean(np.square(rows), axis=1)) if rows.size else np.zeros(0))
+        scales = fp16(_root_mean_squares(rows))
         rest = np.divide(rows, scales[:, None], out=np.zeros_like(rows), where=scales[:, None] > 0)
         rest = np.pad(rest, [(0, 0), (0, -rest.shape[1] % self.dim)]).reshape(-1, self.dim)
         indices = np.zeros((self.codebooks, len(rest)), dtype=np.int64)
@@ -140,6 +140,14 @@ def cluster_means(vectors: Array, count: int) -> Array:
             sums = np.bincount(chosen, weights=sample[:, d], minlength=count)
             means[:, d] = np.where(members > 0, sums / np.maximum(members, 1), means[:, d])
     return means
+
+
+def _root_mean_squares(rows: Array) -> Array:
+    """The root mean square of each row, without overflow."""
+    largest = np.abs(rows).max(axis=1, initial=0.0, keepdims=True)
+    relative = np.divide(rows, largest, out=np.zeros_like(rows), where=largest > 0)
+    roots: Array = largest[:, 0] * np.sqrt(np.square(relative).sum(axis=1) / max(rows.shape[1], 1))
+    return roots
 
 
 def _nearest(vectors: Array, means: Array) -> Codes:
