@@ -133,6 +133,28 @@ def trace(
 
 
 @app.command()
+def reproduce(
+    claims: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Claims by id; all when left out.", show_default=False)
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="Claims about one system.", show_default=False)] = None,
+    json: Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="PATH", help="A .json or .md file, or a folder for both.", show_default=False),
+    ] = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Recompute published results: claim, published, simulated, error. Exit code 1 when a modelled one is off."""
+    from archsim.cli.reproduce import run
+
+    raise typer.Exit(run(claims or [], system, _options(json, out, no_files, overrides, quiet)))
+
+
+@app.command()
 def schema(
     json: Json = False,
     out: Out = None,
