@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from archsim.arch.formats import integer, minifloat, stored
+from archsim.arch.formats import ant, bitmod, dfloat11, integer, minifloat, olive, qmoe, razer, stored
 from archsim.arch.formats.base import Format
 from archsim.core.errors import InputError, Problem, unknown_name
 
@@ -22,6 +22,12 @@ class Family:
 _FAMILIES = (
     Family(integer.parse, integer.EXAMPLES),
     Family(minifloat.parse, minifloat.EXAMPLES),
+    Family(ant.parse, ant.EXAMPLES),
+    Family(olive.parse, olive.EXAMPLES),
+    Family(bitmod.parse, bitmod.EXAMPLES),
+    Family(razer.parse, razer.EXAMPLES),
+    Family(dfloat11.parse, dfloat11.EXAMPLES),
+    Family(qmoe.parse, qmoe.EXAMPLES),
 )
 
 _OVERRIDE_KEYS = {"format", "storage_bits"}
