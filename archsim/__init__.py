@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from archsim.api.compare import compare
     from archsim.api.design import Design, load_design
     from archsim.api.evaluate import evaluate
+    from archsim.api.formats import compare_formats
     from archsim.arch.formats import format
     from archsim.core.errors import ArchsimError, InputError
     from archsim.reports.evaluation import Evaluation
@@ -33,6 +34,7 @@ _LAZY = {
     "InputError": "archsim.core.errors",
     "Trace": "archsim.workloads.trace",
     "compare": "archsim.api.compare",
+    "compare_formats": "archsim.api.formats",
     "evaluate": "archsim.api.evaluate",
     "format": "archsim.arch.formats",
     "load_design": "archsim.api.design",
@@ -47,6 +49,7 @@ __all__ = [
     "Trace",
     "__version__",
     "compare",
+    "compare_formats",
     "evaluate",
     "format",
     "load_design",

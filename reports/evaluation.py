@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.reports import records
 from archsim.reports.document import evaluation_document, totals
+from archsim.reports.frames import frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,22 +41,22 @@ class Evaluation:
     @property
     def layers(self) -> pd.DataFrame:
         """One row per layer; `total_` columns cover all occurrences, the others one."""
-        return _frame(records.layer_rows(self.cost), records.layer_columns(self.cost))
+        return frame(records.layer_rows(self.cost), records.layer_columns(self.cost))
 
     @property
     def traffic(self) -> pd.DataFrame:
         """One row per layer, level and operand: elements per instance; `energy_j` covers all instances."""
-        return _frame(records.traffic_rows(self.cost), records.TRAFFIC_COLUMNS)
+        return frame(records.traffic_rows(self.cost), records.TRAFFIC_COLUMNS)
 
     @property
     def stalls(self) -> pd.DataFrame:
         """One row per layer and cause of waiting, in cycles of one occurrence."""
-        return _frame(records.stall_rows(self.cost), records.STALL_COLUMNS)
+        return frame(records.stall_rows(self.cost), records.STALL_COLUMNS)
 
     @property
     def energy(self) -> pd.DataFrame:
         """One row per layer and component, in joules."""
-        return _frame(records.energy_rows(self.cost), records.ENERGY_COLUMNS)
+        return frame(records.energy_rows(self.cost), records.ENERGY_COLUMNS)
 
     def plot(self, kind: str = "latency") -> Figure:
         """A matplotlib figure: ``latency`` or ``energy`` per layer, or the ``roofline``.
@@ -87,14 +88,3 @@ class Evaluation:
         from archsim.reports.html import evaluation_html
 
         return evaluation_html(self)
-
-
-_DTYPES = {records.TEXT: "object", records.INTEGER: "int64", records.NUMBER: "float64"}
-
-
-def _frame(rows: list[records.Row], columns: dict[str, str]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(
-        {name: pd.Series([row[name] for row in rows], dtype=_DTYPES[kind]) for name, kind in columns.items()}
-    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from archsim import __version__
 from archsim.cli.options import Debug, Json, NoFiles, Options, Out, Overrides, Quiet
@@ -21,8 +22,18 @@ takes a tenth of a short command's time."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
 
+
+class _Commands(TyperGroup):
+    """Commands whose names are one word or two (`formats`, `formats compare`): the longer one is taken first."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        two_words = " ".join(args[:2])
+        return super().resolve_command(ctx, [two_words, *args[2:]] if two_words in self.commands else args)
+
+
 app = typer.Typer(
     name="archsim",
+    cls=_Commands,
     help="What an accelerator costs on a quantized or sparse network, and what to change.",
     add_completion=False,
     rich_markup_mode=None,
@@ -100,6 +111,62 @@ def catalog(
     from archsim.cli.catalog import run
 
     run(kind, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def formats(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FORMAT", help="Spellings such as int4:g128; examples of all when left out."),
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Number formats: bits, range, arithmetic, scale. `archsim formats compare` measures their error."""
+    from archsim.cli.formats import run
+
+    run(names or [], _options(json, out, no_files, overrides, quiet))
+
+
+@app.command("formats compare")
+def formats_compare(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FORMAT", help="Spellings such as int4:g128; examples of all when left out."),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="gaussian, laplace, student-t, variance, uniform, or a tensor: FILE.npy, FILE.npz:NAME, "
+            "FILE.safetensors:NAME, FILE.csv; may be repeated. The first four when left out.",
+            show_default=False,
+        ),
+    ] = None,
+    elements: Annotated[
+        int | None,
+        typer.Option(
+            help="Random numbers to draw, in whole vectors of 1024; 262144 when left out.", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the random numbers; 0 when left out.", show_default=False)
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Formats on data: SQNR, cosine, largest error against bits; table, plot and run folder (runs/formats)."""
+    from archsim.cli.formats import run_compare
+
+    run_compare(names or [], data or [], elements, seed, _options(json, out, no_files, overrides, quiet))
 
 
 @app.command()

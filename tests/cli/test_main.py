@@ -11,7 +11,7 @@ from archsim.core.errors import InfeasibleError, InputError, Problem
 from archsim.reports.evaluation import Evaluation
 from tests.reports import samples
 
-COMMANDS = ("evaluate", "compare", "catalog", "trace", "schema")
+COMMANDS = ("evaluate", "compare", "catalog", "formats", "formats compare", "trace", "schema")
 SHARED = ("--json", "--out", "--no-files", "--set", "--quiet", "--debug")
 
 Capture = pytest.CaptureFixture[str]
@@ -62,7 +62,7 @@ def test_no_command_shows_the_help_as_a_mistake(capsys: Capture) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_takes_the_shared_options(command: str, capsys: Capture) -> None:
-    assert run([command, "--help"]) == 0
+    assert run([*command.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert all(option in text for option in SHARED)
 
