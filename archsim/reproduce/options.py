@@ -18,10 +18,29 @@ DEFAULT_TOLERANCE = 0.02
 """Relative error up to which a claim counts as reproduced, where its file does not say."""
 
 
+class ValuesOptions(Options):
+    """Values that a tensor is drawn from, for formats whose size depends on them."""
+
+    distribution: Text
+    """A distribution that formats are compared on (`gaussian`, `laplace`, ...), or `ternary`."""
+    zeros: Fraction01 | None = None
+    """Of `ternary`: the mean share of zeros of a row."""
+    spread: Fraction01 = 0.0
+    """Of `ternary`: the standard deviation of that share over rows."""
+
+    @model_validator(mode="after")
+    def _zeros_of_ternary(self) -> ValuesOptions:
+        if (self.distribution == "ternary") != (self.zeros is not None):
+            raise refusal("zeros belongs to the distribution 'ternary', which needs it")
+        return self
+
+
 class Encoding(Options):
     """How a share of a tensor's elements is stored."""
 
     format: Text
+    values: ValuesOptions | None = None
+    """Encode a tensor of these values and count its bits; without, the bits that the format states for the shape."""
     share: Fraction01 = 1.0
     sparsity: Text | None = None
     """A pattern as in `[sparsity]`: what is kept is stored, with an index of what was."""

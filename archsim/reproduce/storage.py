@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from archsim.arch.formats import format
 from archsim.core.errors import InputError, Problem
+from archsim.reproduce.encoded import encoded_bits
 from archsim.reproduce.options import BitsOptions, Encoding, StorageOptions, TensorOptions
 from archsim.workloads.layers import layer_name
 from archsim.workloads.models import model, model_config
@@ -53,7 +54,8 @@ def storage(options: StorageOptions) -> float:
 
 def _bits(encoding: Encoding, shape: tuple[int, ...]) -> Fraction:
     """Bits of the share of an array that is stored in this encoding, indices of kept elements included."""
-    bits = format(encoding.format).bits(shape)
+    chosen = format(encoding.format)
+    bits = chosen.bits(shape) if encoding.values is None else encoded_bits(chosen, encoding.values, shape)
     if encoding.sparsity is not None:
         pattern = parse_sparsity(encoding.sparsity)
         bits = pattern.density * bits + index_bits(pattern, pairs=encoding.pairs) * math.prod(shape)
