@@ -69,7 +69,7 @@ class BitModFormat(SearchFormat):
     def scales_for(self, largest: Array, shape: tuple[int, ...]) -> Scales:
         rows = math.prod(shape[:-1])
         wanted = largest[:, None] / self.tables.largest
-        by_row = wanted.reshape(rows, -1).max(axis=1, initial=0.0)
+        by_row = wanted.reshape(rows, wanted.size // max(rows, 1)).max(axis=1, initial=0.0)
         row_scales = fp16(by_row / LARGEST_SCALE)
         steps = np.repeat(row_scales, len(largest) // max(rows, 1))[:, None]
         codes = np.rint(np.divide(wanted, steps, out=np.zeros_like(wanted), where=steps > 0))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from archsim.arch.formats import ant, bitmod, dfloat11, integer, minifloat, olive, qmoe, razer, stored
+from archsim.arch.formats import ant, bitmod, dfloat11, dictionary, integer, minifloat, olive, qmoe, razer, stored
 from archsim.arch.formats.base import Format
 from archsim.core.errors import InputError, Problem, unknown_name
 
@@ -28,6 +28,7 @@ _FAMILIES = (
     Family(razer.parse, razer.EXAMPLES),
     Family(dfloat11.parse, dfloat11.EXAMPLES),
     Family(qmoe.parse, qmoe.EXAMPLES),
+    Family(dictionary.parse, dictionary.EXAMPLES),
 )
 
 _OVERRIDE_KEYS = {"format", "storage_bits"}

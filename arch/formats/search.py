@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,7 +102,7 @@ class SearchFormat(Format):
             for name, array in scales.stored.items()
         }
         return Quantized(
-            codes=self.sharing.join(codes, values.shape).astype(np.int64),
+            codes=self.sharing.join(codes, values.shape),
             shape=values.shape,
             scales=chosen,
             extra=MappingProxyType({"choice": choice.astype(np.uint8), **stored}),
@@ -109,10 +110,10 @@ class SearchFormat(Format):
 
     def dequantize(self, q: Quantized) -> Array:
         assert q.scales is not None
-        codes = self.sharing.split(q.codes.astype(np.float64)).astype(np.int64)
+        codes = self.sharing.split(q.codes)
         choice = q.extra["choice"].astype(np.int64)
         values = self.tables.decode[choice[:, None], codes] * q.scales[:, None]
-        return self.sharing.join(values, q.shape).astype(np.float64)
+        return self.sharing.join(values, q.shape)
 
     def round(self, x: ArrayLike) -> Array:
         from archsim.arch.formats.search_kernels import round_sets
@@ -122,7 +123,7 @@ class SearchFormat(Format):
         out = np.empty_like(sets)
         chosen = self._column(scales.values, choice)
         round_sets(sets, chosen, choice, self.tables.nearest, self.tables.resolution, out)
-        return self.sharing.join(out, values.shape)  # type: ignore[return-value]
+        return self.sharing.join(out, values.shape)
 
     def _chosen(self, values: Array) -> tuple[Array, Codes, Scales]:
         """The sets of `values`, the candidate of each, and the scales of all candidates."""
@@ -137,6 +138,6 @@ class SearchFormat(Format):
         return sets, choice, scales
 
     @staticmethod
-    def _column(table: NDArray[np.generic], choice: Codes) -> Array:
+    def _column(table: NDArray[Any], choice: Codes) -> NDArray[Any]:
         """Each set's entry for its candidate."""
         return np.take_along_axis(table, choice[:, None], axis=1)[:, 0]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,7 +57,7 @@ class Sharing:
         """Bits of all sets' metadata of an array of `shape`; metadata per tensor are not counted."""
         return 0 if self.granularity is Granularity.TENSOR else self.sets(shape) * bits
 
-    def split(self, values: Array) -> Array:
+    def split(self, values: NDArray[Any]) -> NDArray[Any]:
         """`values` as [sets, elements], short groups filled up with zeros."""
         if self.granularity is Granularity.TENSOR:
             return np.ascontiguousarray(values.reshape(1, -1))
@@ -69,7 +70,7 @@ class Sharing:
             rows = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, missing)])
         return np.ascontiguousarray(rows.reshape(sets, max(size, 1) if sets else 0))
 
-    def join(self, sets: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.generic]:
+    def join(self, sets: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
         """The inverse of `split` for an array of `shape`."""
         if sets.size == math.prod(shape):
             return sets.reshape(shape)
