@@ -48,7 +48,7 @@ def shipped_claims() -> dict[str, ClaimOptions]:
 def chosen_claims(ids: Iterable[str], system: str | None) -> dict[str, ClaimOptions]:
     """The claims with these ids (all without any) that are about `system`, whatever its case.
 
-    Raises InputError, with the nearest name, for every id and system that is not known.
+    Raises InputError, with the nearest name, for every id and system that is not known, and for claims about others.
     """
     claims = shipped_claims()
     asked = list(dict.fromkeys(ids))
@@ -58,10 +58,12 @@ def chosen_claims(ids: Iterable[str], system: str | None) -> dict[str, ClaimOpti
         problems.append(unknown_name("system", system, systems.values(), key="--system"))
     if problems:
         raise InputError(problems)
-    chosen = {name: claims[name] for name in asked} if asked else claims
-    if system is None:
-        return chosen
-    return {name: claim for name, claim in chosen.items() if claim.system.lower() == system.lower()}
+    if system is not None:
+        claims = {name: claim for name, claim in claims.items() if claim.system.lower() == system.lower()}
+        others = [name for name in asked if name not in claims]
+        if others:
+            raise InputError(Problem(key="--system", message=f"{', '.join(others)}: not about {system}"))
+    return {name: claims[name] for name in asked} if asked else claims
 
 
 def _placed(problem: Problem, file: str, line: int | None) -> Problem:
