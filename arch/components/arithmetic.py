@@ -82,7 +82,7 @@ def register_cost(bits: float, node_nm: float) -> ComponentCost:
 
 
 def multiply(a: Operand, b: Operand) -> Circuit:
-    """Multiplier of two operands with their decoders; floats are rounded, an integer's product with a float normalised."""
+    """Multiplier with the operands' decoders; floats are rounded, an integer's product with a float normalised."""
     decoders = a.decoder + b.decoder
     if not a.is_float and not b.is_float:
         places = a.places * b.places

@@ -55,7 +55,7 @@ def dot_product(lanes: int, weights: Arithmetic, inputs: Arithmetic, accumulator
     Source of the widest word: Rouhani et al., ISCA 2023 (25 bits).
     """
     a, b, total = operand_of(weights), operand_of(inputs), operand_of(accumulator)
-    width, aligned = _aligned(a, b, lanes)
+    width, aligned = _aligned(a, b)
     lane = a.decoder + b.decoder + multiplier(a.width, b.width) + exponent_sum(a, b) + aligned
     sum_bits = width + math.ceil(math.log2(lanes)) if lanes > 1 else width
     scales, scaled_bits = _scales(weights, inputs, sum_bits)
@@ -74,7 +74,7 @@ def _tree_bits() -> int:
     return int(logic_table()["dot_product"]["tree_bits"])
 
 
-def _aligned(a: Operand, b: Operand, lanes: int) -> tuple[int, Circuit]:
+def _aligned(a: Operand, b: Operand) -> tuple[int, Circuit]:
     """(width of a lane's word in the tree, shifter and sign of a lane)."""
     product, reach = a.width + b.width, _reach(a, b)
     signs = negater(product) if a.is_float or b.is_float else Circuit()

@@ -1,7 +1,7 @@
 """Circuits counted in gate equivalents: adders, multipliers, shifters, counters, tables, registers.
 
-One gate equivalent (GE) is the area of a two-input NAND. Every function says which cells it counts; cell sizes come from
-`data/gates.toml`. Widths are bits. Nothing here knows a node, an energy or a number format.
+One gate equivalent (GE) is the area of a two-input NAND. Every function says which cells it counts; cell sizes come
+from `data/gates.toml`. Widths are bits. Nothing here knows a node, an energy or a number format.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def shifter(width: float, positions: float) -> Circuit:
 
 
 def leading_zeros(width: float) -> Circuit:
-    """A leading-zero counter: a tree whose nodes join two counts, an AND and a multiplexer for each bit of the input."""
+    """A leading-zero counter: a tree whose nodes join two counts, an AND and a multiplexer for each input bit."""
     return _logic(width * (cells().and2 + cells().mux2), _tree(width))
 
 
@@ -140,15 +140,16 @@ def carry_save(inputs: float, width: float) -> Circuit:
     if inputs <= 1:
         return Circuit()
     out = width + _tree(inputs)
-    return _logic((inputs * width - out) * cells().full_adder, _reduction_levels(inputs) + _tree(out) + 2)
+    full_adders = max(inputs * width - out, inputs - 1)
+    return _logic(full_adders * cells().full_adder, _reduction_levels(inputs) + _tree(out) + 2)
 
 
 def multiplier(a: float, b: float) -> Circuit:
-    """An integer multiplier of a x b bits: the smaller of an AND array and radix-4 Booth recoding, with its final adder.
+    """An integer multiplier of a x b bits: an AND array or radix-4 Booth recoding, whichever is smaller.
 
-    Every operand bit drives a row through buffers, one for four cells. Array: a*b ANDs, b - 2 rows of full adders and one
-    of half adders. Booth: a row for every two bits of the multiplier, each bit of a row a
-    two-way choice and an XOR, a recoder of two XORs and two ANDs a row.
+    Every operand bit drives a row through buffers, one for four cells. Array: a*b ANDs, b - 2 rows of full adders and
+    one of half adders. Booth: a row for every two bits of the multiplier, each bit of a row a two-way choice and an
+    XOR, a recoder of two XORs and two ANDs a row.
     """
     wide, narrow = max(a, b), min(a, b)
     if narrow <= 1:

@@ -67,7 +67,7 @@ def energy_pj(circuit: Circuit, node_nm: float, clock_hz: float | None, constant
 
 
 def circuit_cost(circuit: Circuit, node_nm: float, clock_hz: float | None = None) -> ComponentCost:
-    """Energy of one cycle of full use, area and leakage of `circuit` at `node_nm`; without a clock, one that suits the node.
+    """Energy of one cycle of full use, area and leakage of `circuit`; without a clock, at one that suits the node.
 
     Ignores wires beyond the library's, clock trees beyond the flip-flops', data that switch less than usual, and that
     supplies differ. Raises InputError for a node out of reach.

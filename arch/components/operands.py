@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from archsim.arch.components.gates import Circuit, adder, negater, table
+from archsim.arch.components.gates import Circuit, adder, table
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind
 from archsim.core.provenance import ESTIMATE
 
@@ -13,6 +13,7 @@ FULL_EXPONENT_BITS = 8
 """Floats with at least FP32's exponent flush subnormal numbers, narrower ones multiply them."""
 _NAMED_SCALES = {"fp16": (11, 5), "bf16": (8, 8), "fp32": (24, 8)}
 _MINIFLOAT = re.compile(r"e(?P<exponent>\d+)m(?P<mantissa>\d+)")
+_NO_DECODER = Circuit()
 _INTEGER = re.compile(r"u?int(?P<bits>\d+)")
 
 
@@ -26,7 +27,7 @@ class Operand:
     exponent_bits: int = 0
     magnitude_bits: int = 1
     """What its significand holds when it meets a float: the width without an integer's sign."""
-    decoder: Circuit = Circuit()
+    decoder: Circuit = field(default_factory=Circuit)
     """What turns the stored code into the operand."""
     estimates: tuple[str, ...] = ()
 
@@ -60,7 +61,7 @@ def operand_of(arithmetic: Arithmetic) -> Operand:
 
 
 def _looked_up(arithmetic: Arithmetic) -> Operand:
-    note = f"{ESTIMATE} a looked-up operand enters the multiplier as the value that its table holds, multiplexers of constants"
+    note = f"{ESTIMATE} a looked-up operand enters the multiplier as the value in its table of constants"
     bits = arithmetic.significand_bits + arithmetic.exponent_bits or arithmetic.integer_bits
     decoder = table(arithmetic.lookup_entries, bits)
     if arithmetic.significand_bits:
@@ -68,7 +69,7 @@ def _looked_up(arithmetic: Arithmetic) -> Operand:
     return _integer(arithmetic, decoder, (note,))
 
 
-def _integer(arithmetic: Arithmetic, decoder: Circuit = Circuit(), notes: tuple[str, ...] = ()) -> Operand:
+def _integer(arithmetic: Arithmetic, decoder: Circuit = _NO_DECODER, notes: tuple[str, ...] = ()) -> Operand:
     width = max(arithmetic.integer_bits, 1)
     return Operand(
         is_float=False,
@@ -80,7 +81,7 @@ def _integer(arithmetic: Arithmetic, decoder: Circuit = Circuit(), notes: tuple[
     )
 
 
-def _float(arithmetic: Arithmetic, decoder: Circuit = Circuit(), notes: tuple[str, ...] = ()) -> Operand:
+def _float(arithmetic: Arithmetic, decoder: Circuit = _NO_DECODER, notes: tuple[str, ...] = ()) -> Operand:
     width = max(arithmetic.significand_bits, 1)
     return Operand(
         is_float=True,
@@ -112,8 +113,3 @@ def scale_operand(kind: str, bits: int) -> Operand:
 def exponent_sum(a: Operand, b: Operand) -> Circuit:
     """Adder of two exponents, where both have one."""
     return adder(max(a.exponent_bits, b.exponent_bits) + 1) if a.exponent_bits and b.exponent_bits else Circuit()
-
-
-def to_fixed(width: int) -> Circuit:
-    """Sign and magnitude to two's complement."""
-    return negater(width)

@@ -34,7 +34,7 @@ def test_synthesised_pes_in_28_nm_are_met_within_twice(
 
 @pytest.mark.parametrize(("spec", "published_pj"), [("int8", 0.2 + 0.03), ("int32", 3.1 + 0.1), ("fp16", 1.1 + 0.4)])
 def test_horowitz_figures_at_45_nm_are_of_the_same_size(spec: str, published_pj: float) -> None:
-    # Horowitz, ISSCC 2014, 45 nm: multiplication plus addition; higher than the synthesised units the model is fitted on
+    # Horowitz, ISSCC 2014, 45 nm: multiplication plus addition; above the synthesised units that were fitted
     assert 0.2 < mac(spec, spec, spec, 45).energy_pj / published_pj < 1.5
 
 

@@ -1,4 +1,4 @@
-"""Fits the constants of the gate-level model and writes them into data/logic.toml: python -m tests.validation.fit_components.
+"""Fits the constants of the gate-level model into data/logic.toml: python -m tests.validation.fit_components.
 
 Logic: on one half of the published processing elements (pe_units.py). The 7 nm area: one constant on one half of
 PLENA's MX processing elements and arrays. Errors are smooth absolute logarithms, so that single units do not decide.

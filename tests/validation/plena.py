@@ -1,7 +1,7 @@
 """MX processing elements and matrix machines of PLENA (ASAP7), built from gates as their RTL builds them.
 
-Structure and widths: the repository's SystemVerilog (mxint_default_pe, mxfp_default_pe, mxint_sum_across, fp_adder_tree_layer,
-fp_fix_accumulator, mxint_acc_2_fp). Every register there can be held and cleared.
+Structure and widths: the repository's SystemVerilog (mxint_default_pe, mxfp_default_pe, mxint_sum_across,
+fp_adder_tree_layer, fp_fix_accumulator, mxint_acc_2_fp). Every register there can be held and cleared.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def integer_width(top: int, left: int, depth: int) -> int:
 
 
 def integer_pe(top: int, left: int, depth: int) -> Circuit:
-    """Operands with their scales pass on; product; sum of the scales less bias; integer accumulator; counter of products."""
+    """Operands with their scales pass on; product; scales' sum less bias; integer accumulator; counter of products."""
     width, count = integer_width(top, left, depth), math.ceil(math.log2(depth + 1))
     operands = held(top + left + 2 * SCALE)
     scales = adder(SCALE + 1) >> incrementer(SCALE + 1)
@@ -83,7 +83,7 @@ def float_pe(top: tuple[int, int], left: tuple[int, int]) -> Circuit:
 
 
 def integer_array(top: int, left: int, length: int, block: int) -> Circuit:
-    """length / block arrays of block x block PEs with shift registers at two edges; aligned sums; conversion; FP sums."""
+    """length / block arrays of block x block PEs, shift registers at two edges; aligned sums; conversion; FP sums."""
     arrays, outputs = length // block, block * block
     width = integer_width(top, left, block)
     total = width + HEADROOM + math.ceil(math.log2(arrays + 1))
