@@ -98,7 +98,8 @@ def compare(
 @app.command()
 def catalog(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="hardware, models, formats or memories; all when left out.")
+        str | None,
+        typer.Argument(metavar="[KIND]", help="hardware, models, formats, memories or components; all when left out."),
     ] = None,
     json: Json = False,
     out: Out = None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from archsim.core.options import Fraction01, Options, Positive, Size, refusal
+from archsim.core.options import Count, Fraction01, LengthText, Options, Positive, Size, refusal
 
 Relation = Literal["=", "~", "<", ">", "<=", ">=", "range"]
 Kind = Literal["measured", "simulated", "abstract"]
@@ -91,6 +91,29 @@ class StorageOptions(Options):
     tensors: Annotated[tuple[TensorOptions, ...], Field(min_length=1)]
 
 
+class FidelityOptions(Options):
+    """How much more signal-to-quantization-noise ratio a format keeps than a baseline, in dB."""
+
+    kind: Literal["fidelity"]
+    format: Text
+    baseline: Text
+    distribution: Text
+    """One that formats are compared on (`gaussian`, `variance`, ...)."""
+
+
+class DotProductOptions(Options):
+    """A dot-product unit of a format against one of a baseline format: baseline / format."""
+
+    kind: Literal["dot-product"]
+    quantity: Literal["area", "energy", "area-memory"]
+    """Of the unit; `area-memory` is its area times the stored bits of an element."""
+    format: Text
+    baseline: Text
+    lanes: Count
+    accumulator: Text = "fp32"
+    node: LengthText
+
+
 class DesignsOptions(Options):
     """A number of an evaluated design, alone or against a second one."""
 
@@ -113,7 +136,9 @@ class DesignsOptions(Options):
         return self
 
 
-Recompute = Annotated[BitsOptions | StorageOptions | DesignsOptions, Field(discriminator="kind")]
+Recompute = Annotated[
+    BitsOptions | StorageOptions | FidelityOptions | DotProductOptions | DesignsOptions, Field(discriminator="kind")
+]
 
 
 class PartOptions(Options):

@@ -88,5 +88,23 @@ def _designs(recompute: Any, folder: Path) -> float:
     return evaluated(recompute, folder)
 
 
-_EVALUATORS: dict[str, Callable[[Any, Path], float]] = {"bits": _bits, "storage": _storage, "designs": _designs}
+def _fidelity(recompute: Any, folder: Path) -> float:
+    from archsim.reproduce.units import fidelity_gain
+
+    return fidelity_gain(recompute)
+
+
+def _dot_product(recompute: Any, folder: Path) -> float:
+    from archsim.reproduce.units import unit_ratio
+
+    return unit_ratio(recompute)
+
+
+_EVALUATORS: dict[str, Callable[[Any, Path], float]] = {
+    "bits": _bits,
+    "storage": _storage,
+    "fidelity": _fidelity,
+    "dot-product": _dot_product,
+    "designs": _designs,
+}
 """One general evaluator for each kind of recomputation."""
