@@ -69,7 +69,7 @@ class ClaimResult:
         """The reason of what is not modelled, else the numbers of a claim that has several."""
         if not self.parts:
             return self.missing
-        named = [f"{part.name}: {part.simulated:.4g} ({part.published:g})" for part in self.parts if part.name]
+        named = [f"{part.name}: {part.simulated:.4g} ({part.published:.7g})" for part in self.parts if part.name]
         return ", ".join(named)
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from archsim.reproduce.options import BitsOptions, Encoding, StorageOptions, Ten
 from archsim.workloads.layers import layer_name
 from archsim.workloads.models import model, model_config
 from archsim.workloads.op import Op, Role
-from archsim.workloads.sparsity import SparsityPattern, parse_sparsity
+from archsim.workloads.sparsity import parse_sparsity
 from archsim.workloads.trace import Trace
 from archsim.workloads.transformer_config import TransformerConfig
 
@@ -58,21 +58,8 @@ def _bits(encoding: Encoding, shape: tuple[int, ...]) -> Fraction:
     bits = chosen.bits(shape) if encoding.values is None else encoded_bits(chosen, encoding.values, shape)
     if encoding.sparsity is not None:
         pattern = parse_sparsity(encoding.sparsity)
-        bits = pattern.density * bits + index_bits(pattern, pairs=encoding.pairs) * math.prod(shape)
+        bits = pattern.density * bits + pattern.index_bits(pairs=encoding.pairs) * math.prod(shape)
     return Fraction(str(encoding.share)) * bits
-
-
-def index_bits(pattern: SparsityPattern, *, pairs: bool = False) -> Fraction:
-    """Bits per element of the dense array that say which were kept.
-
-    N:M: the position of each kept element in its group, or of each kept pair in a group of pairs. Other patterns: a
-    bitmap. Source: NVIDIA, PTX ISA, "Sparse matrix storage": 2 bits for each of two elements kept of four; for 4-bit
-    elements for each of two pairs kept of four.
-    """
-    if not pattern.structured:
-        return Fraction(1)
-    position = (pattern.group - 1).bit_length()
-    return Fraction(pattern.keep * position, pattern.group * (2 if pairs else 1))
 
 
 def _shapes(tensors: TensorOptions) -> Shapes:
