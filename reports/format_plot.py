@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
@@ -125,6 +126,7 @@ def _names(axes: Axes, shown: list[Measurement], places: dict[str, tuple[float, 
     named = [item for item in shown if item.pareto or len(shown) <= NAMED_FORMATS]
     centres = [tuple(axes.transData.transform(place)) for place in places.values()]
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in centres]
+    taken += _steps(axes, [places[item.format] for item in shown if item.pareto])
     for item in sorted(named, key=lambda item: (not item.pareto, -item.error.sqnr_db, item.format)):
         text = _text(item)
         x, y = axes.transData.transform(places[item.format])
@@ -133,6 +135,13 @@ def _names(axes: Axes, shown: list[Measurement], places: dict[str, tuple[float, 
             continue
         taken.append(box)
         _name(axes, text, places[item.format], (box[0] - x, box[1] - y))
+
+
+def _steps(axes: Axes, points: list[tuple[float, float]]) -> list[Box]:
+    """The lines of the front, two pixels thick."""
+    corners = [tuple(axes.transData.transform(point)) for point in points]
+    level = [(x, y - 1, next_x, y + 1) for (x, y), (next_x, _) in pairwise(corners)]
+    return level + [(x - 1, y, x + 1, next_y) for (_, y), (x, next_y) in pairwise(corners)]
 
 
 def _text(item: Measurement) -> str:
@@ -173,5 +182,6 @@ def _name(axes: Axes, text: str, place: tuple[float, float], offset_px: tuple[fl
         va="bottom",
         zorder=4,
         arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.5, "shrinkB": 3} if far else None,
+        bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5},
         parse_math=False,
     )

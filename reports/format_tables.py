@@ -65,32 +65,38 @@ def format_cells(entry: Entry) -> tuple[str, ...]:
 
 
 def arithmetic_text(arithmetic: Entry) -> str:
-    """The operand of a multiplier, with its widths.
+    """The operand of a multiplier with its widths: integer with or without a shift, exponent and mantissa, or lookup.
 
-    >>> arithmetic_text({"kind": "integer", "signed": True, "integer_bits": 8})
-    'integer 8 bit'
+    >>> arithmetic_text({"kind": "integer", "signed": True, "integer_bits": 4, "exponent_bits": 3})
+    'int4 << 3 bit'
+    >>> arithmetic_text({"kind": "lookup", "signed": True, "lookup_entries": 16, "integer_bits": 6})
+    'lookup 16 → int6'
     """
-    parts = [arithmetic["kind"] if arithmetic["signed"] else f"unsigned {arithmetic['kind']}"]
-    if arithmetic.get("lookup_entries"):
-        parts.append(f"of {arithmetic['lookup_entries']}")
-    if arithmetic.get("integer_bits"):
-        parts.append(f"{arithmetic['integer_bits']} bit")
-    if arithmetic.get("significand_bits"):
-        parts.append(f"{arithmetic['significand_bits']} bit × 2^({arithmetic['exponent_bits']} bit)")
-    return " ".join(parts)
+    parts = [f"lookup {arithmetic['lookup_entries']}"] if arithmetic.get("lookup_entries") else []
+    if arithmetic["kind"] == "power-of-two":
+        parts.append(f"2^({arithmetic['exponent_bits']} bit)")
+    elif arithmetic.get("integer_bits"):
+        shift = f" << {arithmetic['exponent_bits']} bit" if arithmetic.get("exponent_bits") else ""
+        parts.append(f"{'int' if arithmetic['signed'] else 'uint'}{arithmetic['integer_bits']}{shift}")
+    elif arithmetic.get("significand_bits"):
+        parts.append(f"e{arithmetic['exponent_bits']}m{arithmetic['significand_bits'] - 1}")
+    return " → ".join(parts) or str(arithmetic["kind"])
 
 
 def scale_text(scale: Entry) -> str:
     """Who shares a scale and how it is stored.
 
     >>> scale_text({"granularity": "group", "group_size": 128, "kind": "fp16", "zero_point_bits": 4})
-    'fp16 per 128, zero point 4 bit'
+    'fp16 per 128, zp4'
     """
     if scale["granularity"] == "none":
         return MISSING
-    sharers = scale["group_size"] or scale["granularity"]
-    text = f"{scale['kind']} per {sharers}"
-    return f"{text}, zero point {scale['zero_point_bits']} bit" if scale["zero_point_bits"] else text
+    text = f"{scale['kind']} per {scale['group_size'] or scale['granularity']}"
+    if scale["zero_point_bits"]:
+        text += f", zp{scale['zero_point_bits']}"
+    if scale.get("micro_group_size"):
+        text += f", {scale['micro_bits']} bit per {scale['micro_group_size']}"
+    return f"{text} × {scale_text(scale['outer'])}" if scale.get("outer") else text
 
 
 def comparison_tables(comparison: FormatComparison) -> list[RenderableType]:

@@ -41,6 +41,8 @@ MIN_BITS, MAX_BITS = 3, 6
 CLIP_STEPS = 50
 """Scales tried below the full one, a hundredth of it apart."""
 
+SUMMARY = "integer, power of two or flint, chosen by squared error"
+SOURCE = "Guo et al., ANT, MICRO 2022"
 GRAMMAR = "ant<bits> or [u]flint<bits>, then [:tensor|channel|token|head|g<size>][:clip], for example ant4:channel"
 EXAMPLES = ("ant4", "ant4:channel", "ant4:g128:clip", "flint4", "flint4:channel", "uflint4")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +46,11 @@ class Scale:
     bits: int = 0
     zero_point_bits: int = 0
     """0 for symmetric formats."""
+    outer: Scale | None = None
+    """The scale of these scales, where there are two levels; its group size counts scales."""
+    micro_group_size: int = 0
+    """Elements of a set that share a private power of two below the set's; 0 where there is none."""
+    micro_bits: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +120,14 @@ class Format(ABC):
     def grid(self) -> NDArray[np.float64]:
         """Every finite value an unscaled element can take, ascending, without duplicates."""
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """How far rounding a rounded array again may move a value, over the largest magnitude of the array.
+
+        0 where rounding twice changes nothing; formats that search or whose scales have two levels state a bound.
+        """
+        return 0.0
+
     @abstractmethod
     def quantize(self, x: ArrayLike) -> Quantized:
         """Codes and scales of the nearest representable values of `x`; scales are computed along the last axis."""
@@ -122,9 +136,17 @@ class Format(ABC):
     def dequantize(self, q: Quantized) -> NDArray[np.float64]:
         """The values that `q` stands for, in its shape."""
 
-    def round(self, x: ArrayLike) -> NDArray[np.float64]:
-        """The nearest representable values of `x`, in its shape."""
+    def round(self, x: ArrayLike) -> NDArray[np.floating[Any]]:
+        """The nearest representable values of `x`, in its shape.
+
+        float64; float32 where `x` is, and where every value of the format is a float32.
+        """
         return self.dequantize(self.quantize(x))
+
+    def round_into(self, x: ArrayLike, out: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """`round` into an array that is there already, of the shape and type that `round` returns."""
+        out[...] = self.round(x)
+        return out
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Format) and self.name == other.name

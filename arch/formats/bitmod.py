@@ -13,6 +13,7 @@ from fractions import Fraction
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Scale
 from archsim.arch.formats.candidates import Candidate, integer, signed
@@ -34,6 +35,8 @@ FIXED_POINT_BITS = 6
 BOOTH_RADIX_BITS = 2
 MIN_INTEGER, MAX_INTEGER = 3, 8
 
+SUMMARY = "minus zero stands for a special value that each group chooses"
+SOURCE = "Chen et al., BitMoD, HPCA 2025"
 GRAMMAR = "bitmod-fp3, bitmod-fp4 or bitmod-int<bits>, then [:g<size>], for example bitmod-fp4:g128"
 EXAMPLES = ("bitmod-fp3:g128", "bitmod-fp4:g128", "bitmod-int6:g128")
 
@@ -74,7 +77,10 @@ class BitModFormat(SearchFormat):
         steps = np.repeat(row_scales, len(largest) // max(rows, 1))[:, None]
         codes = np.rint(np.divide(wanted, steps, out=np.zeros_like(wanted), where=steps > 0))
         codes = np.where(wanted > 0, np.clip(codes, 1, LARGEST_SCALE), 0)
-        stored = {"scale_codes": codes.astype(np.uint8), "row_scales": row_scales.astype(np.float16)}
+        stored: dict[str, NDArray[np.generic]] = {
+            "scale_codes": codes.astype(np.uint8),
+            "row_scales": row_scales.astype(np.float16),
+        }
         return Scales(values=codes * steps, stored=MappingProxyType(stored))
 
 

@@ -1,10 +1,11 @@
-"""Value sets that a search chooses from, each with the codes of its values, and the tables that kernels read them by."""
+"""Value sets that a search chooses from, with the codes of their values, and the tables that kernels read them by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,13 @@ class Tables:
         return np.stack([decode[i][self.codes[i]] for i in range(len(self.candidates))])
 
     @cached_property
+    def cells(self) -> Array:
+        """[candidate, cell] -> the nearest value inside each cell of a width of 1 / resolution, from the lowest up."""
+        above = self.nearest[:, 0, 1::2]
+        below = self.nearest[:, 1, 1::2]
+        return np.ascontiguousarray(np.concatenate([below[:, ::-1], above], axis=1))
+
+    @cached_property
     def decode(self) -> Array:
         """[candidate, code] -> value; 0 for a code that no value has."""
         size = max(max(c.values) for c in self.candidates) + 1
@@ -107,11 +115,12 @@ def nearest_codes(candidate: Candidate, points: Array) -> Codes:
     values = np.array([value for value, _ in pairs])
     codes = np.array([code for _, code in pairs], dtype=np.int64)
     boundaries = (values[1:] + values[:-1]) / 2
-    prefers_upper = np.array([_rank(high) < _rank(low) for low, high in zip(pairs[:-1], pairs[1:], strict=True)])
+    prefers_upper = np.array([_rank(high) < _rank(low) for low, high in pairwise(pairs)])
     below = np.searchsorted(boundaries, points, side="left")
     last = len(boundaries) - 1
     tied = points == boundaries[np.minimum(below, last)]
-    return codes[below + (tied & prefers_upper[np.minimum(below, last)])]
+    found: Codes = codes[below + (tied & prefers_upper[np.minimum(below, last)])]
+    return found
 
 
 def _rank(pair: tuple[float, int]) -> tuple[int, float]:
@@ -126,7 +135,8 @@ def _nearest(candidate: Candidate, points: Array) -> Codes:
     values = np.array(list(candidate.values.values()))
     order = np.lexsort((np.abs(values), codes % 2))
     distance = np.abs(points[:, None] - values[order])
-    return codes[order][np.argmin(distance, axis=1)]
+    found: Codes = codes[order][np.argmin(distance, axis=1)]
+    return found
 
 
 def signed(magnitudes: Sequence[float], sign_bit: int) -> dict[int, float]:

@@ -60,7 +60,7 @@ def nearest_vectors(vectors: Floats, codebook: Floats, out: Ints) -> None:
 
 @kernel
 def nearest_sorted(sets: Floats, tables: Floats, out: Ints) -> None:
-    """Fill `out` with the position of the nearest of each set's ascending `tables` entries, the lower of two as near."""
+    """Fill `out` with the position of the nearest entry of each set's ascending table, the lower of two as near."""
     k = tables.shape[1]
     for s in range(sets.shape[0]):
         for i in range(sets.shape[1]):

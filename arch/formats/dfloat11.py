@@ -34,6 +34,8 @@ BLOCK_POSITION_BITS = 32
 LENGTH_BITS = 8
 """Per symbol of the code table."""
 
+SUMMARY = "BF16 without loss: exponents in a Huffman code"
+SOURCE = "Zhang et al., DFloat11, NeurIPS 2025"
 EXAMPLES = ("dfloat11",)
 
 BF16 = FloatFormat("bf16", 8, 7)
@@ -96,7 +98,7 @@ class DFloat11Format(Format):
         return BF16.dequantize(Quantized(codes=whole, shape=q.shape))
 
     def round(self, x: ArrayLike) -> Array:
-        return BF16.round(x)
+        return np.asarray(BF16.round(x), dtype=np.float64)
 
 
 def _raw(codes: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

@@ -5,8 +5,8 @@ Each set has 2^bits centroids (Lloyd's algorithm from equally filled bins); the 
 largest magnitudes, is kept apart exactly.
 
 squeezellm: FP16 centroids per channel, 0.45 percent outliers in CSR (FP16 value, 32-bit column, 32-bit row pointer).
-Source: Kim et al., SqueezeLLM: Dense-and-Sparse Quantization, ICML 2024, sections 4 and 5; the sensitivities that weight
-its clusters come from gradients and are left out (weights of one).
+Source: Kim et al., SqueezeLLM: Dense-and-Sparse Quantization, ICML 2024, sections 4 and 5; the sensitivities that
+weight its clusters come from gradients and are left out (weights of one).
 gobo: FP32 centroids per layer, 0.1 percent outliers (FP32 value, 32-bit position).
 Source: Zadeh et al., GOBO: Quantizing Attention-Based NLP Models for Low Latency and Energy Efficient Inference, MICRO
 2020, sections 4 and 5.
@@ -29,7 +29,6 @@ from archsim.arch.formats.sharing import (
     CHANNEL,
     TENSOR,
     Array,
-    Codes,
     Sharing,
     check_bits,
     finite,
@@ -89,6 +88,8 @@ LAYOUTS = {
     ),
 }
 
+SUMMARY = "centroids of the data, with or without sparse outliers"
+SOURCE = "Kim et al., SqueezeLLM, ICML 2024; Zadeh et al., GOBO, MICRO 2020"
 GRAMMAR = "kmeans<bits>[:tensor|channel|g<size>][:s<percent>], squeezellm<bits>[:s<percent>] or gobo<bits>[:s<percent>]"
 EXAMPLES = ("kmeans4:channel", "kmeans4:tensor", "squeezellm3:s0.45", "squeezellm4:s0.45", "gobo3:s0.1")
 

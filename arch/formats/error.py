@@ -40,7 +40,7 @@ class RoundingError:
 def rounding_error(fmt: Format, x: ArrayLike) -> RoundingError:
     """The error of `fmt` on finite `x`, whose last axis is the one that scales are shared along."""
     values = np.asarray(x, dtype=np.float64)
-    return error_between(values, fmt.round(values))
+    return error_between(values, np.asarray(fmt.round(values), dtype=np.float64))
 
 
 def error_between(x: Array, rounded: Array) -> RoundingError:

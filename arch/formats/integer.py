@@ -8,28 +8,32 @@ dimension), or to each run of `size` elements along the last axis; a row's last 
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Format, Granularity, Quantized, Scale
+from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Quantized, Scale
+from archsim.arch.formats.granularity import granularity_suffix, parse_granularity
+from archsim.arch.formats.scaled import Array, Floats, ScaledFormat
+from archsim.arch.formats.scales import SCALE_TYPES, tensor_scale
 from archsim.core.errors import InputError, Problem
+
+SUMMARY = "integers with a shared scale, symmetric, unsigned or with a zero point"
+SOURCE = "Jacob et al., CVPR 2018"
 
 MAX_BITS = 48
 """Widest integer: its products with a scale of 24 significant bits stay within the range of int64 codes."""
 MAX_GRID_BITS = 24
 """Widest element whose values `grid` lists."""
 
-Array = NDArray[np.float64]
+MAX_BITS_IN_SINGLE = 13
+"""Widest integer whose products with an FP16 scale (11 significant bits) are float32."""
 
-_SCALES: dict[str, tuple[type[np.floating], int]] = {"fp16": (np.float16, 16), "fp32": (np.float32, 32)}
 
-
-class IntegerFormat(Format):
+class IntegerFormat(ScaledFormat):
     """n-bit integers times a scale, optionally with a zero point.
 
     Symmetric: codes in [-(2^(n-1)-1), 2^(n-1)-1], scale = amax / (2^(n-1)-1), q = clip(round(x / scale)), ties to even.
@@ -52,10 +56,14 @@ class IntegerFormat(Format):
             serial_terms=bits,
             scale=scale,
         )
+        self.element_bits = Fraction(bits)
+        self.set_bits = scale.bits + scale.zero_point_bits
+        self.exact_in_single = scale.kind == "fp16" and bits <= MAX_BITS_IN_SINGLE
 
     @property
-    def scale(self) -> Scale:
-        return self.arithmetic.scale
+    def _is_sign(self) -> bool:
+        """One signed bit: codes -1 and +1."""
+        return self.bits_stored == 1 and self.lowest < 0
 
     @property
     def lowest(self) -> int:
@@ -70,31 +78,6 @@ class IntegerFormat(Format):
         return max((1 << (self.bits_stored - 1)) - 1, 1)
 
     @property
-    def bits_per_element(self) -> Fraction:
-        if self.scale.granularity is not Granularity.GROUP:
-            return Fraction(self.bits_stored)
-        return self.bits_stored + Fraction(self._set_bits, self.scale.group_size)
-
-    def bits(self, shape: tuple[int, ...]) -> Fraction:
-        """Bits of all elements, scales and zero points; a scale per tensor is not counted."""
-        count = math.prod(shape)
-        if self.scale.granularity is Granularity.TENSOR:
-            return Fraction(count * self.bits_stored)
-        rows = math.prod(shape[:-1])
-        return Fraction(count * self.bits_stored + rows * self._sets(shape) * self._set_bits)
-
-    @property
-    def _set_bits(self) -> int:
-        return self.scale.bits + self.scale.zero_point_bits
-
-    def _sets(self, shape: tuple[int, ...]) -> int:
-        """Scales per row of `shape`."""
-        length = shape[-1] if shape else 1
-        if length == 0:
-            return 0
-        return math.ceil(length / self.scale.group_size) if self.scale.granularity is Granularity.GROUP else 1
-
-    @property
     def grid(self) -> Array:
         """The codes, before scale and zero point."""
         if self.bits_stored > MAX_GRID_BITS:
@@ -104,24 +87,30 @@ class IntegerFormat(Format):
             return np.array([-1.0, 1.0])
         return np.arange(self.lowest, self.highest + 1, dtype=np.float64)
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """0; with a zero point 1.5 steps, of which there are 2^n - 1 in at most twice the largest magnitude."""
+        return 3 / self.highest if self.asymmetric else 0.0
+
     def quantize(self, x: ArrayLike) -> Quantized:
         values = np.asarray(x, dtype=np.float64)
         sets = self._split(values)
-        low = sets.min(axis=-1, keepdims=True, initial=0.0)
-        high = sets.max(axis=-1, keepdims=True, initial=0.0)
-        if not (np.isfinite(low).all() and np.isfinite(high).all()):
-            raise InputError(Problem(message=f"NaN and infinities have no code in {self.name}: got a value not finite"))
+        largest = self._largest(sets)
+        zero_points = None
+        if self.asymmetric or self.lowest == 0:
+            low = sets.min(axis=-1, keepdims=True, initial=0.0)
+            largest = sets.max(axis=-1, keepdims=True, initial=0.0)
         if self.asymmetric:
-            scales, zero_points = self._asymmetric_scales(low, high)
+            scales, zero_points = self._asymmetric_scales(low, largest)
         else:
-            scales, zero_points = self._symmetric_scales(np.maximum(high, -low if self.lowest < 0 else 0.0)), None
+            scales = self._symmetric_scales(largest)
         codes = np.rint(np.divide(sets, scales, out=np.zeros_like(sets), where=scales > 0))
         if zero_points is not None:
             codes += zero_points
-        if self.bits_stored == 1 and self.lowest < 0:
+        if self._is_sign:
             codes = np.where(sets < 0, -1.0, 1.0)
         codes = np.clip(codes, self.lowest, self.highest)
-        shape = () if self.scale.granularity is Granularity.TENSOR else (*values.shape[:-1], sets.shape[-2])
+        shape = self._scales_shape(values.shape)
         return Quantized(
             codes=self._join(codes, values.shape).astype(np.int64),
             shape=values.shape,
@@ -136,25 +125,19 @@ class IntegerFormat(Format):
         assert q.scales is not None
         return self._join(sets * q.scales.reshape((*sets.shape[:-1], 1)), q.shape)
 
-    def _split(self, values: NDArray[np.float64]) -> Array:
-        """`values` as [..., sets of one scale, elements], short groups filled up with zeros."""
-        if self.scale.granularity is Granularity.TENSOR:
-            return values.reshape(1, -1)
-        rows = values.reshape((1,)) if values.ndim == 0 else values
-        size = self.scale.group_size if self.scale.granularity is Granularity.GROUP else max(rows.shape[-1], 1)
-        sets = self._sets(rows.shape)
-        missing = sets * size - rows.shape[-1]
-        if missing:
-            rows = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, missing)])
-        return rows.reshape((*rows.shape[:-1], sets, size))
+    def _round_rows(self, x: Floats, out: Floats, size: int) -> None:
+        from archsim.arch.formats import kernels
 
-    @staticmethod
-    def _join(sets: Array, shape: tuple[int, ...]) -> Array:
-        """The inverse of `_split`."""
-        if sets.size == math.prod(shape):
-            return sets.reshape(shape)
-        length = shape[-1] if shape else 1
-        return sets.reshape((*shape[:-1], -1))[..., :length].reshape(shape)
+        scale_type = SCALE_TYPES[self.scale.kind].parameters
+        highest = float(self.highest)
+        if self._is_sign:
+            finite = kernels.round_signs(x, out, size, False, False, *scale_type)
+        elif self.asymmetric:
+            finite = kernels.round_asymmetric(x, out, size, highest, *scale_type)
+        else:
+            finite = kernels.round_integers(x, out, size, float(self.lowest), highest, *scale_type)
+        if not finite:
+            raise self._refuse()
 
     def _symmetric_scales(self, amax: Array) -> Array:
         """The stored scale nearest to amax / highest.
@@ -172,34 +155,14 @@ class IntegerFormat(Format):
         return scales, np.clip(zero_points, 0, self.highest)
 
     def _stored(self, scales: Array) -> Array:
-        """`scales` rounded to the stored type, within its finite range and not to zero."""
-        dtype, _ = _SCALES[self.scale.kind]
-        info = np.finfo(dtype)
-        limited = np.minimum(scales, float(info.max))
-        rounded = limited.astype(dtype).astype(np.float64)
-        return np.where((rounded == 0) & (scales > 0), float(info.smallest_subnormal), rounded)
-
-
-def tensor_scale() -> Scale:
-    """One FP32 scale for the whole array."""
-    return _scale(Granularity.TENSOR, "fp32")
-
-
-def _scale(granularity: Granularity, kind: str, group_size: int = 0) -> Scale:
-    return Scale(granularity=granularity, group_size=group_size, kind=kind, bits=_SCALES[kind][1])
+        return SCALE_TYPES[self.scale.kind].nearest(scales)
 
 
 def _name(bits: int, signed: bool, scale: Scale) -> str:
-    parts = [f"{'int' if signed else 'uint'}{bits}"]
-    if scale.granularity is Granularity.GROUP:
-        parts.append(f"g{scale.group_size}")
-    elif scale.granularity is not Granularity.TENSOR:
-        parts.append(str(scale.granularity))
-    if scale.zero_point_bits:
-        parts.append("asym")
-        if scale.zero_point_bits != bits:
-            parts.append(f"zp{scale.zero_point_bits}")
-    return ":".join(parts)
+    name = f"{'int' if signed else 'uint'}{bits}{granularity_suffix(scale)}"
+    if not scale.zero_point_bits:
+        return name
+    return f"{name}:asym" if scale.zero_point_bits == bits else f"{name}:asym:zp{scale.zero_point_bits}"
 
 
 EXAMPLES = (
@@ -220,9 +183,7 @@ EXAMPLES = (
 )
 
 _SPEC = re.compile(r"(u?)int(\d{1,4})((?::[a-z0-9]+)*)")
-_GROUP = re.compile(r"g(\d{1,9})")
 _ZERO_POINT = re.compile(r"zp(\d{1,4})")
-_ROWS = {str(name): name for name in (Granularity.CHANNEL, Granularity.TOKEN, Granularity.HEAD)}
 
 
 def parse(spec: str) -> IntegerFormat | None:
@@ -235,7 +196,7 @@ def parse(spec: str) -> IntegerFormat | None:
         raise InputError(Problem(message=f"format {spec!r}: integers have 1 to {MAX_BITS} bits (got {bits})"))
     options = match[3].split(":")[1:]
     scale = tensor_scale()
-    if options and (parsed := _granularity(options[0], spec)) is not None:
+    if options and (parsed := parse_granularity(options[0], spec)) is not None:
         scale, options = parsed, options[1:]
     if options and options[0] == "asym":
         scale, options = replace(scale, zero_point_bits=_zero_point_bits(spec, options, bits, signed)), options[1:]
@@ -248,19 +209,6 @@ def parse(spec: str) -> IntegerFormat | None:
             )
         )
     return IntegerFormat(bits, signed=signed, scale=scale)
-
-
-def _granularity(option: str, spec: str) -> Scale | None:
-    if option == str(Granularity.TENSOR):
-        return tensor_scale()
-    if option in _ROWS:
-        return _scale(_ROWS[option], "fp16")
-    match = _GROUP.fullmatch(option)
-    if match is None:
-        return None
-    if int(match[1]) < 1:
-        raise InputError(Problem(message=f"format {spec!r}: a group has at least 1 element (got {option!r})"))
-    return _scale(Granularity.GROUP, "fp16", int(match[1]))
 
 
 def _zero_point_bits(spec: str, options: list[str], bits: int, signed: bool) -> int:

@@ -20,7 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Format, Quantized
+from archsim.arch.formats.scaled import Array, Floats, as_floats, check_output
 from archsim.core.errors import InputError, Problem
+
+SUMMARY = "floating-point elements without a scale"
+SOURCE = "IEEE 754-2019; OCP OFP8 1.0; OCP MX 1.0"
 
 MAX_EXPONENT_BITS = 8
 MAX_MANTISSA_BITS = 23
@@ -32,7 +36,6 @@ OCP_BITS = 8
 """Types of fewer bits have neither infinities nor NaN."""
 
 Codes = NDArray[np.int64]
-Array = NDArray[np.float64]
 
 
 class Specials(StrEnum):
@@ -128,13 +131,42 @@ class FloatFormat(Format):
         if (self.exponent_bits, self.mantissa_bits) not in _INTERCHANGE:
             with np.errstate(over="ignore"):
                 values = values.astype(np.float32).astype(np.float64)
-        return Quantized(codes=self._encode(values), shape=values.shape)
+        return Quantized(codes=np.asarray(self.encode(values)), shape=values.shape)
 
     def dequantize(self, q: Quantized) -> Array:
-        return self._table[q.codes] if self.width <= TABLE_BITS else self._decode(q.codes)
+        return self.decode(q.codes)
 
-    def _encode(self, values: Array) -> Codes:
-        """Codes of the nearest values. The magnitude code counts the steps up from zero, whatever their size."""
+    def decode(self, codes: Codes) -> Array:
+        """The values of codes."""
+        return np.asarray(self._table[codes] if self.width <= TABLE_BITS else self._decode(codes))
+
+    def round(self, x: ArrayLike) -> Floats:
+        """The nearest values, float32 for a float32 array, else float64."""
+        values = as_floats(x)
+        return self.round_into(values, np.empty(values.shape, values.dtype))
+
+    def round_into(self, x: ArrayLike, out: Floats) -> Floats:
+        values = as_floats(x)
+        check_output(out, values.shape, values.dtype.type)
+        if self.mantissa_bits == 0:  # ties go by the exponent's parity, which the kernel does not look at
+            out[...] = self.dequantize(self.quantize(values))
+        elif values.size:
+            self._round_rows(np.ascontiguousarray(values.reshape(1, -1)), out.reshape(1, -1))
+        return out
+
+    def _round_rows(self, rows: Floats, out: Floats) -> None:
+        from archsim.arch.formats.float_kernels import round_floats
+
+        nan = 0.0 if self.specials is Specials.NONE else np.nan
+        overflow = {Specials.IEEE: np.inf, Specials.NAN_ONLY: np.nan, Specials.NONE: self.largest}[self.specials]
+        through_single = (self.exponent_bits, self.mantissa_bits) not in _INTERCHANGE
+        round_floats(rows, out, self.mantissa_bits, self.smallest_exponent, self.largest, overflow, through_single, nan)
+
+    def encode(self, values: Array) -> Codes:
+        """Codes of the nearest values, not rounded to FP32 first.
+
+        The magnitude code counts the steps up from zero, whatever their size.
+        """
         finite = np.isfinite(values)
         magnitudes = np.where(finite, np.abs(values), 0.0)
         exponents = np.where(magnitudes > 0, np.frexp(magnitudes)[1] - 1, self.smallest_exponent)

@@ -49,6 +49,8 @@ THRESHOLDS = tuple(0.4 + 0.1 * step for step in range(17))
 """Fractions of three standard deviations that are tried, and besides the threshold that leaves no outliers.
 Source: estimate: the paper searches around 3 sigma without giving the steps."""
 
+SUMMARY = "an outlier takes the place of its neighbour, which becomes zero"
+SOURCE = "Guo et al., OliVe, ISCA 2023"
 GRAMMAR = "olive4[:tensor|channel|token|head|g<size>][:flint] or olive8[:<granularity>]"
 EXAMPLES = ("olive4", "olive4:channel", "olive4:flint", "olive8")
 
@@ -89,8 +91,8 @@ class OliveFormat(Format):
     A value that is nearer to the least outlier than to the largest normal value is an outlier; of two in a pair the
     larger one lives, of equals the first. The threshold (one per set) has the least squared error of those tried, the
     first of equals; scale = threshold / largest normal value, stored in FP16. The last element of a row of odd length
-    has no neighbour: it is never an outlier, and its pair is stored whole. NaN and infinities have no code: InputError. Rounding twice may move the threshold: the values move by at most what one
-    rounding of them costs under the new one.
+    has no neighbour: it is never an outlier, and its pair is stored whole. NaN and infinities have no code: InputError.
+    Rounding twice may move the threshold: a value moves by at most the widest step at the larger of both scales.
     """
 
     def __init__(self, normal: str, *, sharing: Sharing) -> None:
@@ -134,6 +136,11 @@ class OliveFormat(Format):
         """Magnitudes of the outliers."""
         return self.outlier.grid[self.outlier.grid > 0]
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """Another threshold may be the best one next time, and make a victim of any smaller value."""
+        return 1.0
+
     def quantize(self, x: ArrayLike) -> Quantized:
         values = finite(x, self.name)
         sets, paired = self._split(values), self._split(np.ones_like(values)) > 0
@@ -175,7 +182,8 @@ class OliveFormat(Format):
         """Whether each element's neighbour is larger, or equal and first."""
         other = OliveFormat._partner(magnitude)
         second = np.arange(magnitude.shape[1]) % 2 == 1
-        return (other > magnitude) | ((other == magnitude) & second)
+        loses: Flags = (other > magnitude) | ((other == magnitude) & second)
+        return loses
 
     @staticmethod
     def _partner(sets: NDArray[Any]) -> NDArray[Any]:
@@ -189,7 +197,8 @@ class OliveFormat(Format):
         return np.where(victim, 0.0, values) * scales[:, None]
 
     def _errors(self, sets: Array, codes: Codes, scales: Array) -> Array:
-        return np.square(self._decode(codes, scales) - sets).sum(axis=1)
+        errors: Array = np.square(self._decode(codes, scales) - sets).sum(axis=1)
+        return errors
 
     def _split(self, values: NDArray[Any]) -> NDArray[Any]:
         """[sets, elements] of rows filled up with zeros to an even length."""
@@ -216,7 +225,9 @@ def parse(spec: str) -> OliveFormat | None:
     options = match[2].split(":")[1:]
     sharing = take_sharing(spec, options, TENSOR)
     if sharing.group_size % 2:
-        raise InputError(Problem(message=f"format {spec!r}: groups hold whole pairs (got {sharing.group_size} elements)"))
+        raise InputError(
+            Problem(message=f"format {spec!r}: groups hold whole pairs (got {sharing.group_size} elements)")
+        )
     flint = match[1] == "4" and take_flag(options, "flint")
     refuse_rest(spec, options, GRAMMAR)
     return OliveFormat("flint4" if flint else f"int{match[1]}", sharing=sharing)

@@ -31,6 +31,8 @@ ROW_BITS = 2 * 16 + 32
 """Smallest and largest value in BF16, and where the row's words begin (32 bits)."""
 EFFICIENCY_DIGITS = 10**6
 
+SUMMARY = "ternary weights in a dictionary code of less than one bit each"
+SOURCE = "Frantar and Alistarh, QMoE, MLSys 2024"
 EXAMPLES = ("qmoe",)
 
 _SPEC = re.compile(r"qmoe(?::z(\d{1,2}(?:\.\d{1,4})?))?")
@@ -76,7 +78,7 @@ class QmoeFormat(Format):
         values = finite(x, self.name)
         rows = values.reshape(math.prod(values.shape[:-1]), -1) if values.size else np.zeros((0, 0))
         ends = np.stack([rows.min(axis=1, initial=0.0), rows.max(axis=1, initial=0.0)], axis=1)
-        ends = BF16.round(np.clip(ends, -BF16.largest, BF16.largest))
+        ends = np.asarray(BF16.round(np.clip(ends, -BF16.largest, BF16.largest)), dtype=np.float64)
         codes = np.where(rows < ends[:, :1] / 2, 1, np.where(rows > ends[:, 1:] / 2, 2, 0)).astype(np.int64)
         words = [self._words(row) for row in codes]
         offsets = np.cumsum([0, *(len(row) for row in words)])

@@ -12,8 +12,9 @@ import re
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Quantized, Scale
+from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Scale
 from archsim.arch.formats.candidates import Candidate, signed
 from archsim.arch.formats.minifloat import FloatFormat
 from archsim.arch.formats.search import Scales, SearchFormat
@@ -31,6 +32,8 @@ FIXED_POINT_BITS = 6
 """A sign, 4 bits above and 1 below the point hold every value."""
 TERMS = 2
 
+SUMMARY = "FP4 blocks whose minus zero stands for a special value of the block"
+SOURCE = "Chen et al., RaZeR, 2025"
 GRAMMAR = "razer-fp4[:g<size>][:e4m3]"
 EXAMPLES = ("razer-fp4:g16", "razer-fp4:g16:e4m3")
 
@@ -47,6 +50,9 @@ class RazerFormat(SearchFormat):
     def __init__(self, *, sharing: Sharing, scale_type: str) -> None:
         base = signed(BASE, BITS - 1)
         self.scale_type = _scale_type(scale_type)
+        grid = self.scale_type.grid
+        self._scale_values = grid[grid >= 0]
+        self._boundaries = _boundaries(self._scale_values)
         suffix = ":e4m3" if scale_type == "e4m3" else ""
         super().__init__(
             f"razer-fp4:{sharing}{suffix}",
@@ -66,14 +72,25 @@ class RazerFormat(SearchFormat):
         )
 
     def scales_for(self, largest: Array, shape: tuple[int, ...]) -> Scales:
-        wanted = largest[:, None] / self.tables.largest
+        tops, of_candidate = np.unique(self.tables.largest, return_inverse=True)
+        wanted = largest[:, None] / tops
         tensor_scale = fp32(np.asarray(wanted.max(initial=0.0) / self.scale_type.largest))
         relative = np.divide(wanted, tensor_scale, out=np.zeros_like(wanted), where=tensor_scale > 0)
-        encoded = self.scale_type.quantize(np.minimum(relative, self.scale_type.largest)).codes
-        codes = np.where((encoded == 0) & (wanted > 0), 1, encoded)
-        values = self.scale_type.dequantize(Quantized(codes=codes, shape=codes.shape))
-        stored = {"scale_codes": codes.astype(np.uint8), "tensor_scale": tensor_scale.astype(np.float32)}
-        return Scales(values=values * tensor_scale, stored=MappingProxyType(stored))
+        codes = np.searchsorted(self._boundaries, np.minimum(relative, self.scale_type.largest))
+        codes = np.where((codes == 0) & (wanted > 0), 1, codes)
+        stored: dict[str, NDArray[np.generic]] = {
+            "scale_codes": codes.astype(np.uint8)[:, of_candidate],
+            "tensor_scale": tensor_scale.astype(np.float32),
+        }
+        values = self._scale_values[codes][:, of_candidate] * tensor_scale
+        return Scales(values=values, stored=MappingProxyType(stored))
+
+
+def _boundaries(values: Array) -> Array:
+    """What lies above entry i rounds to value i + 1 or a later one: midpoints, ties to the even code."""
+    middles = (values[1:] + values[:-1]) / 2
+    ties_go_up = np.arange(len(middles)) % 2 == 1
+    return np.where(ties_go_up, np.nextafter(middles, 0.0), middles)
 
 
 def _scale_type(name: str) -> FloatFormat:

@@ -2,34 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
-from archsim.arch.formats import ant, bitmod, dfloat11, dictionary, integer, minifloat, olive, qmoe, razer, stored
+from archsim.arch.formats import (
+    ant,
+    bfp,
+    bipolar,
+    bitmod,
+    corrected,
+    dfloat11,
+    dictionary,
+    exponential,
+    integer,
+    microexponent,
+    minifloat,
+    mx,
+    nested,
+    nf4,
+    nv,
+    olive,
+    overq,
+    qmoe,
+    razer,
+    signs,
+    spqr,
+    stored,
+    vectors,
+)
 from archsim.arch.formats.base import Format
 from archsim.core.errors import InputError, Problem, unknown_name
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A family of formats. `parse` returns None for a spelling of another family, InputError for a bad one."""
+    """A family of formats, with canonical example spellings of it."""
 
-    parse: Callable[[str], Format | None]
+    name: str
+    summary: str
+    source: str
     examples: tuple[str, ...]
 
 
-_FAMILIES = (
-    Family(integer.parse, integer.EXAMPLES),
-    Family(minifloat.parse, minifloat.EXAMPLES),
-    Family(ant.parse, ant.EXAMPLES),
-    Family(olive.parse, olive.EXAMPLES),
-    Family(bitmod.parse, bitmod.EXAMPLES),
-    Family(razer.parse, razer.EXAMPLES),
-    Family(dfloat11.parse, dfloat11.EXAMPLES),
-    Family(qmoe.parse, qmoe.EXAMPLES),
-    Family(dictionary.parse, dictionary.EXAMPLES),
-)
+class FamilyModule(Protocol):
+    """A file of one family. `parse` returns None for a spelling of another family, InputError for a bad one."""
+
+    @property
+    def SUMMARY(self) -> str: ...  # noqa: N802 (a constant of the module)
+    @property
+    def SOURCE(self) -> str: ...  # noqa: N802
+    @property
+    def EXAMPLES(self) -> tuple[str, ...]: ...  # noqa: N802
+
+    def parse(self, spec: str, /) -> Format | None: ...
+
+
+_FAMILIES: dict[str, FamilyModule] = {
+    "integer": integer,
+    "float": minifloat,
+    "microscaling": mx,
+    "block floating point": bfp,
+    "microexponent": microexponent,
+    "two-level": nv,
+    "normal float": nf4,
+    "ternary and binary": signs,
+    "bipolar": bipolar,
+    "power of two": exponential,
+    "adaptive types": ant,
+    "outlier-victim pairs": olive,
+    "BitMoD": bitmod,
+    "RaZeR": razer,
+    "entropy-coded float": dfloat11,
+    "entropy-coded ternary": qmoe,
+    "scalar codebook": dictionary,
+    "SpQR": spqr,
+    "OverQ": overq,
+    "corrected integer": corrected,
+    "vector codebook": vectors,
+    "bit-nested": nested,
+}
 
 _OVERRIDE_KEYS = {"format", "storage_bits"}
 
@@ -54,7 +107,23 @@ def format(spec: str | Format | Mapping[str, object]) -> Format:
 
 def format_names() -> tuple[str, ...]:
     """Canonical example spellings of every family, in families' order; widths and group sizes may be varied."""
-    return tuple(name for family in _FAMILIES for name in family.examples)
+    return tuple(name for family in _FAMILIES.values() for name in family.EXAMPLES)
+
+
+def format_families() -> tuple[Family, ...]:
+    """Every family with its summary, source and examples, in the order of `format_names`."""
+    return tuple(Family(name, family.SUMMARY, family.SOURCE, family.EXAMPLES) for name, family in _FAMILIES.items())
+
+
+def format_family(fmt: str | Format) -> Family:
+    """The family that `fmt` belongs to. Raises InputError for a spelling that names no format."""
+    chosen = format(fmt)
+    base = chosen.base if isinstance(chosen, stored.StoredFormat) else chosen
+    return next(
+        family
+        for family, module in zip(format_families(), _FAMILIES.values(), strict=True)
+        if module.parse(base.name) is not None
+    )
 
 
 def with_storage_bits(fmt: str | Format, bits: stored.Bits) -> Format:
@@ -67,7 +136,7 @@ def _parse(spec: str) -> Format:
     base, at, bits = spec.partition("@")
     if at:
         return stored.StoredFormat(_parse(base), stored.as_bits(bits))
-    for family in _FAMILIES:
+    for family in _FAMILIES.values():
         found = family.parse(spec)
         if found is not None:
             return found

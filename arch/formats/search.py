@@ -71,6 +71,11 @@ class SearchFormat(Format):
         """The values of all candidates."""
         return self.tables.grid
 
+    @property
+    def rerounding_fraction(self) -> float:
+        """The widest step of a candidate over its largest value: another candidate may be the best one next time."""
+        return max(float(np.diff(candidate.grid).max()) / candidate.largest for candidate in self.candidates)
+
     @abstractmethod
     def scales_for(self, largest: Array, shape: tuple[int, ...]) -> Scales:
         """The stored scales of each candidate for sets of these largest magnitudes."""
@@ -86,7 +91,7 @@ class SearchFormat(Format):
 
         choice, errors = np.zeros(len(sets), dtype=np.int64), np.zeros(len(sets))
         if len(self.candidates) > 1 or type(self).search is not SearchFormat.search:
-            choose(sets, scales.values, self.tables.nearest, self.tables.resolution, choice, errors)
+            choose(sets, scales.values, self.tables.cells, self.tables.resolution, choice, errors)
         return choice, errors
 
     def quantize(self, x: ArrayLike) -> Quantized:

@@ -27,7 +27,7 @@ _ROWS = {str(name): name for name in (Granularity.CHANNEL, Granularity.TOKEN, Gr
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """A set is the whole array (tensor), a row along the last axis (channel, token, head), or a run of a row (group)."""
+    """A set is the whole array (tensor), a row along the last axis (channel, token, head) or a run of a row (group)."""
 
     granularity: Granularity
     group_size: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,8 +46,11 @@ class StoredFormat(Format):
     def dequantize(self, q: Quantized) -> NDArray[np.float64]:
         return self.base.dequantize(q)
 
-    def round(self, x: ArrayLike) -> NDArray[np.float64]:
+    def round(self, x: ArrayLike) -> NDArray[np.floating[Any]]:
         return self.base.round(x)
+
+    def round_into(self, x: ArrayLike, out: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        return self.base.round_into(x, out)
 
 
 def as_bits(value: object) -> Fraction:

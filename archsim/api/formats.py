@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim import __version__
-from archsim.arch.formats import Format, Granularity, format, format_names
-from archsim.arch.formats.error import rounding_error
+from archsim.arch.formats import ArithmeticKind, Format, Quantized, format, format_family, format_names
+from archsim.arch.formats.error import error_between, rounding_error
 from archsim.arch.formats.minifloat import FloatFormat
-from archsim.arch.formats.stored import StoredFormat
 from archsim.core.errors import InputError, Problem, nearest
 from archsim.reports.format_comparison import Data, FormatComparison, Measurement, format_comparison
+from archsim.reports.values import plain
 from archsim.workloads.arrays import SUFFIXES, as_tensor, names_a_file, read_array
 from archsim.workloads.samples import DISTRIBUTIONS, sample
 
@@ -27,9 +27,11 @@ Tensor = NDArray[np.float64]
 DataSpec = str | Path | ArrayLike | Sequence[str | Path] | Mapping[str, ArrayLike]
 
 DEFAULT_DATA = ("gaussian", "laplace", "student-t", "variance")
-DEFAULT_ELEMENTS = 1 << 18
-DEFAULT_MAX_BITS = 16
-"""Widest example that is compared when no format is named: above, errors are those of the arithmetic."""
+DEFAULT_ELEMENTS = 1 << 17
+DEFAULT_MAX_BITS = 9
+"""Widest example that is compared when no format is named: 16-bit types are what the others stand in for."""
+DEFAULT_MAX_ENTRIES = 256
+"""Largest table of values that is compared when no format is named: larger codebooks take minutes to fit."""
 GRID_BITS = 20
 """Widest element whose grid is listed to find its range."""
 
@@ -67,10 +69,11 @@ def compare_formats(
 ) -> FormatComparison:
     """The error of each format on each tensor, against the bits it stores.
 
-    `formats`: spellings or formats; all examples of at most 16 bits when empty. `data`: names of distributions
-    (`gaussian`, `laplace`, `student-t`, `variance`, `uniform`) and of files (`.npy`, `.npz:NAME`, `.safetensors:NAME`,
-    `.csv`), an array, or arrays by name. The last axis of a tensor is the one that scales are shared along. `elements`
-    and `seed` are for distributions, which come as whole vectors of 1,024. Raises InputError with every problem found.
+    `formats`: spellings or formats; all examples of at most 9 bits when empty (but for codebooks of more than 256
+    entries). `data`: names of distributions (`gaussian`, `laplace`, `student-t`, `variance`, `uniform`) and of files
+    (`.npy`, `.npz:NAME`, `.safetensors:NAME`, `.csv`), an array, or arrays by name. The last axis of a tensor is the
+    one that scales are shared along. `elements` and `seed` are for distributions, which come as whole vectors of 1,024.
+    Raises InputError with every problem found.
 
     >>> comparison = compare_formats(["int8:g128", "int4:g128"], "gaussian", elements=4096)
     >>> [(item.format, round(item.error.sqnr_db)) for item in comparison]
@@ -89,7 +92,13 @@ def compare_formats(
 
 
 def _default_formats() -> list[Format]:
-    return [fmt for fmt in parse_formats(format_names()) if fmt.bits_per_element <= DEFAULT_MAX_BITS]
+    return [fmt for fmt in parse_formats(format_names()) if _is_compared_unasked(fmt)]
+
+
+def _is_compared_unasked(fmt: Format) -> bool:
+    arithmetic = fmt.arithmetic
+    large = arithmetic.kind is ArithmeticKind.LOOKUP and arithmetic.lookup_entries > DEFAULT_MAX_ENTRIES
+    return fmt.bits_per_element <= DEFAULT_MAX_BITS and not large
 
 
 def _tensors(data: DataSpec, elements: int, seed: int) -> list[tuple[Data, Tensor]]:
@@ -142,24 +151,39 @@ def _given(arrays: Mapping[str, ArrayLike]) -> list[tuple[Data, Tensor]]:
     return [(Data(name=name, about="given as an array", shape=tensor.shape), tensor) for name, tensor in tensors]
 
 
+@runtime_checkable
+class SizedByData(Protocol):
+    """A format whose size depends on what is stored: entropy codes, outliers beyond a threshold."""
+
+    def stored_bits(self, q: Quantized) -> int:
+        """Bits that this array takes."""
+        ...
+
+
 def _measure(fmt: Format, data: str, tensor: Tensor) -> Measurement:
+    bits, error = fmt.bits(tensor.shape), None
+    if isinstance(fmt, SizedByData):
+        quantized = fmt.quantize(tensor)
+        bits = Fraction(fmt.stored_bits(quantized))
+        error = error_between(tensor, fmt.dequantize(quantized))
     return Measurement(
         data=data,
         format=fmt.name,
-        family=family(fmt),
-        bits_per_element=fmt.bits(tensor.shape) / tensor.size,
-        error=rounding_error(fmt, tensor),
+        family=format_family(fmt).name,
+        bits_per_element=bits / tensor.size,
+        error=error or rounding_error(fmt, tensor),
     )
 
 
 def _entry(fmt: Format) -> Entry:
+    family = format_family(fmt)
     smallest, largest = _range(fmt)
     ratio = largest / smallest if smallest and largest else None
     arithmetic = asdict(fmt.arithmetic)
     scale = arithmetic.pop("scale")
     return {
         "name": fmt.name,
-        "family": family(fmt),
+        "family": family.name,
         "bits_per_element": float(fmt.bits_per_element),
         "bits_per_element_exact": str(fmt.bits_per_element),
         "element_bits": float(_element_bits(fmt)),
@@ -167,18 +191,25 @@ def _entry(fmt: Format) -> Entry:
         "largest": largest,
         "dynamic_range_db": None if ratio is None else 20 * math.log10(ratio),
         "dynamic_range_octaves": None if ratio is None else math.log2(ratio),
-        "arithmetic": {key: str(value) if key == "kind" else value for key, value in arithmetic.items()},
-        "scale": {key: str(value) if key == "granularity" else value for key, value in scale.items()},
-        "source": None,
+        "arithmetic": plain(arithmetic),
+        "scale": plain(scale),
+        "source": family.source,
     }
 
 
 def _element_bits(fmt: Format) -> Fraction:
-    """Bits of an element without the share of its group's scale and zero point."""
-    scale = fmt.arithmetic.scale
-    if scale.granularity is not Granularity.GROUP:
-        return fmt.bits_per_element
-    return fmt.bits_per_element - Fraction(scale.bits + scale.zero_point_bits, scale.group_size)
+    """Bits of an element's code as its arithmetic has them, or what codes are packed or compressed to if less."""
+    arithmetic = fmt.arithmetic
+    match arithmetic.kind:
+        case ArithmeticKind.INTEGER:
+            bits = arithmetic.integer_bits
+        case ArithmeticKind.FLOAT:  # the hidden bit of the significand makes room for the sign
+            bits = arithmetic.exponent_bits + arithmetic.significand_bits
+        case ArithmeticKind.POWER_OF_TWO:
+            bits = arithmetic.exponent_bits + arithmetic.signed
+        case ArithmeticKind.LOOKUP:
+            bits = math.ceil(math.log2(max(arithmetic.lookup_entries, 2)))
+    return min(Fraction(bits), fmt.bits_per_element)
 
 
 def _range(fmt: Format) -> tuple[float | None, float | None]:
@@ -189,9 +220,3 @@ def _range(fmt: Format) -> tuple[float | None, float | None]:
         return 1.0, float((1 << (fmt.arithmetic.integer_bits - fmt.arithmetic.signed)) - 1)
     positive = fmt.grid[fmt.grid > 0]
     return (float(positive[0]), float(positive[-1])) if positive.size else (None, None)
-
-
-def family(fmt: Format) -> str:
-    """The family that `fmt` belongs to."""
-    base = fmt.base if isinstance(fmt, StoredFormat) else fmt
-    return type(base).__module__.rpartition(".")[2]

@@ -151,7 +151,7 @@ def formats_compare(
     elements: Annotated[
         int | None,
         typer.Option(
-            help="Random numbers to draw, in whole vectors of 1024; 262144 when left out.", show_default=False
+            help="Random numbers to draw, in whole vectors of 1024; 131072 when left out.", show_default=False
         ),
     ] = None,
     seed: Annotated[

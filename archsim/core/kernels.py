@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-from numba.core import config
+from llvmlite import ir
+from numba.core import config, types
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -66,6 +68,33 @@ def kernel(function: Function) -> Function:
         return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True)(function))
     finally:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
+
+
+_SAME_SIZE: dict[Any, tuple[Any, Any]] = {
+    types.float64: (types.int64, ir.IntType(64)),
+    types.float32: (types.int32, ir.IntType(32)),
+    types.int64: (types.float64, ir.DoubleType()),
+    types.int32: (types.float32, ir.FloatType()),
+}
+
+
+def _reinterpreted(typing_context: object, value: Any) -> Any:
+    """The same bits, read as the integer or float of the same width."""
+    if value not in _SAME_SIZE:
+        return None
+    result, llvm_type = _SAME_SIZE[value]
+
+    def generate(context: object, builder: Any, signature: object, arguments: Any) -> object:
+        return builder.bitcast(arguments[0], llvm_type)
+
+    return result(value), generate
+
+
+bits_of = cast(Callable[[Any], Any], intrinsic(_reinterpreted))
+"""The bits of a float32 or float64 as an integer of its width. For kernels only."""
+
+float_of = cast(Callable[[Any], Any], intrinsic(_reinterpreted))
+"""The float32 or float64 whose bits are an int32 or int64. For kernels only."""
 
 
 def start_without_linear_algebra() -> None:

@@ -91,8 +91,12 @@ def test_a_cell_says_why_there_is_no_ratio(item: Measurement, text: str) -> None
 
 
 def test_texts_of_arithmetic_and_scale() -> None:
-    lookup = {"kind": "lookup", "signed": True, "lookup_entries": 16, "integer_bits": 8}
-    assert arithmetic_text(lookup) == "lookup of 16 8 bit"
+    assert arithmetic_text({"kind": "float", "signed": True, "significand_bits": 4, "exponent_bits": 4}) == "e4m3"
+    assert arithmetic_text({"kind": "integer", "signed": False, "integer_bits": 8}) == "uint8"
+    assert arithmetic_text({"kind": "power-of-two", "signed": True, "exponent_bits": 3}) == "2^(3 bit)"
+    lookup = {"kind": "lookup", "signed": True, "lookup_entries": 16, "significand_bits": 11, "exponent_bits": 5}
+    assert arithmetic_text(lookup) == "lookup 16 → e5m10"
+    assert arithmetic_text({"kind": "lookup", "signed": True, "lookup_entries": 16}) == "lookup 16"
     assert scale_text({"granularity": "none"}) == "-"
     assert scale_text({"granularity": "token", "group_size": 0, "kind": "fp16", "zero_point_bits": 0}) == (
         "fp16 per token"
