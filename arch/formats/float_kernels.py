@@ -18,8 +18,12 @@ def round_floats(
     overflow: float,
     through_single: bool,
     nan: float,
+    signed_zero: bool,
 ) -> None:
-    """Plain floats: `overflow` beyond `largest`; a NaN becomes `nan`, of the opposite sign where that is a number."""
+    """Plain floats: `overflow` beyond `largest`; a NaN becomes `nan`, of the opposite sign where that is a number.
+
+    Without `signed_zero` -0 becomes 0.
+    """
     lowest_field = (smallest + BIAS) << FRACTION_BITS
     nan_turns = nan == nan
     for row in range(x.shape[0]):
@@ -30,4 +34,5 @@ def round_floats(
             is_nan = value != value
             nearest = nan if is_nan else nearest
             sign = bits_of(value) if not (is_nan and nan_turns) else ~bits_of(value)
-            out[row, i] = -nearest if sign < 0 else nearest
+            turned = sign < 0 and (signed_zero or nearest != 0.0)
+            out[row, i] = -nearest if turned else nearest

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Quantized, Scale
 from archsim.arch.formats.granularity import granularity_suffix, parse_granularity
-from archsim.arch.formats.scaled import Array, Floats, ScaledFormat
+from archsim.arch.formats.scaled import Array, Floats, ScaledFormat, as_doubles
 from archsim.arch.formats.scales import SCALE_TYPES, tensor_scale
 from archsim.core.errors import InputError, Problem
 
@@ -93,7 +93,7 @@ class IntegerFormat(ScaledFormat):
         return 3 / self.highest if self.asymmetric else 0.0
 
     def quantize(self, x: ArrayLike) -> Quantized:
-        values = np.asarray(x, dtype=np.float64)
+        values = as_doubles(x)
         sets = self._split(values)
         largest = self._largest(sets)
         zero_points = None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Granularity, Quantized, Scale
-from archsim.arch.formats.scaled import Array, Floats, ScaledFormat
+from archsim.arch.formats.scaled import Array, Floats, ScaledFormat, as_doubles
 
 SUMMARY = "16 elements share an exponent, each pair a bit that lowers it"
 SOURCE = "Darvish Rouhani et al., ISCA 2023 (shared microexponents)"
@@ -76,7 +76,7 @@ class MicroexponentFormat(ScaledFormat):
 
     def quantize(self, x: ArrayLike) -> Quantized:
         """Scales are 2^shared; `extra["microexponents"]` has a row of 8 for each of them."""
-        values = np.asarray(x, dtype=np.float64)
+        values = as_doubles(x)
         sets = self._split(values)
         largest = self._largest(sets)
         floor = np.where(largest > 0, np.frexp(largest)[1] - 1, LOWEST_SHARED)

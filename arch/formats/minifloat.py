@@ -2,10 +2,11 @@
 
 Spellings: ``fp32``, ``tf32``, ``bf16``, ``fp16``, ``fp8_e4m3`` (also ``fp8``), ``fp8_e5m2``, ``fp6_e3m2``,
 ``fp6_e2m3``, ``fp4_e2m1``, and any other ``fp<n>_e<x>m<y>`` with n = 1 + x + y. A colon may stand for the underscore.
+Variants of 8 bits: ``fp8_e4m3ieee``, ``fp8_e4m3fnuz``, ``fp8_e5m2fnuz``, ``fp8_e4m3b11fnuz``; and ml_dtypes' names.
 
 What the largest exponent means, after IEEE 754 and the OCP specifications OFP8 1.0 and MX 1.0:
 8 bits and more: infinities and NaN as in IEEE 754; E4M3 of 8 bits has no infinity and one NaN per sign (all ones);
-below 8 bits: neither, every code is a number.
+below 8 bits: neither, every code is a number. The fnuz types have one zero and one NaN, which has the code of -0.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Format, Quantized
-from archsim.arch.formats.scaled import Array, Floats, as_floats, check_output
+from archsim.arch.formats.scaled import Array, Floats, as_doubles, as_floats, check_output
 from archsim.core.errors import InputError, Problem
 
 SUMMARY = "floating-point elements without a scale"
@@ -46,22 +47,33 @@ class Specials(StrEnum):
     NAN_ONLY = "nan-only"
     """All ones is NaN, there is no infinity."""
     NONE = "none"
+    UNSIGNED_ZERO = "unsigned-zero"
+    """The code of -0 is NaN, there is no infinity."""
 
 
 class FloatFormat(Format):
-    """Sign, `exponent_bits`, `mantissa_bits`; bias 2^(exponent_bits-1) - 1; subnormals; ties to the even code.
+    """Sign, `exponent_bits`, `mantissa_bits`; bias 2^(exponent_bits-1) - 1 unless given; ties to the even code.
 
     Conversion is bit for bit that of numpy and ml_dtypes. FP16 and FP32 are rounded directly; all others are
     conversions of FP32, so values are rounded to FP32 first (which matters only to a float64 within 2^-25 of a tie).
-    Out of range: to infinity (IEEE), to NaN (E4M3), to the largest value (no specials). NaN stays NaN; a type without
-    NaN makes it the zero of the opposite sign. All other signs are kept.
+    Out of range: to infinity (IEEE), to NaN (E4M3, fnuz), to the largest value (no specials). NaN stays NaN; a type
+    without NaN makes it the zero of the opposite sign. All other signs are kept, but not zero's in fnuz types.
     """
 
-    def __init__(self, name: str, exponent_bits: int, mantissa_bits: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        exponent_bits: int,
+        mantissa_bits: int,
+        *,
+        specials: Specials | None = None,
+        bias: int | None = None,
+    ) -> None:
         self.name = name
         self.exponent_bits = exponent_bits
         self.mantissa_bits = mantissa_bits
-        self.specials = _specials(exponent_bits, mantissa_bits)
+        self.specials = specials or _specials(exponent_bits, mantissa_bits)
+        self.bias = (1 << (exponent_bits - 1)) - 1 if bias is None else bias
         self.arithmetic = Arithmetic(
             kind=ArithmeticKind.FLOAT,
             significand_bits=mantissa_bits + 1,
@@ -84,7 +96,7 @@ class FloatFormat(Format):
     @property
     def smallest_exponent(self) -> int:
         """Exponent of the smallest normal number, and of all subnormals."""
-        return 2 - (1 << (self.exponent_bits - 1))
+        return 1 - self.bias
 
     @property
     def _highest(self) -> int:
@@ -94,7 +106,7 @@ class FloatFormat(Format):
                 return (((1 << self.exponent_bits) - 1) << self.mantissa_bits) - 1
             case Specials.NAN_ONLY:
                 return (1 << (self.width - 1)) - 2
-            case Specials.NONE:
+            case Specials.NONE | Specials.UNSIGNED_ZERO:
                 return (1 << (self.width - 1)) - 1
 
     @property
@@ -108,7 +120,7 @@ class FloatFormat(Format):
         match self.specials:
             case Specials.IEEE:
                 return self._highest + 1 + (1 << (self.mantissa_bits - 1))
-            case Specials.NAN_ONLY:
+            case Specials.NAN_ONLY | Specials.UNSIGNED_ZERO:
                 return self._highest + 1
             case Specials.NONE:
                 return 0
@@ -127,9 +139,9 @@ class FloatFormat(Format):
         return np.concatenate([-positive[:0:-1], positive])
 
     def quantize(self, x: ArrayLike) -> Quantized:
-        values = np.asarray(x, dtype=np.float64)
+        values = as_doubles(x)
         if (self.exponent_bits, self.mantissa_bits) not in _INTERCHANGE:
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 values = values.astype(np.float32).astype(np.float64)
         return Quantized(codes=np.asarray(self.encode(values)), shape=values.shape)
 
@@ -158,9 +170,20 @@ class FloatFormat(Format):
         from archsim.arch.formats.float_kernels import round_floats
 
         nan = 0.0 if self.specials is Specials.NONE else np.nan
-        overflow = {Specials.IEEE: np.inf, Specials.NAN_ONLY: np.nan, Specials.NONE: self.largest}[self.specials]
+        overflow = {Specials.IEEE: np.inf, Specials.NONE: self.largest}.get(self.specials, np.nan)
+        signed_zero = self.specials is not Specials.UNSIGNED_ZERO
         through_single = (self.exponent_bits, self.mantissa_bits) not in _INTERCHANGE
-        round_floats(rows, out, self.mantissa_bits, self.smallest_exponent, self.largest, overflow, through_single, nan)
+        round_floats(
+            rows,
+            out,
+            self.mantissa_bits,
+            self.smallest_exponent,
+            self.largest,
+            overflow,
+            through_single,
+            nan,
+            signed_zero,
+        )
 
     def encode(self, values: Array) -> Codes:
         """Codes of the nearest values, not rounded to FP32 first.
@@ -179,7 +202,10 @@ class FloatFormat(Format):
         codes = np.where((codes > self._highest) | np.isinf(values), self._overflow, codes)
         is_nan = np.isnan(values)
         negative = np.signbit(values) ^ (is_nan & (self.specials is Specials.NONE))
-        return np.where(is_nan, self._nan, codes) + np.where(negative, 1 << (self.width - 1), 0)
+        codes = np.where(is_nan, self._nan, codes)
+        if self.specials is Specials.UNSIGNED_ZERO:
+            negative &= (codes > 0) & (codes <= self._highest)
+        return codes + np.where(negative, 1 << (self.width - 1), 0)
 
     def _decode(self, codes: Codes) -> Array:
         magnitudes = codes & (2 ** (self.width - 1) - 1)
@@ -190,6 +216,8 @@ class FloatFormat(Format):
         values = np.where(magnitudes > self._highest, np.nan, values)
         if self.specials is Specials.IEEE:
             values = np.where(magnitudes == self._overflow, np.inf, values)
+        if self.specials is Specials.UNSIGNED_ZERO:
+            values = np.where(codes == self._nan, np.nan, values)
         return np.copysign(values, np.where(codes >> (self.width - 1), -1.0, 1.0))
 
     @cached_property
@@ -217,7 +245,25 @@ _NAMED = {
 _INTERCHANGE = (_NAMED["fp16"], _NAMED["fp32"])
 """IEEE 754 interchange types, to which every other type converts directly."""
 
+_VARIANTS = {
+    "fp8_e4m3ieee": (4, 3, Specials.IEEE, 7),
+    "fp8_e4m3fnuz": (4, 3, Specials.UNSIGNED_ZERO, 8),
+    "fp8_e5m2fnuz": (5, 2, Specials.UNSIGNED_ZERO, 16),
+    "fp8_e4m3b11fnuz": (4, 3, Specials.UNSIGNED_ZERO, 11),
+}
+"""Sources: ml_dtypes; fnuz: Noune et al., arXiv 2206.02915."""
+
 _ALIASES = {
+    "float8_e4m3": "fp8_e4m3ieee",
+    "float8_e4m3fn": "fp8_e4m3",
+    "float8_e5m2": "fp8_e5m2",
+    "float8_e3m4": "fp8_e3m4",
+    "float8_e4m3fnuz": "fp8_e4m3fnuz",
+    "float8_e5m2fnuz": "fp8_e5m2fnuz",
+    "float8_e4m3b11fnuz": "fp8_e4m3b11fnuz",
+    "float6_e3m2fn": "fp6_e3m2",
+    "float6_e2m3fn": "fp6_e2m3",
+    "float4_e2m1fn": "fp4_e2m1",
     "float32": "fp32",
     "float16": "fp16",
     "bfloat16": "bf16",
@@ -227,7 +273,7 @@ _ALIASES = {
 }
 _CANONICAL = {parts: name for name, parts in _NAMED.items()}
 
-EXAMPLES = tuple(_NAMED)
+EXAMPLES = (*_NAMED, *_VARIANTS)
 
 _SPEC = re.compile(r"fp(\d{1,3})[_:]e(\d{1,3})m(\d{1,3})")
 
@@ -237,6 +283,10 @@ def parse(spec: str) -> FloatFormat | None:
     name = _ALIASES.get(spec, spec)
     if name in _NAMED:
         return FloatFormat(name, *_NAMED[name])
+    variant = name.replace(":", "_")
+    if variant in _VARIANTS:
+        exponent_bits, mantissa_bits, specials, bias = _VARIANTS[variant]
+        return FloatFormat(variant, exponent_bits, mantissa_bits, specials=specials, bias=bias)
     match = _SPEC.fullmatch(name)
     if match is None:
         return None

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from archsim.arch.formats import minifloat
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Granularity, Quantized, Scale
-from archsim.arch.formats.scaled import Array, Floats
+from archsim.arch.formats.scaled import Array, Floats, as_doubles
 from archsim.arch.formats.scales import SCALE_TYPES, scale_of
 from archsim.arch.formats.table import TableFormat
 from archsim.core.errors import InputError, Problem
@@ -119,7 +119,7 @@ class DoubleQuantizedFormat(TableFormat):
 
     def quantize(self, x: ArrayLike) -> Quantized:
         """Scales are the blocks' E4M3 values; `extra` has `outer_scales` and `mean_scale`."""
-        array = np.asarray(x, dtype=np.float64)
+        array = as_doubles(x)
         sets = self._split(array)
         shape = self._scales_shape(array.shape)
         inner, extra = self._encode_scales(self._largest(sets).reshape(shape))

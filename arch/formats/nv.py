@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from archsim.arch.formats import minifloat
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Granularity, Quantized, Scale
-from archsim.arch.formats.scaled import Array, Floats, ScaledFormat
+from archsim.arch.formats.scaled import Array, Floats, ScaledFormat, as_doubles
 from archsim.arch.formats.scales import SCALE_TYPES, tensor_scale
 
 SUMMARY = "4-bit elements, an E4M3 scale per 16 of them, an FP32 scale per array"
@@ -79,7 +79,7 @@ class TwoLevelFormat(ScaledFormat):
 
     def quantize(self, x: ArrayLike) -> Quantized:
         """Scales are the blocks' E4M3 values; `extra["tensor_scale"]` is the array's."""
-        values = np.asarray(x, dtype=np.float64)
+        values = as_doubles(x)
         sets = self._split(values)
         largest = self._largest(sets)
         tensor = self._tensor_scale(float(largest.max(initial=0.0)))

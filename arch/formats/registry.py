@@ -15,6 +15,7 @@ from archsim.arch.formats import (
     corrected,
     dfloat11,
     dictionary,
+    e8m0,
     exponential,
     integer,
     microexponent,
@@ -62,6 +63,7 @@ class FamilyModule(Protocol):
 _FAMILIES: dict[str, FamilyModule] = {
     "integer": integer,
     "float": minifloat,
+    "scale type": e8m0,
     "microscaling": mx,
     "block floating point": bfp,
     "microexponent": microexponent,

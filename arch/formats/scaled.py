@@ -118,9 +118,13 @@ class ScaledFormat(Format):
 def as_floats(x: ArrayLike) -> Floats:
     """`x` as float32 where it is float32, else as float64."""
     values = np.asarray(x)
-    if values.dtype == np.float32:
-        return values
-    return np.asarray(values, dtype=np.float64)
+    return values if values.dtype == np.float32 else as_doubles(values)
+
+
+def as_doubles(x: ArrayLike) -> Array:
+    """`x` as float64; a signalling NaN becomes a quiet one without a warning."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(x, dtype=np.float64)
 
 
 def check_output(out: Floats, shape: tuple[int, ...], kind: type[np.floating[Any]]) -> None:

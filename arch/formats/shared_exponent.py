@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Granularity, Quantized, Scale
 from archsim.arch.formats.minifloat import FloatFormat
-from archsim.arch.formats.scaled import Array, Floats, ScaledFormat
+from archsim.arch.formats.scaled import Array, Floats, ScaledFormat, as_doubles
 
 SINGLE_EXPONENT_BITS, SINGLE_FRACTION_BITS = 8, 23
 """Of FP32."""
@@ -115,7 +115,7 @@ class SharedExponentFormat(ScaledFormat):
         return self.element.grid
 
     def quantize(self, x: ArrayLike) -> Quantized:
-        values = np.asarray(x, dtype=np.float64)
+        values = as_doubles(x)
         sets = self._split(values)
         largest = np.abs(sets).max(axis=-1, keepdims=True, initial=0.0)
         finite = np.isfinite(largest)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Granularity, Quantized, Scale
 from archsim.arch.formats.granularity import granularity_suffix, parse_granularity
-from archsim.arch.formats.scaled import Array, Floats, ScaledFormat
+from archsim.arch.formats.scaled import Array, Floats, ScaledFormat, as_doubles
 from archsim.arch.formats.scales import SCALE_TYPES, tensor_scale
 from archsim.core.errors import InputError, Problem
 
@@ -61,7 +61,7 @@ class SignFormat(ScaledFormat):
         return np.array([-1.0, 0.0, 1.0]) if self.with_zero else np.array([-1.0, 1.0])
 
     def quantize(self, x: ArrayLike) -> Quantized:
-        values = np.asarray(x, dtype=np.float64)
+        values = as_doubles(x)
         sets = self._split(values)
         scales = self._scales(sets, values)
         codes = np.where(sets < 0, -1, 1)

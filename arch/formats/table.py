@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.arch.formats.base import Arithmetic, Quantized
-from archsim.arch.formats.scaled import Array, Floats, ScaledFormat
+from archsim.arch.formats.scaled import Array, Floats, ScaledFormat, as_doubles
 from archsim.arch.formats.scales import SCALE_TYPES
 
 Codes = NDArray[np.int64]
@@ -52,7 +52,7 @@ class TableFormat(ScaledFormat):
         return values, np.concatenate([self._thresholds, np.full(missing, np.inf)])
 
     def quantize(self, x: ArrayLike) -> Quantized:
-        array = np.asarray(x, dtype=np.float64)
+        array = as_doubles(x)
         sets = self._split(array)
         scales = self._scales(self._largest(sets))
         index = self._index(np.divide(sets, scales, out=np.zeros_like(sets), where=scales > 0))

@@ -23,6 +23,11 @@ REFERENCES = {
     "fp8_e4m3": ml_dtypes.float8_e4m3fn,
     "fp8_e5m2": ml_dtypes.float8_e5m2,
     "fp8_e3m4": ml_dtypes.float8_e3m4,
+    "fp8_e4m3ieee": ml_dtypes.float8_e4m3,
+    "fp8_e4m3fnuz": ml_dtypes.float8_e4m3fnuz,
+    "fp8_e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
+    "fp8_e4m3b11fnuz": ml_dtypes.float8_e4m3b11fnuz,
+    "e8m0": ml_dtypes.float8_e8m0fnu,
     "fp6_e3m2": ml_dtypes.float6_e3m2fn,
     "fp6_e2m3": ml_dtypes.float6_e2m3fn,
     "fp4_e2m1": ml_dtypes.float4_e2m1fn,
@@ -66,7 +71,7 @@ def test_every_code_decodes_as_in_ml_dtypes(spec: str) -> None:
     with np.errstate(invalid="ignore"):
         expected = stored.astype(np.float64)
     fmt = format(spec)
-    q = fmt.quantize(np.zeros(codes.shape))
+    q = fmt.quantize(np.ones(codes.shape))
     actual = fmt.dequantize(type(q)(codes=codes, shape=codes.shape))
     assert_same(actual, expected)
 
@@ -80,6 +85,36 @@ def test_rounding_and_codes_are_those_of_ml_dtypes(spec: str, kind: type) -> Non
     fmt = format(spec)
     assert_same(fmt.round(x), expected.astype(np.float64))
     np.testing.assert_array_equal(fmt.quantize(x).codes, codes_of(expected, spec))
+
+
+@pytest.mark.parametrize("spec", list(REFERENCES))
+def test_a_million_random_values_are_those_of_ml_dtypes(spec: str) -> None:
+    """Half of them of all magnitudes, as random bits; half where the type has its numbers."""
+    rng = np.random.default_rng(8)
+    anything = rng.integers(0, 2**32, 500_000, dtype=np.uint64).astype(np.uint32).view(np.float32)
+    near = rng.standard_normal(500_000, dtype=np.float32) * np.float32(
+        format(spec).grid[-1] / 4 if width(spec) < 9 else 1
+    )
+    x = np.concatenate([anything, near])
+    with np.errstate(all="ignore"):
+        expected = x.astype(REFERENCES[spec])
+        rounded = expected.astype(np.float32)
+    assert_same(format(spec).round(x), rounded)
+    codes = format(spec).quantize(x).codes
+    numbers = ~np.isnan(rounded)
+    np.testing.assert_array_equal(codes[numbers], codes_of(expected, spec)[numbers])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("sign", ["", "u"])
+def test_integers_have_the_values_of_ml_dtypes(bits: int, sign: str) -> None:
+    """Two's complement is the same; our symmetric integers leave out the lowest code, and of one bit make it -1, +1."""
+    grid = format(f"{sign}int{bits}").grid
+    if sign or bits > 1:
+        values = grid[np.random.default_rng(9).integers(0, len(grid), 1_000_000)]
+        stored = values.astype(getattr(ml_dtypes, f"{sign}int{bits}"))
+        np.testing.assert_array_equal(stored.astype(np.float64), values)
+        np.testing.assert_array_equal(format(f"{sign}int{bits}").quantize(values).codes, stored.astype(np.int64))
 
 
 @given(x=st.floats(width=32), spec=st.sampled_from(list(REFERENCES)))
