@@ -61,10 +61,21 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, Text], ...]] = {
     "memories": (
         ("name", "name", "left", _PLAIN),
         ("bandwidth_bytes_per_s", "bandwidth", "right", lambda value: engineering(value, "B/s")),
+        ("channels", "channels", "right", _PLAIN),
+        ("data_rate_bits_per_s", "per pin", "right", lambda value: engineering(value, "b/s")),
         ("capacity_bytes", "capacity", "right", binary_bytes),
         ("unit", "of one", "left", _PLAIN),
         ("read_pj_per_bit", "pJ/bit", "right", _NUMBER),
         ("source", "source", "text", _PLAIN),
+    ),
+    "components": (
+        ("name", "name", "left", _PLAIN),
+        ("bits", "bits", "right", _PLAIN),
+        ("what", "of", "left", _PLAIN),
+        ("node_nm", "nm", "right", _NUMBER),
+        ("area_um2", "area µm²", "right", _known(lambda value: f"{value:.4g}")),
+        ("energy_pj", "energy pJ", "right", _known(lambda value: f"{value:.3g}")),
+        ("source", "source", "text", lambda value: _citation([value])),
     ),
 }
 """For each kind: key of the entry, heading, kind of column, how its values are written."""

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from archsim.arch.formats import Format
 from archsim.core.errors import InputError, Problem
 
 _RATIO = re.compile(r"(\d{1,9}):(\d{1,9})")
@@ -25,6 +26,30 @@ class SparsityPattern:
     @property
     def structured(self) -> bool:
         return self.group > 0
+
+    def index_bits(self, *, pairs: bool = False) -> Fraction:
+        """Bits per element of the dense array that say which elements were kept.
+
+        N:M: the position in its group of each kept element; with `pairs`, of each two neighbours that are kept
+        together, in a group of pairs; nothing where all are kept. A random pattern: a bitmap.
+        Source: NVIDIA, PTX ISA, "Sparse matrix storage": 2 bits for each of two elements kept of four, for 4-bit
+        elements for each of two pairs kept of four.
+        """
+        if not self.structured:
+            return Fraction(1)
+        if self.keep == self.group:
+            return Fraction(0)
+        position = (self.group - 1).bit_length()
+        return Fraction(self.keep * position, self.group * (2 if pairs else 1))
+
+    def bits_per_element(self, stored: Format, *, pairs: bool = False) -> Fraction:
+        """Bits per element of the dense array: what is kept in the format `stored`, and its indices.
+
+        >>> from archsim.arch.formats import format
+        >>> parse_sparsity("2:4").bits_per_element(format("int8"))
+        Fraction(5, 1)
+        """
+        return self.density * stored.bits_per_element + self.index_bits(pairs=pairs)
 
 
 def parse_sparsity(text: str, *, key: str | None = None) -> SparsityPattern:

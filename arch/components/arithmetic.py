@@ -1,81 +1,51 @@
-"""Multiply-accumulate units, registers and vector lanes, from published adders and multipliers."""
+"""Multiply-accumulate units, registers and vector lanes from the gate-level model."""
 
 from __future__ import annotations
 
-import math
-import tomllib
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 from archsim.arch.components.cost import ComponentCost
+from archsim.arch.components.gates import (
+    Circuit,
+    adder,
+    float_adder,
+    float_multiplier,
+    leading_zeros,
+    multiplier,
+    negater,
+    register,
+    shifter,
+)
+from archsim.arch.components.logic import circuit_cost, logic_estimates
+from archsim.arch.components.operands import Operand, operand_of
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind
-from archsim.arch.interpolation import is_outside, log_log
-from archsim.arch.technology import logic_scaling
 from archsim.core.errors import InputError, Problem
 from archsim.core.provenance import ESTIMATE
 
-_TABLE = Path(__file__).parent / "data" / "arithmetic.toml"
-
 FP32 = Arithmetic(kind=ArithmeticKind.FLOAT, significand_bits=24, exponent_bits=8)
 """The arithmetic of a vector lane unless told otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Energy and area of one operator by width, as published."""
-
-    name: str
-    widths: tuple[float, ...]
-    energies_pj: tuple[float, ...]
-    areas_um2: tuple[float, ...]
-    slope: float | None = None
-    """Exponent outside the widths; None goes on as the last segment does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """One operator at the table's node."""
-
-    energy_pj: float
-    area_um2: float
-    estimates: tuple[str, ...] = ()
-
-    def __add__(self, other: Operator) -> Operator:
-        return Operator(
-            self.energy_pj + other.energy_pj, self.area_um2 + other.area_um2, self.estimates + other.estimates
-        )
-
-    def __mul__(self, share: float) -> Operator:
-        return Operator(self.energy_pj * share, self.area_um2 * share, self.estimates)
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """How an operand enters the multiplier: as an integer of `width` bits or a float with that significand."""
-
-    is_float: bool
-    width: int
-    magnitude_bits: int
-    """What its significand holds when it meets a float: the width without an integer's sign."""
-    estimates: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1024)
 def mac_cost(weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic, node_nm: float) -> ComponentCost:
     """Energy of one multiply-accumulate, area and leakage of its multiplier and adder; registers are not included.
 
-    Integers: multiplier by the product of the operand widths, adder by the accumulator's width. Floats: multiplier and
-    adder by significand widths (unequal ones: their geometric mean). An integer that meets a float enters the float
-    multiplier with its magnitude's bits as significand. Log-log between the published widths, scaled to `node_nm`.
-    Exponents' widths, rounding modes and pipelining are not distinguished.
-    Source: Horowitz, ISSCC 2014 (45 nm); Stillmaker and Baas 2017.
+    Multiplier and adder work in two stages of a pipeline at a clock that suits the node. An integer that meets a float
+    multiplies its significand, and the product is normalised. An integer product enters a float accumulator through a
+    normaliser, a float product an integer accumulator through an aligning shifter. Shared scales are left out: see
+    `dot_product_cost`. Source: the gate-level model (docs/components.md).
     """
-    operator = _multiplier(_operand(weights), _operand(inputs)) + _accumulate(
-        _operand(accumulator), _operand(weights).is_float or _operand(inputs).is_float
+    a, b, total = operand_of(weights), operand_of(inputs), operand_of(accumulator)
+    circuit = multiply(a, b) + accumulate(total, a, b)
+    notes = (*a.estimates, *b.estimates, *total.estimates)
+    cost = circuit_cost(circuit, node_nm)
+    return ComponentCost(
+        energy_pj=cost.energy_pj,
+        area_um2=cost.area_um2,
+        leakage_w=cost.leakage_w,
+        source=cost.source,
+        estimates=tuple(dict.fromkeys((*notes, *cost.estimates))),
     )
-    return _at_node(operator, node_nm)
 
 
 @lru_cache(maxsize=256)
@@ -84,117 +54,58 @@ def vector_cost(node_nm: float, lane: Arithmetic = FP32) -> ComponentCost:
 
     Exponentials, divisions and roots are charged by the operations they take: see the vector unit's rates.
     """
-    operand = _operand(lane)
-    both = _multiplier(operand, operand) + _adder(operand)
+    operand = operand_of(lane)
+    cost = circuit_cost(multiply(operand, operand) + add(operand), node_nm)
     estimate = f"{ESTIMATE} a vector operation costs the mean of a multiplication and an addition"
-    return _at_node(Operator(both.energy_pj / 2, both.area_um2, (*both.estimates, estimate)), node_nm)
+    return ComponentCost(
+        energy_pj=cost.energy_pj / 2,
+        area_um2=cost.area_um2,
+        leakage_w=cost.leakage_w,
+        source=cost.source,
+        estimates=(*operand.estimates, estimate, *cost.estimates),
+    )
 
 
 @lru_cache(maxsize=256)
 def register_cost(bits: float, node_nm: float) -> ComponentCost:
-    """Energy of writing or reading a flip-flop register of `bits` once, and its area.
-
-    Source: Aladdin's 40 nm table; Stillmaker and Baas 2017.
-    """
+    """Energy of writing or reading a flip-flop register of `bits` once (a clocked cycle), and its area."""
     if bits <= 0:
         raise InputError(Problem(message=f"a register has more than 0 bits (got {bits:g})"))
-    table = _table()["register"]
-    scaling = logic_scaling(float(table["node_nm"]), node_nm)
+    cost = circuit_cost(register(bits), node_nm)
     return ComponentCost(
-        energy_pj=float(table["energy_pj_per_bit"]) * bits * scaling.energy,
-        area_um2=float(table["area_um2_per_bit"]) * bits * scaling.area,
-        leakage_w=0.0,
-        source=f"{table['source']}; {scaling.source}",
-        estimates=(scaling.source,) if scaling.estimate else (),
+        energy_pj=cost.energy_pj,
+        area_um2=cost.area_um2,
+        leakage_w=cost.leakage_w,
+        source=cost.source,
+        estimates=logic_estimates(node_nm, 1.0)[1:],
     )
 
 
-def _operand(arithmetic: Arithmetic) -> Operand:
-    """How `arithmetic` enters a conventional multiplier, looked-up and power-of-two operands too."""
-    match arithmetic.kind:
-        case ArithmeticKind.INTEGER:
-            return _integer(arithmetic)
-        case ArithmeticKind.FLOAT:
-            return _float(arithmetic)
-        case ArithmeticKind.POWER_OF_TWO:
-            note = f"{ESTIMATE} a power of two enters the multiplier as a float with a 1-bit significand"
-            return _float(arithmetic, note)
-        case ArithmeticKind.LOOKUP:
-            note = f"{ESTIMATE} a looked-up operand enters the multiplier as the value it stands for, the table is free"
-            return _float(arithmetic, note) if arithmetic.significand_bits else _integer(arithmetic, note)
-
-
-def _integer(arithmetic: Arithmetic, *notes: str) -> Operand:
-    width = max(arithmetic.integer_bits, 1)
-    return Operand(False, width, max(width - arithmetic.signed, 1), notes)
-
-
-def _float(arithmetic: Arithmetic, *notes: str) -> Operand:
-    width = max(arithmetic.significand_bits, 1)
-    return Operand(True, width, width, notes)
-
-
-def _multiplier(a: Operand, b: Operand) -> Operator:
-    notes = a.estimates + b.estimates
+def multiply(a: Operand, b: Operand) -> Circuit:
+    """Multiplier with the operands' decoders; floats are rounded, an integer's product with a float normalised."""
+    decoders = a.decoder + b.decoder
     if not a.is_float and not b.is_float:
-        return _read(_curve("integer_multiply"), math.sqrt(a.width * b.width), notes)
-    if a.is_float != b.is_float:
-        integer = b if a.is_float else a
-        bits = integer.magnitude_bits
-        notes += (f"{ESTIMATE} an integer of {integer.width} bits meets a float as a significand of {bits} bits",)
-    return _read(_curve("float_multiply"), math.sqrt(a.magnitude_bits * b.magnitude_bits), notes)
+        places = a.places * b.places
+        return decoders + (multiplier(a.width, b.width) >> shifter(a.width + b.width, places))
+    exponent = max(a.exponent_bits, b.exponent_bits)
+    if a.is_float and b.is_float:
+        return decoders + float_multiplier(a.width, b.width, exponent, subnormals=a.subnormals and b.subnormals)
+    width = a.magnitude_bits + b.magnitude_bits
+    product = float_multiplier(a.magnitude_bits, b.magnitude_bits, exponent)
+    return decoders + (product >> leading_zeros(width) >> shifter(width, width))
 
 
-def _adder(operand: Operand) -> Operator:
-    return _read(_curve("float_add" if operand.is_float else "integer_add"), operand.width, operand.estimates)
+def add(operand: Operand) -> Circuit:
+    """Adder of two operands of one kind."""
+    return float_adder(operand.width, operand.exponent_bits) if operand.is_float else adder(operand.width)
 
 
-def _accumulate(accumulator: Operand, products_are_floats: bool) -> Operator:
-    if accumulator.is_float and not products_are_floats:
-        note = f"{ESTIMATE} an integer product enters the float adder without a converter of its own"
-        return _adder(replace(accumulator, estimates=(*accumulator.estimates, note)))
-    if accumulator.is_float or not products_are_floats:
-        return _adder(accumulator)
-    rule = _table()["fixed_point_accumulator"]
-    share = float(rule["float_add_share"])
-    shifted = _read(_curve("float_add"), accumulator.width, (str(rule["source"]),))
-    return shifted * share + _adder(accumulator) * (1 - share)
-
-
-def _read(curve: Curve, width: float, notes: tuple[str, ...] = ()) -> Operator:
-    if is_outside(width, curve.widths):
-        published = f"{curve.widths[0]:g} to {curve.widths[-1]:g} bits"
-        notes += (f"{ESTIMATE} {curve.name} of {width:.3g} bits, published for {published}",)
-    return Operator(
-        log_log(width, curve.widths, curve.energies_pj, curve.slope),
-        log_log(width, curve.widths, curve.areas_um2, curve.slope),
-        notes,
-    )
-
-
-def _at_node(operator: Operator, node_nm: float) -> ComponentCost:
-    table = _table()
-    base_nm, leakage = float(table["node"]["base_nm"]), table["leakage"]
-    scaling = logic_scaling(base_nm, node_nm, float(table["node"]["supply_v"]))
-    from_leaky = logic_scaling(float(leakage["node_nm"]), node_nm)
-    to_leaky = logic_scaling(base_nm, float(leakage["node_nm"]))
-    notes = (*operator.estimates, str(leakage["source"]), *((scaling.source,) if scaling.estimate else ()))
-    return ComponentCost(
-        energy_pj=operator.energy_pj * scaling.energy,
-        area_um2=operator.area_um2 * scaling.area,
-        leakage_w=operator.area_um2 * to_leaky.area * float(leakage["watts_per_um2"]) * from_leaky.energy,
-        source=f"{table['source']['energy']}; areas: {table['source']['area']}; {scaling.source}",
-        estimates=tuple(dict.fromkeys(notes)),
-    )
-
-
-@lru_cache(maxsize=1)
-def _table() -> dict[str, Any]:
-    return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
-
-
-@lru_cache(maxsize=8)
-def _curve(name: str) -> Curve:
-    operator = _table()["operator"][name]
-    widths, energies, areas = zip(*operator["anchors"], strict=True)
-    return Curve(name.replace("_", " "), tuple(widths), tuple(energies), tuple(areas), operator.get("exponent"))
+def accumulate(total: Operand, a: Operand, b: Operand) -> Circuit:
+    """Adds a product of `a` and `b` to `total`, with the conversion between integer and float where they differ."""
+    product_is_float = a.is_float or b.is_float
+    if total.is_float and not product_is_float:
+        width = a.width + b.width
+        return negater(width) >> leading_zeros(width) >> shifter(width, width) >> add(total)
+    if product_is_float and not total.is_float:
+        return shifter(total.width, total.width) >> negater(total.width) >> add(total)
+    return add(total)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+BITS_PER_BYTE = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentCost:
@@ -37,5 +39,18 @@ class DramCost:
     bandwidth_bytes_per_s: float
     capacity_bytes: int
     unit: str
+    pins: int
+    """Data pins of the unit."""
+    channels: int
+    """Independent channels that share the pins."""
     source: str
     estimates: tuple[str, ...] = ()
+
+    @property
+    def bandwidth_per_channel_bytes_per_s(self) -> float:
+        return self.bandwidth_bytes_per_s / self.channels
+
+    @property
+    def data_rate_bits_per_s(self) -> float:
+        """Of one pin."""
+        return self.bandwidth_bytes_per_s * BITS_PER_BYTE / self.pins

@@ -53,6 +53,8 @@ def _cost(name: str, table: dict[str, Any]) -> DramCost:
         bandwidth_bytes_per_s=float(table["data_rate"]) * int(table["width_bits"]) / 8,
         capacity_bytes=int(table["capacity_bytes"]),
         unit=str(table["unit"]),
+        pins=int(table["width_bits"]),
+        channels=int(table["channels"]),
         source="; ".join(sources),
         estimates=tuple(f"{source} ({name})" for source in sources if source.startswith(ESTIMATE)),
     )

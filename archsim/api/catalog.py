@@ -1,4 +1,4 @@
-"""What ships with archsim, as plain entries: accelerators, models, number formats, memory technologies."""
+"""What ships with archsim, as plain entries: accelerators, models, number formats, memories, components."""
 
 from __future__ import annotations
 
@@ -87,6 +87,10 @@ def memory_entries() -> list[Entry]:
                 "off_chip": cost is not None,
                 "unit": None if cost is None else cost.unit,
                 "bandwidth_bytes_per_s": None if cost is None else cost.bandwidth_bytes_per_s,
+                "bandwidth_per_channel_bytes_per_s": None if cost is None else cost.bandwidth_per_channel_bytes_per_s,
+                "data_rate_bits_per_s": None if cost is None else cost.data_rate_bits_per_s,
+                "channels": None if cost is None else cost.channels,
+                "pins": None if cost is None else cost.pins,
                 "capacity_bytes": None if cost is None else cost.capacity_bytes,
                 "read_pj_per_bit": None if cost is None else cost.read_pj_per_bit,
                 "write_pj_per_bit": None if cost is None else cost.write_pj_per_bit,
@@ -94,6 +98,26 @@ def memory_entries() -> list[Entry]:
             }
         )
     return entries
+
+
+def component_entries() -> list[Entry]:
+    """Components at common widths: area, energy of one use and leakage at one node, source and estimates."""
+    from archsim.arch.components.library import CATALOG_NODE_NM, library
+
+    return [
+        {
+            "name": entry.name,
+            "bits": entry.bits,
+            "what": entry.what,
+            "node_nm": CATALOG_NODE_NM,
+            "area_um2": entry.cost.area_um2,
+            "energy_pj": entry.cost.energy_pj,
+            "leakage_w": entry.cost.leakage_w,
+            "source": entry.cost.source,
+            "estimates": list(entry.cost.estimates),
+        }
+        for entry in library()
+    ]
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -23,6 +23,7 @@ def run(kind: str | None, options: Options) -> None:
         "models": catalog.model_entries,
         "formats": catalog.format_entries,
         "memories": catalog.memory_entries,
+        "components": catalog.component_entries,
     }
     output.refuse_overrides("catalog", options)
     if kind is not None and kind not in listings:

@@ -98,7 +98,8 @@ def compare(
 @app.command()
 def catalog(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="hardware, models, formats or memories; all when left out.")
+        str | None,
+        typer.Argument(metavar="[KIND]", help="hardware, models, formats, memories or components; all when left out."),
     ] = None,
     json: Json = False,
     out: Out = None,
@@ -197,6 +198,28 @@ def trace(
 
     given = {"phase": phase, "batch": batch, "context": context, "output_tokens": output_tokens}
     run(source, given, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def reproduce(
+    claims: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Claims by id; all when left out.", show_default=False)
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="Claims about one system.", show_default=False)] = None,
+    json: Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="PATH", help="A .json or .md file, or a folder for both.", show_default=False),
+    ] = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Recompute published results: claim, published, simulated, error. Exit code 1 when a modelled one is off."""
+    from archsim.cli.reproduce import run
+
+    raise typer.Exit(run(claims or [], system, _options(json, out, no_files, overrides, quiet)))
 
 
 @app.command()

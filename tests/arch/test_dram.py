@@ -9,7 +9,7 @@ from archsim.core.errors import InputError
 
 
 def test_the_families_are_there() -> None:
-    expected = {"ddr3", "ddr4", "ddr5", "lpddr4", "lpddr5", "gddr6", "hbm2", "hbm2e", "hbm3"}
+    expected = {"ddr3", "ddr4", "ddr5", "lpddr4", "lpddr5", "lpddr5x", "gddr6", "hbm2", "hbm2e", "hbm3"}
     assert set(dram_technologies()) == expected
     assert set(memory_technologies()) == expected | {"sram", "register"}
 
@@ -22,6 +22,7 @@ def test_the_families_are_there() -> None:
         ("ddr5", 38.4),
         ("lpddr4", 34.128),
         ("lpddr5", 51.2),
+        ("lpddr5x", 68.264),
         ("gddr6", 64.0),
         ("hbm2", 307.2),
         ("hbm2e", 460.8),

@@ -15,7 +15,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["hardware", "models", "formats", "memories"])
+@pytest.mark.parametrize("kind", ["hardware", "models", "formats", "memories", "components"])
 def test_a_kind_of_the_catalog(kind: str, capsys: Capture) -> None:
     assert run(["catalog", kind, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -29,7 +29,7 @@ def test_a_kind_of_the_catalog(kind: str, capsys: Capture) -> None:
 def test_the_whole_catalog(capsys: Capture) -> None:
     assert run(["catalog", "--json", "--out", "here"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert set(document) == {"schema", "hardware", "models", "formats", "memories"}
+    assert set(document) == {"schema", "hardware", "models", "formats", "memories", "components"}
     assert json.loads(Path("here/catalog.json").read_text("utf-8")) == document
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.validation.components import component_rows, split_section, write_plot
 from tests.validation.measure import DATA, MEASUREMENTS, default_against_scalesim, relative
 from tests.validation.networks import network_rows
 from tests.validation.speed import speed_rows
@@ -47,13 +48,13 @@ CPU time (user + system) of whole processes, caches warm, as a ratio to somethin
 
 def accuracy() -> str:
     """The part that is the same on every machine."""
-    rows = [measurement.row() for measurement in MEASUREMENTS] + network_rows()
+    rows = [measurement.row() for measurement in MEASUREMENTS] + network_rows() + component_rows()
     table = "".join(f"| {row.what} | {row.source} | {row.rows} | {row.error} |\n" for row in rows)
     differences = ""
     for dataflow in ("os", "ws", "is"):
         row = relative(dataflow, "", default_against_scalesim(dataflow))
         differences += f"| {dataflow} | {row.rows} | {row.error} |\n"
-    return HEAD + table + DIFFERENCE + differences
+    return HEAD + table + DIFFERENCE + differences + split_section()
 
 
 def main() -> int:
@@ -66,6 +67,7 @@ def main() -> int:
         print(f"a measured command failed: {error}", file=sys.stderr)
         return 1
     REPORT.write_text(accuracy() + SPEED + speed, encoding="utf-8")
+    write_plot(REPORT.parent)
     print(f"wrote {REPORT.name}")
     return 0
 

@@ -1,0 +1,34 @@
+"""Recomputations that evaluate designs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from archsim.core.errors import InfeasibleError, InputError, Problem, unknown_name
+from archsim.reproduce.options import DesignsOptions
+
+
+def evaluated(options: DesignsOptions, folder: Path) -> float:
+    """The number of the design, or of it against the baseline; design files lie in `folder`."""
+    design = _number(options.metric, folder / options.design, options.set)
+    if options.baseline is None:
+        return design
+    baseline = _number(options.metric, folder / options.baseline, options.baseline_set)
+    return baseline / design if options.quantity == "ratio" else 100 * (1 - design / baseline)
+
+
+def _number(metric: str, design: Path, overrides: Sequence[str]) -> float:
+    from archsim.api.evaluate import evaluate
+
+    value: object = evaluate(design, overrides=overrides).to_dict()
+    for key in metric.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            known = value if isinstance(value, Mapping) else ()
+            raise InputError(unknown_name("metric", metric, [str(name) for name in known]))
+        value = value[key]
+    if value is None:
+        raise InfeasibleError(f"{design.name}: {metric} does not exist for this design")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(Problem(message=f"metric {metric!r} is not a number"))
+    return float(value)
