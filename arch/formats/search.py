@@ -131,7 +131,8 @@ class SearchFormat(Format):
         sets, choice, scales = self._chosen(values)
         out = np.empty_like(sets)
         chosen = self._column(scales.values, choice)
-        round_sets(sets, chosen, choice, self.tables.nearest, self.tables.resolution, out)
+        tables = self.tables
+        round_sets(sets, chosen, choice, tables.nearest, tables.cells, tables.resolution, out)
         return self.sharing.join(out, values.shape)
 
     def _chosen(self, values: Array) -> tuple[Array, Codes, Scales]:

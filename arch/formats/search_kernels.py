@@ -14,6 +14,58 @@ from archsim.core.kernels import kernel
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+NEAR_EDGE = 1e-9
+"""Fraction of a cell within which the cell number is not trusted: far above rounding errors, far below any use."""
+
+
+@kernel
+def error_of_one(row: Floats, near: Floats, per_unit: float, unit: float) -> float:
+    """Squared error of `row` rounded to one candidate; four sums, so that additions need not wait for one another."""
+    half, last = float(near.shape[0] // 2), float(near.shape[0] - 1)
+    whole = row.shape[0] // 4 * 4
+    e0 = e1 = e2 = e3 = 0.0
+    for i in range(0, whole, 4):
+        a, b, c, d = row[i], row[i + 1], row[i + 2], row[i + 3]
+        r0 = near[int(max(min(a * per_unit + half, last), 0.0))] * unit - a
+        r1 = near[int(max(min(b * per_unit + half, last), 0.0))] * unit - b
+        r2 = near[int(max(min(c * per_unit + half, last), 0.0))] * unit - c
+        r3 = near[int(max(min(d * per_unit + half, last), 0.0))] * unit - d
+        e0 += r0 * r0
+        e1 += r1 * r1
+        e2 += r2 * r2
+        e3 += r3 * r3
+    for i in range(whole, row.shape[0]):
+        r0 = near[int(max(min(row[i] * per_unit + half, last), 0.0))] * unit - row[i]
+        e0 += r0 * r0
+    return (e0 + e1) + (e2 + e3)
+
+
+@kernel
+def errors_of_two(row: Floats, near: Floats, other: Floats, per_unit: float, unit: float) -> tuple[float, float]:
+    """Squared errors of `row` rounded to two candidates of one scale, which share the way to the cell."""
+    half, last = float(near.shape[0] // 2), float(near.shape[0] - 1)
+    whole = row.shape[0] // 4 * 4
+    e0 = e1 = e2 = e3 = f0 = f1 = f2 = f3 = 0.0
+    for i in range(0, whole, 4):
+        a, b, c, d = row[i], row[i + 1], row[i + 2], row[i + 3]
+        k0 = int(max(min(a * per_unit + half, last), 0.0))
+        k1 = int(max(min(b * per_unit + half, last), 0.0))
+        k2 = int(max(min(c * per_unit + half, last), 0.0))
+        k3 = int(max(min(d * per_unit + half, last), 0.0))
+        e0 += (near[k0] * unit - a) ** 2
+        e1 += (near[k1] * unit - b) ** 2
+        e2 += (near[k2] * unit - c) ** 2
+        e3 += (near[k3] * unit - d) ** 2
+        f0 += (other[k0] * unit - a) ** 2
+        f1 += (other[k1] * unit - b) ** 2
+        f2 += (other[k2] * unit - c) ** 2
+        f3 += (other[k3] * unit - d) ** 2
+    for i in range(whole, row.shape[0]):
+        k0 = int(max(min(row[i] * per_unit + half, last), 0.0))
+        e0 += (near[k0] * unit - row[i]) ** 2
+        f0 += (other[k0] * unit - row[i]) ** 2
+    return (e0 + e1) + (e2 + e3), (f0 + f1) + (f2 + f3)
+
 
 @kernel
 def choose(sets: Floats, scales: Floats, cells: Floats, resolution: float, choice: Ints, errors: Floats) -> None:
@@ -21,40 +73,28 @@ def choose(sets: Floats, scales: Floats, cells: Floats, resolution: float, choic
 
     `sets` [s, n], `scales` [s, candidates], `cells` [candidates, 2 * half]: the nearest value in each cell of a width
     of 1 / resolution, from -half / resolution up. On the edge of a cell both sides are as near. The first candidate of
-    equals is chosen. Four sums are kept apart so that additions need not wait for one another.
+    equals is chosen. Neighbouring candidates of one scale are tried together.
     """
-    half = float(cells.shape[1] // 2)
-    last = float(cells.shape[1] - 1)
+    count = scales.shape[1]
     for s in range(sets.shape[0]):
         row = sets[s]
-        whole = row.shape[0] // 4 * 4
         best = np.inf
         picked = 0
-        for c in range(scales.shape[1]):
+        c = 0
+        while c < count:
             scale = scales[s, c]
             if scale == 0.0:
                 best = 0.0
                 break
-            near = cells[c]
-            per_unit, unit = resolution / scale, scale
-            e0 = e1 = e2 = e3 = 0.0
-            for i in range(0, whole, 4):
-                a, b, d, e = row[i], row[i + 1], row[i + 2], row[i + 3]
-                r0 = near[int(max(min(a * per_unit + half, last), 0.0))] * unit - a
-                r1 = near[int(max(min(b * per_unit + half, last), 0.0))] * unit - b
-                r2 = near[int(max(min(d * per_unit + half, last), 0.0))] * unit - d
-                r3 = near[int(max(min(e * per_unit + half, last), 0.0))] * unit - e
-                e0 += r0 * r0
-                e1 += r1 * r1
-                e2 += r2 * r2
-                e3 += r3 * r3
-            for i in range(whole, row.shape[0]):
-                r0 = near[int(max(min(row[i] * per_unit + half, last), 0.0))] * unit - row[i]
-                e0 += r0 * r0
-            error = (e0 + e1) + (e2 + e3)
+            if c + 1 < count and scales[s, c + 1] == scale:
+                error, second = errors_of_two(row, cells[c], cells[c + 1], resolution / scale, scale)
+            else:
+                error, second = error_of_one(row, cells[c], resolution / scale, scale), np.inf
             if error < best:
-                best = error
-                picked = c
+                best, picked = error, c
+            if second < best:
+                best, picked = second, c + 1
+            c += 1 if second == np.inf else 2
         choice[s] = picked
         errors[s] = best
 
@@ -72,16 +112,34 @@ def encode(sets: Floats, scales: Floats, choice: Ints, table: Ints, resolution: 
 
 
 @kernel
-def round_sets(sets: Floats, scales: Floats, choice: Ints, nearest: Floats, resolution: float, out: Floats) -> None:
-    """Fill `out` with the nearest values themselves, scaled back: what encoding and decoding would give."""
+def round_sets(
+    sets: Floats, scales: Floats, choice: Ints, nearest: Floats, cells: Floats, resolution: float, out: Floats
+) -> None:
+    """Fill `out` with the nearest values themselves, scaled back: what encoding and decoding would give.
+
+    The cell tells the value, but for elements so near its edge that rounding errors or a tie decide: those take the
+    table of `encode`.
+    """
+    half = float(cells.shape[1] // 2)
+    top = float(cells.shape[1] - 1)
     last = float(nearest.shape[2] - 1) / 2.0
     for s in range(sets.shape[0]):
         scale, c = scales[s], choice[s]
+        if scale == 0.0:
+            out[s] = 0.0
+            continue
+        per_unit = resolution / scale
         for i in range(sets.shape[1]):
-            y = sets[s, i] / scale if scale != 0.0 else 0.0
-            z = min(abs(y) * resolution, last)
-            index = int(np.floor(z)) + int(np.ceil(z))
-            out[s, i] = nearest[c, 1 if y < 0.0 else 0, index] * scale
+            place = max(min(sets[s, i] * per_unit + half, top), 0.0)
+            cell = int(place)
+            within = place - cell
+            if within < NEAR_EDGE or within > 1.0 - NEAR_EDGE:
+                y = sets[s, i] / scale
+                z = min(abs(y) * resolution, last)
+                index = int(np.floor(z)) + int(np.ceil(z))
+                out[s, i] = nearest[c, 1 if y < 0.0 else 0, index] * scale
+            else:
+                out[s, i] = cells[c, cell] * scale
 
 
 @kernel
