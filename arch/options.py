@@ -17,6 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Wit
 from archsim.core import units
 from archsim.core.errors import Problem, nearest
 from archsim.core.options import (
+    LARGEST_FACTOR,
+    SMALLEST_FACTOR,
     AccessEnergyText,
     AreaText,
     BandwidthText,
@@ -25,11 +27,11 @@ from archsim.core.options import (
     Count,
     CycleEnergyText,
     EnergyText,
+    Factor,
     Flag,
     Fraction01,
     LengthText,
     Options,
-    Positive,
     PowerText,
     WidthText,
     checked,
@@ -135,13 +137,19 @@ class AxisOptions(Options):
     """Operands that are summed over the axis; an unlisted one is collected from each PE."""
 
 
+_RATE_SCHEMA = {"type": "number", "minimum": SMALLEST_FACTOR, "maximum": LARGEST_FACTOR}
+
+
 def _check_rates(value: object) -> dict[str, float]:
     """MACs per PE and cycle by arithmetic class (``int8``, ``fp16``); a format's name stands for its class."""
     if not isinstance(value, Mapping):
         raise refusal(f"must be a table such as {{int8 = 2}} (got {spelled(value)})")
     for rate in value.values():
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < float("inf"):
-            raise refusal(f"rates must be numbers above 0 (got {spelled(rate)})")
+        if isinstance(rate, bool) or not isinstance(rate, int | float):
+            raise refusal(f"rates must be numbers (got {spelled(rate)})")
+        if not SMALLEST_FACTOR <= rate <= LARGEST_FACTOR:
+            bounds = f"{SMALLEST_FACTOR:.15g} to {LARGEST_FACTOR:.15g}"
+            raise refusal(f"rates must be from {bounds} (got {spelled(rate)})")
     return {_arithmetic_class(str(name)): float(rate) for name, rate in value.items()}
 
 
@@ -176,7 +184,7 @@ class ArrayKeys(Options):
     leakage: PowerText | None = None
     """Leakage of one PE."""
     idle_energy_fraction: Fraction01 = 0.0
-    energy_factor: Positive = 1.0
+    energy_factor: Factor = 1.0
     count: Count = 1
     """Arrays per core."""
     lanes: Count = 1
@@ -184,7 +192,7 @@ class ArrayKeys(Options):
     rates: Annotated[
         dict[str, float],
         PlainValidator(_check_rates),
-        WithJsonSchema({"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}}),
+        WithJsonSchema({"type": "object", "additionalProperties": _RATE_SCHEMA}),
     ] = Field(default_factory=dict)
 
 
@@ -324,7 +332,7 @@ class VectorOptions(Options):
     lanes: Count | None = None
     energy: EnergyText | None = None
     """Energy of one operation."""
-    rates: dict[str, Positive] = Field(default_factory=dict)
+    rates: dict[str, Factor] = Field(default_factory=dict)
     """Operations per lane and cycle, by kind of operation."""
 
 
@@ -396,9 +404,20 @@ def idle_hardware_keys(hardware: HardwareOptions) -> Iterator[str]:
         elif array.dataflows and len(array.dataflows) > 1 and not array.dataflow:
             yield f"hardware.array.dataflows: a spatial array has one, the first is taken ({array.dataflows[0]})"
     for memory in hardware.memory:
+        if isinstance(memory.bandwidth, Mapping):
+            yield from _unnamed_bandwidths(memory, memory.bandwidth)
         if memory.bypass:
             names = ", ".join(memory.bypass)
             yield f"hardware.memory.{memory.name}.bypass is not used yet: {names} pass through it"
+
+
+def _unnamed_bandwidths(memory: MemoryOptions, table: Mapping[str, str]) -> Iterator[str]:
+    """A warning for the operands that a level serves and its bandwidth table does not name."""
+    served = [name for name in OPERAND_NAMES if memory.operands is None or name in memory.operands]
+    if names := ", ".join(name for name in served or OPERAND_NAMES if name not in table):
+        plain = [key for key in ("read_bandwidth", "write_bandwidth") if getattr(memory, key) is not None]
+        share = f"they share {' and '.join(plain)}" if plain else "theirs is unlimited"
+        yield f"hardware.memory.{memory.name}.bandwidth does not name {names}: {share}"
 
 
 def _table(value: object) -> Mapping[str, Any]:

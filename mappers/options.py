@@ -69,6 +69,9 @@ def mapper_conflicts(mapper: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Probl
     """What contradicts itself in a `[mapper]` table's plain values, with the path below `mapper`."""
     if "weights" in mapper and mapper.get("objective", "edp") != "weighted":
         yield ("weights",), Problem(message="belong to objective = 'weighted'")
+    weights = mapper.get("weights")
+    if isinstance(weights, Mapping) and all(weights.get(name) == 0 for name in WeightOptions.model_fields):
+        yield ("weights",), Problem(message="are both 0: nothing is left to minimise", hint="raise one of them above 0")
 
 
 def dataflow_conflict(options: MapperOptions, permitted: Sequence[str]) -> Problem | None:

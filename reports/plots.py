@@ -56,8 +56,8 @@ def figure(evaluation: Evaluation, kind: str) -> Figure:
         "energy": lambda result: draw_bars(plot_data.energy_bars(result), result.design_name),
         "roofline": lambda result: draw_roofline(plot_data.roofline(result), result.design_name),
     }
-    if kind not in drawings:
-        raise InputError(unknown_name("plot", kind, drawings))
+    if not isinstance(kind, str) or kind not in drawings:
+        raise InputError(unknown_name("plot", str(kind), drawings))
     return drawings[kind](evaluation)
 
 

@@ -69,7 +69,12 @@ def write_files(folder: Path, writers: dict[str, Callable[[Path], None]], marker
     _check_target(folder, writers, marker)
     with _staging(target) as staging:
         for name, writer in writers.items():
-            writer(staging / name)
+            try:
+                writer(staging / name)
+            except OSError as error:
+                raise OSError(
+                    error.errno, f"cannot be written: {error.strerror or error}", str(folder / name)
+                ) from error
         if target.is_dir():
             for name in writers:
                 os.replace(staging / name, target / name)

@@ -66,7 +66,7 @@ def summary_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("DRAM traffic", binary_bytes(totals["dram_bytes"])),
         ("peak memory", binary_bytes(totals["peak_memory_bytes"])),
         (
-            "inferences",
+            "inferences" if totals["tpot_s"] is None else "tokens",
             MISSING if totals["throughput_per_s"] is None else f"{totals['throughput_per_s']:.4g} per second",
         ),
         ("time to first token", engineering(totals["ttft_s"], "s")),

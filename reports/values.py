@@ -7,8 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from archsim.core.spelling import size_text
+
 _PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
-_BINARY_PREFIXES = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
 MISSING = "-"
 """What tables print for a value that does not exist."""
 
@@ -79,15 +80,7 @@ def binary_bytes(value: float | None) -> str:
     >>> binary_bytes(512), binary_bytes(8192), binary_bytes(13e9)
     ('512 B', '8.00 KiB', '12.1 GiB')
     """
-    if value is None or not math.isfinite(value):
-        return MISSING
-    step = 0
-    while abs(value) >= 1024 and step < len(_BINARY_PREFIXES) - 1:
-        value /= 1024
-        step += 1
-    if step == 0:
-        return f"{value:.0f} B"
-    return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f} {_BINARY_PREFIXES[step]}B"
+    return MISSING if value is None or not math.isfinite(value) else size_text(value)
 
 
 def percent(fraction: float | None) -> str:

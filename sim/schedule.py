@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.memory import MemoryLevel
-from archsim.core.errors import InfeasibleError, InputError, Problem
+from archsim.core.errors import InputError, Problem
 from archsim.sim.conventions import Counting
+from archsim.sim.infeasible import Fits, check_off_chip, no_tile
 from archsim.sim.problem import element_bits
 from archsim.sim.records import OpCost
 from archsim.sim.vector import IdleArray, vector_cost
@@ -60,6 +61,8 @@ class Scheduler:
     """Phases in which the hardware is set up differently: their ops are costed apart."""
     array: IdleArray = field(default_factory=IdleArray)
     """What the PEs take during vector operations."""
+    fits: Callable[[Op, tuple[MemoryLevel, ...]], bool] | None = None
+    """Whether an op has a mapping with other memories; asked only to explain why it has none."""
     memo: dict[Hashable, OpCost | None] = field(default_factory=dict)
 
     def cost(self, op: AnyOp, placement: OpPlacement) -> OpCost | None:
@@ -70,6 +73,11 @@ class Scheduler:
         if key not in self.memo:
             self.memo[key] = self._cost(op, placement)
         return self.memo[key]
+
+    def fits_with(self, op: Op) -> Fits | None:
+        """`fits` for one op."""
+        fits = self.fits
+        return None if fits is None else lambda memories: fits(op, memories)
 
     def _cost(self, op: Op | VectorOp, placement: OpPlacement) -> OpCost | None:
         if isinstance(op, VectorOp):
@@ -133,18 +141,13 @@ def _reads_as_weights(reader: AnyOp, sources: tuple[int, ...], i: int) -> bool:
 
 
 def _must(scheduler: Scheduler, op: AnyOp, placement: OpPlacement) -> OpCost:
+    if not isinstance(op, Transfer) and scheduler.counting.tiling != "whole-layer":
+        check_off_chip(op, scheduler.accelerator)
     cost = scheduler.cost(op, placement)
-    if cost is None:
-        held = ", ".join(
-            f"{level.name} {level.capacity_bits / 8 / 1024:g} KiB"
-            for level in scheduler.accelerator.memories
-            if level.capacity_bits != float("inf")
-        )
-        raise InfeasibleError(
-            f"op {op.name!r}: no tile fits the memories ({held}); "
-            "the smallest tile must fill the array: enlarge a memory, shrink the array or use narrower formats"
-        )
-    return cost
+    if cost is not None:
+        return cost
+    assert isinstance(op, Op)  # a vector op needs no tile
+    raise no_tile(op, scheduler.accelerator, scheduler.fits_with(op))
 
 
 def _with_resident(

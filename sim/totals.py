@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import UnitCost
-from archsim.arch.formats import Format
+from archsim.arch.formats import ArithmeticKind, Format
 from archsim.sim.layers import layer_rows
 from archsim.sim.problem import element_bits
 from archsim.sim.records import OpCost, TraceCost
@@ -50,7 +50,7 @@ def trace_cost(
         ttft_s=ttft_s,
         tpot_s=tpot_s,
         throughput_per_s=throughput,
-        warnings=tuple(dict.fromkeys([*warnings, *_warnings(trace, accelerator, costs, footprint)])),
+        warnings=tuple(dict.fromkeys([*warnings, *_warnings(trace, accelerator, costs, footprint, accumulator)])),
         estimates=_estimates(accelerator, units),
     )
 
@@ -173,7 +173,9 @@ def decode_steps(trace: Trace) -> int:
     return 1 if any(op.phase == "decode" for op in trace.ops) else 0
 
 
-def _warnings(trace: Trace, accelerator: Accelerator, costs: Sequence[OpCost], footprint: float) -> list[str]:
+def _warnings(
+    trace: Trace, accelerator: Accelerator, costs: Sequence[OpCost], footprint: float, accumulator: Format
+) -> list[str]:
     found = [warning for cost in costs for warning in cost.warnings]
     outermost = accelerator.memories[0] if accelerator.memories else None
     if outermost is not None and outermost.off_chip and footprint * 8 > outermost.capacity_bits:
@@ -181,6 +183,7 @@ def _warnings(trace: Trace, accelerator: Accelerator, costs: Sequence[OpCost], f
             f"{trace.name} needs {footprint / 2**30:.2f} GiB, more than {outermost.name} holds "
             f"({outermost.capacity_bits / 8 / 2**30:.2f} GiB)"
         )
+    found += accumulator_warnings(trace, accumulator)
     if sparse := [op.name for op in trace.ops if isinstance(op, Op) and _sparse(op)]:
         found.append(
             f"sparsity is not exploited yet: {len(sparse)} ops, such as {sparse[0]}, are computed and stored dense"
@@ -188,6 +191,28 @@ def _warnings(trace: Trace, accelerator: Accelerator, costs: Sequence[OpCost], f
     if any(level.per == "pe" for level in accelerator.memories) and accelerator.kind == "systolic":
         names = ", ".join(level.name for level in accelerator.memories if level.per == "pe")
         found.append(f"{names}: registers in systolic PEs are part of the PE's own cost and are not counted again")
+    return found
+
+
+def accumulator_warnings(trace: Trace, accumulator: Format) -> list[str]:
+    """A warning for each pair of operand formats whose single products are wider than the accumulator.
+
+    Integers multiply to the sum of their bits; floats are accumulated at least as precisely as they are.
+    """
+    found = []
+    for op in trace.ops:
+        if not isinstance(op, Op) or op.weights.format is None or op.inputs.format is None:
+            continue
+        pair = (op.weights.format, op.inputs.format)
+        kinds = {fmt.arithmetic.kind for fmt in (*pair, accumulator)}
+        integer = sum(fmt.arithmetic.integer_bits for fmt in pair)
+        significand = max(fmt.arithmetic.significand_bits for fmt in pair)
+        named = f"products of {pair[0].name} weights and {pair[1].name} inputs"
+        start = f"quantization.accumulator {accumulator.name} is narrower than"
+        if kinds == {ArithmeticKind.INTEGER} and accumulator.arithmetic.integer_bits < integer:
+            found.append(f"{start} the {named} ({integer} bits)")
+        elif kinds == {ArithmeticKind.FLOAT} and accumulator.arithmetic.significand_bits < significand:
+            found.append(f"{start} the operands in {named} (significands of {significand} bits)")
     return found
 
 

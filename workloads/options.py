@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from archsim.arch.formats import ArithmeticKind, Format, format
 from archsim.core.errors import Problem
@@ -32,7 +32,13 @@ def _refuse_onnx(value: object) -> object:
     raise refusal("is not available yet: give model, trace or config")
 
 
-FileText = Annotated[str, Field(strict=True, min_length=1)]
+def _check_file(value: object) -> object:
+    if value == "":
+        raise refusal("must name a file (got '')")
+    return value
+
+
+FileText = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(_check_file)]
 
 
 class WorkloadOptions(Options):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archsim.core.errors import InputError, Problem
+from archsim.core.spelling import spelled
 from archsim.reports import comparison as differences
 from archsim.reports.comparison import Comparison, Side
 from archsim.reports.document import SCHEMA
@@ -40,6 +41,9 @@ def compare(a: Comparable, b: Comparable, *, overrides: Sequence[str] = ()) -> C
 def _side(given: Comparable, overrides: Sequence[str]) -> Side:
     if isinstance(given, Evaluation):
         return _evaluated(given)
+    if not isinstance(given, str | Path):
+        message = f"a side is an Evaluation, a design file, a run folder or its summary.json (got {spelled(given)})"
+        raise InputError(Problem(message=message))
     path = Path(given)
     if path.is_dir():
         return _read_run(path / SUMMARY)

@@ -20,6 +20,7 @@ from archsim.arch.formats import Format
 from archsim.arch.options import HardwareOptions, idle_hardware_keys
 from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.options import Options
+from archsim.core.spelling import spelled
 from archsim.core.toml import KeyPath, TomlDocument, read_toml
 from archsim.mappers.options import MapperOptions, dataflow_conflict, idle_mapper_keys
 from archsim.sim.options import SimulationOptions
@@ -57,6 +58,9 @@ def load_design(path: str | Path, overrides: Sequence[str] = (), *, workload_req
     Files that the design names are relative to its folder and may not lie outside; those that an override names are
     relative to the working directory. Raises InputError with every problem found, each with its line.
     """
+    if not isinstance(path, str | Path):
+        message = f"a design is a path of a design.toml, a mapping of its values, or a Design (got {spelled(path)})"
+        raise InputError(Problem(message=message))
     parsed = parse_overrides(overrides)
     document = read_toml(path)
     return _design(document, parsed, Path(path), workload_required)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import archsim
-from archsim.api.design import Design, load_design
+from archsim.api.design import Design, design_from_dict, load_design
 from archsim.mappers.plain import MapperSettings, best_mapping
 from archsim.reports.evaluation import Evaluation
 from archsim.sim.records import OpCost
@@ -15,19 +16,20 @@ from archsim.sim.schedule import CostOp, Scheduler, place
 from archsim.sim.totals import idle_array, trace_cost
 
 if TYPE_CHECKING:
+    from archsim.arch.memory import MemoryLevel
     from archsim.workloads.op import Op
 
 
-def evaluate(design: Design | str | Path, *, overrides: Sequence[str] = ()) -> Evaluation:
-    """What `design` (a Design, or the path of a design.toml) costs on its workload.
+def evaluate(design: Design | Mapping[str, Any] | str | Path, *, overrides: Sequence[str] = ()) -> Evaluation:
+    """What `design` (a Design, the path of a design.toml, or its values) costs on its workload.
 
-    `overrides` are ``dotted.key=value`` texts as of ``--set``; they apply to a path only.
+    `overrides` are ``dotted.key=value`` texts as of ``--set``; they do not apply to a Design.
 
     Raises:
         InputError: the design is wrong (every problem at once).
         InfeasibleError: an op has no mapping that fits the memories.
     """
-    chosen = design if isinstance(design, Design) else load_design(design, overrides)
+    chosen = _chosen(design, overrides)
     settings = mapper_settings(chosen)
     if chosen.simulation.fidelity == "cycle":
         from archsim.sim.fidelity import check_cycle_fidelity
@@ -38,6 +40,7 @@ def evaluate(design: Design | str | Path, *, overrides: Sequence[str] = ()) -> E
         phases=frozenset(chosen.phases),
         counting=chosen.simulation.switches,
         cost_op=_cost_op(chosen, settings),
+        fits=_fits(chosen, settings),
         array=idle_array(chosen.trace, chosen.accelerator, chosen.accumulator),
     )
     placements, costs = place(chosen.trace, scheduler, _additive(settings))
@@ -49,6 +52,12 @@ def evaluate(design: Design | str | Path, *, overrides: Sequence[str] = ()) -> E
         cost=cost,
         archsim_version=archsim.__version__,
     )
+
+
+def _chosen(design: Design | Mapping[str, Any] | str | Path, overrides: Sequence[str]) -> Design:
+    if isinstance(design, Design):
+        return design
+    return design_from_dict(design, overrides) if isinstance(design, Mapping) else load_design(design, overrides)
 
 
 def mapper_settings(design: Design) -> MapperSettings:
@@ -86,6 +95,14 @@ def _cost_op(design: Design, settings: MapperSettings) -> CostOp:
         return cycle_cost(op, accelerator, best)
 
     return cost
+
+
+def _fits(design: Design, settings: MapperSettings) -> Callable[[Op, tuple[MemoryLevel, ...]], bool]:
+    def fits(op: Op, memories: tuple[MemoryLevel, ...]) -> bool:
+        accelerator = replace(design.accelerator_for(op.phase), memories=memories)
+        return best_mapping(op, accelerator, settings, design.simulation.switches, design.accumulator) is not None
+
+    return fits
 
 
 def _additive(settings: MapperSettings) -> Callable[[OpCost, float, float], float]:

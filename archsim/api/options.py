@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from archsim.api.places import Merged, table
 from archsim.arch.options import HardwareOptions, hardware_conflicts
@@ -29,7 +29,7 @@ Conflicts = Callable[[Mapping[str, Any]], Iterator[tuple[KeyPath, Problem]]]
 class DesignTable(Options):
     """`[design]`: what the design is called."""
 
-    name: str | None = None
+    name: Annotated[str, Field(min_length=1)] | None = None
     description: str | None = None
 
 

@@ -25,7 +25,10 @@ class Override:
 
 
 def parse_overrides(texts: Sequence[str]) -> list[Override]:
-    """The overrides that `--set` arguments spell. Raises InputError with every one that is not ``key=value``."""
+    """The overrides that `--set` arguments spell, or a single one. Raises InputError with all that are not
+    ``key=value``.
+    """
+    texts = (texts,) if isinstance(texts, str) else texts
     parsed = [_parse(text) for text in texts]
     problems = [item for item in parsed if isinstance(item, Problem)]
     if problems:
@@ -33,7 +36,9 @@ def parse_overrides(texts: Sequence[str]) -> list[Override]:
     return [item for item in parsed if isinstance(item, Override)]
 
 
-def _parse(text: str) -> Override | Problem:
+def _parse(text: object) -> Override | Problem:
+    if not isinstance(text, str):
+        return Problem(message=f"an override is a text such as 'hardware.cores=2' (got {spelled(text)})")
     key, equals, value = _halves(text)
     parts = parse_key(key.strip()) if equals else None
     if parts is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from archsim.api.inherit import inside
 from archsim.api.places import COMMAND_LINE, Merged
 from archsim.core.errors import InputError, Problem, nearest
+from archsim.core.spelling import brief
 from archsim.core.toml import KeyPath
 from archsim.workloads.layers import layer_name
 from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
@@ -74,9 +75,14 @@ def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path
         found, shown = inside(name, folder), name
         if found.is_relative_to(Path.cwd()):
             found = found.relative_to(Path.cwd())
-    if not found.exists():
+    shown = brief(shown)
+    try:
+        exists, is_file = found.exists(), found.is_file()
+    except (OSError, ValueError):  # a name that no file system takes
+        raise InputError(Problem(message=f"is no name of a file: '{shown}'")) from None
+    if not exists:
         raise InputError(Problem(message=f"no such file '{shown}'"))
-    if not found.is_file():
+    if not is_file:
         raise InputError(Problem(message=f"is not a file: '{shown}'"))
     return found
 

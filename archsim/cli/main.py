@@ -263,6 +263,10 @@ def run(arguments: list[str]) -> int:
         return 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+    except OSError as error:
+        if error.filename is None:
+            _silence_stdout()
+        return _report(error, debug="--debug" in arguments)
     except Exception as error:  # the border: whatever escapes becomes a message and an exit code
         return _report(error, debug="--debug" in arguments)
     return code if isinstance(code, int) else 0
@@ -280,6 +284,9 @@ def _report(error: Exception, *, debug: bool) -> int:
         return _report_usage(error)
     if isinstance(error, OSError) and error.filename is not None:
         output.error(f"{error.filename}: {error.strerror}")
+        return 1
+    if isinstance(error, OSError) and error.strerror:
+        output.error(f"cannot write the output: {error.strerror}")
         return 1
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     output.error(f"unexpected {what.splitlines()[0]}", None if debug else "run with --debug to see where")

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from archsim.core.spelling import brief
+
+_WORD_KEPT = 80
+_LONG_WORD = re.compile(r"\S{240,}")
+"""Longer than paths and keys that make sense."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +28,14 @@ class Problem:
         place = self.file or ""
         if self.line is not None:
             place += f":{self.line}"
-        text = ": ".join(part for part in (place, self.key, self.message) if part)
-        return f"{text}\nhint: {self.hint}" if self.hint else text
+        key = _cut(self.key) if self.key else None
+        text = ": ".join(part for part in (place, key, _cut(self.message)) if part)
+        return f"{text}\nhint: {_cut(self.hint)}" if self.hint else text
+
+
+def _cut(text: str) -> str:
+    """Text whose overlong words, quoted from an input, end after their first characters."""
+    return _LONG_WORD.sub(lambda match: f"{match[0][:_WORD_KEPT]}...", text)
 
 
 class ArchsimError(Exception):
@@ -61,7 +74,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], **place: str | int 
     near = nearest(name, names)
     hint = f"did you mean {near!r}?" if near else f"known: {', '.join(names)}"
     return Problem(
-        message=f"unknown {kind} {name!r}",
+        message=f"unknown {kind} {brief(name)!r}",
         hint=hint,
         file=_text(place.get("file")),
         line=place["line"] if isinstance(place.get("line"), int) else None,  # type: ignore[arg-type]

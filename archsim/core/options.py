@@ -14,11 +14,13 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from archsim.core import units
 from archsim.core.errors import InputError, Problem, nearest
-from archsim.core.spelling import listed, printable, spelled
+from archsim.core.spelling import brief, listed, printable, spelled
 from archsim.core.toml import KeyPath
 
 LARGEST_COUNT = 1_000_000
 LARGEST_SIZE = 1_000_000_000
+SMALLEST_FACTOR, LARGEST_FACTOR = 1e-6, 1e6
+"""Beyond any hardware; what lies outside would overflow further on."""
 
 Count = Annotated[int, Field(strict=True, ge=1, le=LARGEST_COUNT)]
 """How many of a hardware thing: at least 1."""
@@ -26,6 +28,8 @@ Size = Annotated[int, Field(strict=True, ge=1, le=LARGEST_SIZE)]
 """A size of the workload: at least 1."""
 Flag = Annotated[bool, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Factor = Annotated[float, Field(strict=True, ge=SMALLEST_FACTOR, le=LARGEST_FACTOR, allow_inf_nan=False)]
+"""A rate, or what scales a figure."""
 Fraction01 = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
@@ -93,8 +97,9 @@ def key_text(path: Sequence[str | int], values: object) -> str:
         values = _child(values, part)
         if isinstance(part, int):
             name = values.get("name") if isinstance(values, Mapping) else None
-            text += f".{name}" if isinstance(name, str) and name else f"[{part}]"
+            text += f".{brief(name)}" if isinstance(name, str) and name else f"[{part}]"
         else:
+            part = brief(part)
             plain = part.replace("-", "").replace("_", "").isalnum()
             text += f".{part}" if plain else f'."{printable(part)}"'
     return text.lstrip(".")
@@ -145,7 +150,9 @@ def _words(details: ErrorDetails, model: type[Options], path: KeyPath) -> tuple[
         case "greater_than":
             return f"must be above {context['gt']:g} {got}", None
         case "less_than_equal":
-            return f"must be at most {context['le']} {got}", None
+            return f"must be at most {context['le']:.15g} {got}", None
+        case "string_too_short":
+            return "must not be empty", None
         case "finite_number":
             return f"must be finite {got}", None
         case "literal_error":

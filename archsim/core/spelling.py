@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 LONGEST = 60
+LONGEST_NAME = 80
+_BINARY_PREFIXES = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
 LONGEST_INTEGER = 256
 """Bits of an integer that is still written out."""
 
@@ -36,6 +38,30 @@ def _spelled(value: object, depth: int) -> str:
             return "{" + ", ".join(f"{key} = {_spelled(item, depth + 1)}" for key, item in pairs) + "}"
         case _:
             return str(value)
+
+
+def size_text(size: float) -> str:
+    """A finite number of bytes with a power-of-1024 prefix.
+
+    >>> size_text(512), size_text(8192), size_text(13e9)
+    ('512 B', '8.00 KiB', '12.1 GiB')
+    """
+    step = 0
+    while abs(size) >= 1024 and step < len(_BINARY_PREFIXES) - 1:
+        size /= 1024
+        step += 1
+    if step == 0:
+        return f"{size:.0f} B"
+    return f"{size:.{2 if abs(size) < 10 else 1 if abs(size) < 100 else 0}f} {_BINARY_PREFIXES[step]}B"
+
+
+def brief(name: str) -> str:
+    """A name, cut at 80 characters.
+
+    >>> brief("glb"), brief("x" * 100) == "x" * 80 + "..."
+    ('glb', True)
+    """
+    return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "..."
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsim.core.errors import InputError, Problem
+from archsim.core.spelling import brief
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -18,6 +20,7 @@ KeyPath = tuple[str | int, ...]
 """Keys from the root of a document; integers index arrays."""
 
 LARGEST_BYTES = 1_000_000
+_DECLARED_TWICE = re.compile(r"Cannot declare (\(.*\)) twice", re.DOTALL)
 _SYNTAX_PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)\s*$")
 
 
@@ -101,8 +104,16 @@ def _syntax_problem(message: str, text: str, name: str) -> Problem:
     if match is None:
         return Problem(file=name, message=f"not valid TOML: {message}")
     line = int(match.group(1)) if match.group(1) else text.count("\n") + 1
-    reason = message[: match.start()]
+    reason = _plain_reason(message[: match.start()])
     return Problem(file=name, line=line, message=f"not valid TOML: {reason[:1].lower()}{reason[1:]}")
+
+
+def _plain_reason(reason: str) -> str:
+    """The parser's words, but for those that show its own data."""
+    match = _DECLARED_TWICE.fullmatch(reason)
+    if match is None:
+        return reason
+    return f"table [{'.'.join(brief(part) for part in ast.literal_eval(match.group(1)))}] is declared twice"
 
 
 def key_lines(text: bytes) -> dict[KeyPath, int]:

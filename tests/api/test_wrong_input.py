@@ -208,3 +208,30 @@ bandwidth = "1 GB"
         assert message(write(own + WORKLOAD)) == (
             "design.toml:5: hardware.memory.buffer.remove: must be true or false (got 'yes')"
         )
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        f"hardware.{LONG}=1",
+        f"{LONG}=1",
+        f"hardware.clock={LONG}",
+        f"hardware.memory.{LONG}.capacity=1",
+        f"workload.model={LONG}",
+        f"workload.trace={LONG}",
+        f"quantization.weights={LONG}",
+        f"quantization.layers.{LONG}.weights=int8",
+        f"sparsity.weights={LONG}",
+        f"mapper.objective={LONG}",
+        f"hardware.array.rates.{LONG}=1",
+        f"hardware.array.phase.{LONG}.rows=1",
+        f"hardware.memory.glb.name='{LONG[:30_000]} {LONG[:30_000]}'",
+        f"hardware.base={LONG}",
+    ],
+    ids=lambda text: text[:30],
+)
+def test_what_is_quoted_is_cut(override: str, design_text: str, write: Write) -> None:
+    assert len(message(write(design_text), override)) < 1000

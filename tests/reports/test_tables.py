@@ -1,11 +1,20 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
 
-from archsim.reports.tables import evaluation_tables, layer_cells, layer_note, layer_table, plain_table, short_dims
+from archsim.reports.tables import (
+    evaluation_tables,
+    layer_cells,
+    layer_note,
+    layer_table,
+    plain_table,
+    short_dims,
+    summary_lines,
+)
 from tests.reports import samples
 
 SUMMARY = """\
@@ -98,3 +107,9 @@ def test_a_narrow_terminal_drops_columns_and_breaks_no_name(width: int) -> None:
     names = {layer.name for layer in samples.small().cost.layers}
     assert all(line.split()[0] in names for line in lines if line.strip())
     assert max(len(line.rstrip()) for line in lines) <= width
+
+
+def test_decode_is_counted_in_tokens() -> None:
+    sample = samples.small()
+    decode = replace(sample, cost=replace(sample.cost, tpot_s=0.01, throughput_per_s=100.0))
+    assert dict(summary_lines(decode))["tokens"] == "100 per second"
