@@ -44,7 +44,7 @@ def is_scaled(fmt: Format) -> bool:
 
 
 def in_domain(fmt: Format, x: np.ndarray) -> np.ndarray:
-    """`x`, as magnitudes for a type of positive numbers alone (the scales of others), which has no code for the rest."""
+    """`x`, as magnitudes for a type of positive numbers alone, which has no code for the rest."""
     return np.abs(x) if is_positive(fmt) else x
 
 
