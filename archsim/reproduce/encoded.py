@@ -39,30 +39,31 @@ def encoded_bits(chosen: Format, values: ValuesOptions, shape: tuple[int, ...]) 
     """
     length, rows = shape[-1], math.prod(shape[:-1])
     sampled = min(rows, -(-SAMPLE_ELEMENTS // length))
-    return _sample_bits(chosen, values, sampled, length) * rows / sampled
+    bits = _sample_bits(chosen, values.distribution, values.zeros, values.spread, sampled, length)
+    return bits * rows / sampled
 
 
 @lru_cache(maxsize=256)
-def _sample_bits(chosen: Format, values: ValuesOptions, rows: int, length: int) -> Fraction:
+def _sample_bits(
+    chosen: Format, distribution: str, zeros: float | None, spread: float, rows: int, length: int
+) -> Fraction:
     if not isinstance(chosen, Encoded):
         raise InputError(Problem(key="values", message=f"the size of {chosen.name} does not depend on values"))
-    return Fraction(chosen.stored_bits(chosen.quantize(_draw(values, rows, length))))
-
-
-def _draw(values: ValuesOptions, rows: int, length: int) -> Array:
     generator = np.random.Generator(np.random.PCG64(SEED))
-    if values.distribution == TERNARY:
-        return _ternary(generator, values, rows, length)
-    if values.distribution not in DISTRIBUTIONS:
-        raise InputError(unknown_name("distribution", values.distribution, {*DISTRIBUTIONS, TERNARY}))
-    return DISTRIBUTIONS[values.distribution].draw(generator, (rows, length))
+    if distribution == TERNARY and zeros is not None:
+        x = _ternary(generator, zeros, spread, rows, length)
+    elif distribution in DISTRIBUTIONS:
+        x = DISTRIBUTIONS[distribution].draw(generator, (rows, length))
+    else:
+        raise InputError(unknown_name("distribution", distribution, {*DISTRIBUTIONS, TERNARY}))
+    return Fraction(chosen.stored_bits(chosen.quantize(x)))
 
 
-def _ternary(generator: np.random.Generator, values: ValuesOptions, rows: int, length: int) -> Array:
+def _ternary(generator: np.random.Generator, mean_zeros: float, spread: float, rows: int, length: int) -> Array:
     """Rows of -1, 0 and 1 drawn independently; the rows' shares of zeros are the quantiles of a normal distribution."""
-    zeros = np.full(rows, values.zeros)
-    if values.spread:
-        normal = NormalDist(0.0, values.spread)
+    zeros = np.full(rows, mean_zeros)
+    if spread:
+        normal = NormalDist(0.0, spread)
         zeros += np.array([normal.inv_cdf((row + 0.5) / rows) for row in range(rows)])
     drawn = generator.random((rows, length))
     signs = np.where(generator.random((rows, length)) < 0.5, -1.0, 1.0)
