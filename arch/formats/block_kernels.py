@@ -16,6 +16,7 @@ from archsim.arch.formats.kernels import (
     EXPONENT_FIELD,
     FRACTION_BITS,
     Floats,
+    integer_scale,
     largest_magnitude,
     nearest_magnitude,
     power_of_two,
@@ -135,6 +136,44 @@ def round_shared_exponent(
                     round_block(source, target, block * count, count, shared, fraction_bits, smallest, largest)
             start = stop
     return finite
+
+
+@kernel
+def round_codes(x: Floats, out: Floats, first: int, count: int, scale: float, highest: float) -> None:
+    """Integers times `scale`."""
+    for i in range(count):
+        code = np.rint(np.float64(x[first + i]) / scale)
+        out[first + i] = min(max(code, -highest), highest) * scale
+
+
+@kernel
+def round_short_integers(
+    x: Floats, out: Floats, size: int, highest: float, fraction_bits: int, smallest: int, largest_scale: float
+) -> bool:
+    """Signed integers times one scale per short block; False when a value is not finite."""
+    work, scales = work_space(size), np.empty(CHUNK)
+    for row in range(x.shape[0]):
+        start = 0
+        while start < x.shape[1]:
+            stop, count = next_span(start, x.shape[1], size)
+            source, target = x[row, start:stop], out[row, start:stop]
+            block_maxima(source, count, work)
+            for block in range((stop - start) // count):
+                if work[block] >= EXPONENT_FIELD:
+                    return False
+                scales[block] = integer_scale(float_of(work[block]), highest, fraction_bits, smallest, largest_scale)
+            for block in range((stop - start) // count):
+                scale = scales[block]
+                if scale == 0.0:
+                    target[block * count : (block + 1) * count] = 0.0
+                elif count == 16:
+                    round_codes(source, target, block * 16, 16, scale, highest)
+                elif count == 32:
+                    round_codes(source, target, block * 32, 32, scale, highest)
+                else:
+                    round_codes(source, target, block * count, count, scale, highest)
+            start = stop
+    return True
 
 
 @kernel

@@ -29,6 +29,8 @@ MAX_BITS = 48
 MAX_GRID_BITS = 24
 """Widest element whose values `grid` lists."""
 
+SHORT_BLOCK = 64
+"""Largest group that is rounded in chunks of groups: larger ones are worth a loop of their own."""
 MAX_BITS_IN_SINGLE = 13
 """Widest integer whose products with an FP16 scale (11 significant bits) are float32."""
 
@@ -126,7 +128,7 @@ class IntegerFormat(ScaledFormat):
         return self._join(sets * q.scales.reshape((*sets.shape[:-1], 1)), q.shape)
 
     def _round_rows(self, x: Floats, out: Floats, size: int) -> None:
-        from archsim.arch.formats import kernels
+        from archsim.arch.formats import block_kernels, kernels
 
         scale_type = SCALE_TYPES[self.scale.kind].parameters
         highest = float(self.highest)
@@ -134,6 +136,8 @@ class IntegerFormat(ScaledFormat):
             finite = kernels.round_signs(x, out, size, False, False, *scale_type)
         elif self.asymmetric:
             finite = kernels.round_asymmetric(x, out, size, highest, *scale_type)
+        elif self.lowest < 0 and size <= SHORT_BLOCK:
+            finite = block_kernels.round_short_integers(x, out, size, highest, *scale_type)
         else:
             finite = kernels.round_integers(x, out, size, float(self.lowest), highest, *scale_type)
         if not finite:

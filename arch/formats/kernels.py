@@ -21,6 +21,12 @@ BIAS = 1023
 EXPONENT_FIELD = 0x7FF << FRACTION_BITS
 HALF = 1 << (FRACTION_BITS - 1)
 
+STRETCH = 1024
+"""Elements that are done again together where one of them lies close to a tie."""
+LARGEST_FAST_CODE = 2.0**16
+ALMOST_HALF = 0.5 - 2.0**-34
+"""A product with an inverse is within 2^-51 of the quotient, relatively: within 2^-35 up to `LARGEST_FAST_CODE`."""
+
 
 @kernel
 def power_of_two(exponent: int) -> float:
@@ -125,10 +131,31 @@ def round_integers(
             if scale == 0.0:
                 fill(out, row, start, stop, 0.0)
                 continue
-            for i in range(start, stop):
-                code = np.rint(np.float64(x[row, i]) / scale)
-                out[row, i] = min(max(code, lowest), highest) * scale
+            if stop - start < STRETCH or highest > LARGEST_FAST_CODE:
+                for i in range(start, stop):
+                    code = np.rint(np.float64(x[row, i]) / scale)
+                    out[row, i] = min(max(code, lowest), highest) * scale
+                continue
+            for first in range(start, stop, STRETCH):
+                round_stretch(x, out, row, first, min(first + STRETCH, stop), scale, lowest, highest)
     return True
+
+
+@kernel
+def round_stretch(
+    x: Floats, out: Floats, row: int, start: int, stop: int, scale: float, lowest: float, highest: float
+) -> None:
+    """round(x / scale) * scale, limited. A product with 1 / scale is faster and enough, except close to a tie."""
+    inverse, doubtful = 1.0 / scale, 0
+    for i in range(start, stop):
+        quotient = np.float64(x[row, i]) * inverse
+        code = np.rint(quotient)
+        doubtful += 1 if abs(quotient - code) > ALMOST_HALF else 0
+        out[row, i] = min(max(code, lowest), highest) * scale
+    if doubtful > 0:
+        for i in range(start, stop):
+            code = np.rint(np.float64(x[row, i]) / scale)
+            out[row, i] = min(max(code, lowest), highest) * scale
 
 
 @kernel

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -200,3 +202,21 @@ def test_grids_equal_the_reference(spec: str, key: str) -> None:
 def test_a_grid_too_large_to_list_is_refused() -> None:
     with pytest.raises(InputError, match=r"int32 has 2\^32 values: too many to list"):
         _ = format("int32").grid
+
+
+@pytest.mark.parametrize(
+    "spec", ["int8", "uint8", "int4:channel", "int3:g3", "int16", "int17", "int4:g16", "int4:g2000"]
+)
+def test_arrays_with_many_ties_round_as_they_are_encoded(spec: str) -> None:
+    """Products with an inverse scale must not decide what lies next to a tie."""
+    rng = np.random.default_rng(3)
+    fmt = format(spec)
+    highest = fmt.quantize(rng.standard_normal(100)).codes.max()
+    x = rng.integers(-2 * highest, 2 * highest + 1, (3, 5000)) / 2 * 0.0123046875
+    for array in (x, x * (1 + 1e-15), x * (1 - 1e-15)):
+        np.testing.assert_array_equal(fmt.round(array), fmt.dequantize(fmt.quantize(array)))
+
+
+def test_importing_formats_and_naming_one_does_not_load_numba() -> None:
+    code = "import sys, archsim.arch.formats as f; f.format('mxfp4').bits((4, 4)); sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
