@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Protocol
+from functools import cache, lru_cache
+from typing import Protocol, cast
 
-from archsim.arch.formats import (
-    ant,
-    bfp,
-    bipolar,
-    bitmod,
-    corrected,
-    dfloat11,
-    dictionary,
-    e8m0,
-    exponential,
-    integer,
-    microexponent,
-    minifloat,
-    mx,
-    nested,
-    nf4,
-    nv,
-    olive,
-    overq,
-    qmoe,
-    razer,
-    signs,
-    spqr,
-    stored,
-    vectors,
-)
+from archsim.arch.formats import stored
 from archsim.arch.formats.base import Format
 from archsim.core.errors import InputError, Problem, unknown_name
 
@@ -60,31 +36,38 @@ class FamilyModule(Protocol):
     def parse(self, spec: str, /) -> Format | None: ...
 
 
-_FAMILIES: dict[str, FamilyModule] = {
-    "integer": integer,
-    "float": minifloat,
-    "scale type": e8m0,
-    "microscaling": mx,
-    "block floating point": bfp,
-    "microexponent": microexponent,
-    "two-level": nv,
-    "normal float": nf4,
-    "ternary and binary": signs,
-    "bipolar": bipolar,
-    "power of two": exponential,
-    "adaptive types": ant,
-    "outlier-victim pairs": olive,
-    "BitMoD": bitmod,
-    "RaZeR": razer,
-    "entropy-coded float": dfloat11,
-    "entropy-coded ternary": qmoe,
-    "scalar codebook": dictionary,
-    "SpQR": spqr,
-    "OverQ": overq,
-    "corrected integer": corrected,
-    "vector codebook": vectors,
-    "bit-nested": nested,
+_FAMILIES = {
+    # name: module of archsim.arch.formats, loaded when a spelling gets that far
+    "integer": "integer",
+    "float": "minifloat",
+    "scale type": "e8m0",
+    "microscaling": "mx",
+    "block floating point": "bfp",
+    "microexponent": "microexponent",
+    "two-level": "nv",
+    "normal float": "nf4",
+    "ternary and binary": "signs",
+    "bipolar": "bipolar",
+    "power of two": "exponential",
+    "adaptive types": "ant",
+    "outlier-victim pairs": "olive",
+    "BitMoD": "bitmod",
+    "RaZeR": "razer",
+    "entropy-coded float": "dfloat11",
+    "entropy-coded ternary": "qmoe",
+    "scalar codebook": "dictionary",
+    "SpQR": "spqr",
+    "OverQ": "overq",
+    "corrected integer": "corrected",
+    "vector codebook": "vectors",
+    "bit-nested": "nested",
 }
+
+
+@cache
+def _family(name: str) -> FamilyModule:
+    return cast(FamilyModule, importlib.import_module(f"archsim.arch.formats.{_FAMILIES[name]}"))
+
 
 _OVERRIDE_KEYS = {"format", "storage_bits"}
 
@@ -109,23 +92,20 @@ def format(spec: str | Format | Mapping[str, object]) -> Format:
 
 def format_names() -> tuple[str, ...]:
     """Canonical example spellings of every family, in families' order; widths and group sizes may be varied."""
-    return tuple(name for family in _FAMILIES.values() for name in family.EXAMPLES)
+    return tuple(example for name in _FAMILIES for example in _family(name).EXAMPLES)
 
 
 def format_families() -> tuple[Family, ...]:
     """Every family with its summary, source and examples, in the order of `format_names`."""
-    return tuple(Family(name, family.SUMMARY, family.SOURCE, family.EXAMPLES) for name, family in _FAMILIES.items())
+    modules = ((name, _family(name)) for name in _FAMILIES)
+    return tuple(Family(name, module.SUMMARY, module.SOURCE, module.EXAMPLES) for name, module in modules)
 
 
 def format_family(fmt: str | Format) -> Family:
     """The family that `fmt` belongs to. Raises InputError for a spelling that names no format."""
     chosen = format(fmt)
     base = chosen.base if isinstance(chosen, stored.StoredFormat) else chosen
-    return next(
-        family
-        for family, module in zip(format_families(), _FAMILIES.values(), strict=True)
-        if module.parse(base.name) is not None
-    )
+    return next(family for family in format_families() if _family(family.name).parse(base.name) is not None)
 
 
 def with_storage_bits(fmt: str | Format, bits: stored.Bits) -> Format:
@@ -138,8 +118,8 @@ def _parse(spec: str) -> Format:
     base, at, bits = spec.partition("@")
     if at:
         return stored.StoredFormat(_parse(base), stored.as_bits(bits))
-    for family in _FAMILIES.values():
-        found = family.parse(spec)
+    for name in _FAMILIES:
+        found = _family(name).parse(spec)
         if found is not None:
             return found
     raise InputError(unknown_name("format", spec, format_names()))
