@@ -14,6 +14,10 @@ _LONG_WORD = re.compile(r"\S{240,}")
 """Longer than paths and keys that make sense."""
 
 
+LISTED = 40
+"""Known names a hint lists at most."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing wrong with an input: its place, what it is, and a remedy."""
@@ -72,7 +76,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str], **place: str | int 
     """The problem "unknown <kind>" with the nearest known name, or the list of all, as its hint."""
     names = sorted(known)
     near = nearest(name, names)
-    hint = f"did you mean {near!r}?" if near else f"known: {', '.join(names)}"
+    shown = names if len(names) <= LISTED else [*names[:LISTED], f"and {len(names) - LISTED} more"]
+    hint = f"did you mean {near!r}?" if near else f"known: {', '.join(shown)}"
     return Problem(
         message=f"unknown {kind} {brief(name)!r}",
         hint=hint,

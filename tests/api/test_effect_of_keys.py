@@ -85,7 +85,7 @@ def test_output_tokens_outside_a_generation(design_text: str, write: Write) -> N
         ),
         (
             "mapper={objective='weighted', weights={latency=100}}",
-            "--set: mapper.weights.latency: must be at most 10.0 (got 100)",
+            "--set: mapper.weights.latency: must be at most 10 (got 100)",
         ),
         (
             "hardware.clock=1e300 Hz",
