@@ -124,7 +124,7 @@ class FormatComparison:
         """SQNR against bits per element, one panel per tensor, with the Pareto front."""
         from archsim.reports.format_plot import draw_comparison
 
-        return draw_comparison(self)
+        return draw_comparison(self)  # pyright: ignore[reportArgumentType]
 
     def save(self, folder: str | Path) -> Path:
         """Write table (CSV, Parquet), document and plot to `folder` and return it.
@@ -135,7 +135,7 @@ class FormatComparison:
         """
         from archsim.reports.format_folder import write_comparison
 
-        return write_comparison(self, Path(folder))
+        return write_comparison(self, Path(folder))  # pyright: ignore[reportArgumentType]
 
     def __iter__(self) -> Iterator[Measurement]:
         return iter(self.measurements)
@@ -151,10 +151,8 @@ class FormatComparison:
         from archsim.reports.format_tables import COMPARISON_HEADER, comparison_cells
 
         head = "".join(f"<th>{html.escape(name)}</th>" for name, _ in COMPARISON_HEADER)
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in comparison_cells(measurement))}</tr>"
-            for measurement in self.measurements
-        )
+        cells = [comparison_cells(measurement) for measurement in self.measurements]  # pyright: ignore[reportArgumentType]
+        rows = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 

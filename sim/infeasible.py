@@ -11,7 +11,7 @@ from archsim.arch.memory import UNLIMITED, MemoryLevel
 from archsim.core.errors import InfeasibleError
 from archsim.core.spelling import brief, size_text
 from archsim.sim.problem import element_bits
-from archsim.workloads.op import OPERANDS, Op, VectorOp
+from archsim.workloads.op import OPERANDS, Op, OperandName, VectorOp
 
 Fits = Callable[[tuple[MemoryLevel, ...]], bool]
 """Whether the op has a mapping on the accelerator with these memories."""
@@ -39,7 +39,7 @@ def tensor_bits(op: Op | VectorOp, level: MemoryLevel) -> dict[str, float]:
     """Stored bits of the op's tensors that the level serves; of a vector op its result, which it may read again."""
     if isinstance(op, VectorOp):
         return {"outputs": op.elements * element_bits(op.format)} if level.serves("outputs", "activation") else {}
-    served = [name for name in OPERANDS if level.serves(name, op.operand(name).role.value)]
+    served: list[OperandName] = [name for name in OPERANDS if level.serves(name, op.operand(name).role.value)]
     return {name: op.elements(name) * element_bits(op.operand(name).format) for name in served}
 
 

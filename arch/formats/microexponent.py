@@ -64,7 +64,8 @@ class MicroexponentFormat(ScaledFormat):
     def grid(self) -> Array:
         """Values where the shared exponent is 0: those of a lowered pair and those of one that is not."""
         steps = np.arange(-self._highest, self._highest + 1) * self._step
-        return np.unique(np.concatenate([steps, steps / 2]))
+        values: Array = np.unique(np.concatenate([steps, steps / 2])).astype(np.float64)
+        return values
 
     @property
     def _highest(self) -> int:

@@ -75,7 +75,8 @@ def simulator_rows() -> list[tuple[str, str, float]]:
 
 def ratio(command: Sequence[str], baseline: Sequence[str]) -> float:
     """Median CPU seconds of `command` over `baseline`'s, run in turns after a warm-up."""
-    cpu_s(command), cpu_s(baseline)
+    cpu_s(command)
+    cpu_s(baseline)
     pairs = [(cpu_s(command), cpu_s(baseline)) for _ in range(ROUNDS)]
     return statistics.median(ours for ours, _ in pairs) / statistics.median(theirs for _, theirs in pairs)
 
