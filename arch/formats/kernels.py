@@ -80,6 +80,18 @@ def largest_value(x: Floats, row: int, start: int, stop: int) -> float:
 
 
 @kernel
+def largest_value_and_magnitude(x: Floats, row: int, start: int, stop: int) -> tuple[float, float]:
+    """`largest_value` and `largest_magnitude` of a block in one pass."""
+    top = bits_of(x[row, start])
+    high = bits_of(abs(x[row, start]))
+    for i in range(start, stop):
+        top = max(top, bits_of(x[row, i]))
+        high = max(high, bits_of(abs(x[row, i])))
+    value = np.float64(float_of(top))
+    return 0.0 if value <= 0.0 else value, np.float64(float_of(high))
+
+
+@kernel
 def largest_negative(x: Floats, row: int, start: int, stop: int) -> float:
     """The largest magnitude of the block's negative values; NaN where there is a negative one."""
     top = bits_of(-x[row, start])
@@ -93,10 +105,13 @@ def largest_negative(x: Floats, row: int, start: int, stop: int) -> float:
 def integer_scale(
     largest: float, highest: float, fraction_bits: int, smallest_exponent: int, largest_scale: float
 ) -> float:
-    """The stored scale for a block of integers up to `highest`; the one that its reached maximum asks for again."""
+    """The stored scale for a block of integers up to `highest`; the one that its reached maximum asks for again.
+
+    Where the largest value reaches `highest` (almost always) that is the same scale; the product is exact.
+    """
     scale = stored_scale(largest / highest, fraction_bits, smallest_exponent, largest_scale)
-    if scale == 0.0:
-        return 0.0
+    if scale == 0.0 or largest > (highest - 0.5) * scale:
+        return scale
     reached = min(np.rint(largest / scale), highest)
     return stored_scale(reached * scale / highest, fraction_bits, smallest_exponent, largest_scale)
 
@@ -122,11 +137,13 @@ def round_integers(
     for row in range(x.shape[0]):
         for start in range(0, x.shape[1], size):
             stop = min(start + size, x.shape[1])
-            largest = np.float64(largest_magnitude(x, row, start, stop))
-            if not largest < np.inf:
-                return False
             if lowest == 0.0:
-                largest = np.float64(largest_value(x, row, start, stop))
+                largest, magnitude = largest_value_and_magnitude(x, row, start, stop)
+            else:
+                largest = np.float64(largest_magnitude(x, row, start, stop))
+                magnitude = largest
+            if not magnitude < np.inf:
+                return False
             scale = integer_scale(largest, highest, fraction_bits, smallest_exponent, largest_scale)
             if scale == 0.0:
                 fill(out, row, start, stop, 0.0)
