@@ -166,7 +166,11 @@ def _name(bits: int, signed: bool, scale: Scale) -> str:
     name = f"{'int' if signed else 'uint'}{bits}{granularity_suffix(scale)}"
     if not scale.zero_point_bits:
         return name
-    return f"{name}:asym" if scale.zero_point_bits == bits else f"{name}:asym:zp{scale.zero_point_bits}"
+    return (
+        f"{name}:asym"
+        if scale.zero_point_bits == default_zero_point_bits(bits)
+        else f"{name}:asym:zp{scale.zero_point_bits}"
+    )
 
 
 EXAMPLES = (
@@ -215,6 +219,14 @@ def parse(spec: str) -> IntegerFormat | None:
     return IntegerFormat(bits, signed=signed, scale=scale)
 
 
+def default_zero_point_bits(bits: int) -> int:
+    """Width of a stored zero point where the spelling says none: a byte, or the codes' own width above that.
+
+    Source: Chen et al., BitMoD (HPCA 2025): FP16 scale and INT8 zero point. AWQ's and GPTQ's packing is ``:zp4``.
+    """
+    return max(8, bits)
+
+
 def _zero_point_bits(spec: str, options: list[str], bits: int, signed: bool) -> int:
     if not signed:
         hint = f"int{bits}:asym has codes 0 to {2**bits - 1} already"
@@ -223,7 +235,7 @@ def _zero_point_bits(spec: str, options: list[str], bits: int, signed: bool) -> 
         raise InputError(Problem(message=f"format {spec!r}: asymmetric integers have at least 2 bits (got 1)"))
     match = _ZERO_POINT.fullmatch(options[1]) if len(options) > 1 else None
     if match is None:
-        return bits
+        return default_zero_point_bits(bits)
     if not bits <= int(match[1]) <= MAX_BITS:
         message = f"format {spec!r}: the zero point has {bits} to {MAX_BITS} bits (got {match[1]})"
         raise InputError(Problem(message=message))

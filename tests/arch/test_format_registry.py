@@ -19,10 +19,10 @@ FORMATS = Path(__file__).parents[2].parent / "shared" / "data" / "formats.csv"
 SPELLINGS = {
     "INT8 per-channel": "int8:channel",
     "INT4 g128 sym": "int4:g128",
-    "INT4 g128 asym": "int4:g128:asym:zp8",
-    "INT4 g128 asym (AWQ/GPTQ pack)": "int4:g128:asym",
+    "INT4 g128 asym": "int4:g128:asym",
+    "INT4 g128 asym (AWQ/GPTQ pack)": "int4:g128:asym:zp4",
     "INT4 g64 sym": "int4:g64",
-    "INT3 g128 asym": "int3:g128:asym:zp8",
+    "INT3 g128 asym": "int3:g128:asym",
     "FP16": "fp16",
     "BF16": "bf16",
     "FP8 E4M3": "fp8_e4m3",
@@ -85,7 +85,7 @@ def test_every_example_is_canonical(name: str) -> None:
         ("fp16_e5m10", "fp16"),
         ("fp6", "fp6_e3m2"),
         ("int8:tensor", "int8"),
-        ("int4:g128:asym:zp4", "int4:g128:asym"),
+        ("int4:g128:asym:zp8", "int4:g128:asym"),
     ],
 )
 def test_other_spellings_mean_the_same_format(alias: str, name: str) -> None:

@@ -31,7 +31,7 @@ asymmetric_specs = st.builds(
     "int{}{}:asym{}".format,
     st.integers(2, 8),
     st.sampled_from(["", ":channel", ":g3", ":g4"]),
-    st.sampled_from(["", ":zp8"]),
+    st.sampled_from(["", ":zp12"]),
 )
 
 
@@ -165,9 +165,9 @@ def test_scales_neither_overflow_nor_vanish() -> None:
         ("int8", "8"),
         ("int4:g128", "33/8"),
         ("int4:g64", "17/4"),
-        ("int4:g128:asym", "133/32"),
-        ("int4:g128:asym:zp8", "67/16"),
-        ("int3:g128:asym:zp8", "51/16"),
+        ("int4:g128:asym:zp4", "133/32"),
+        ("int4:g128:asym", "67/16"),
+        ("int3:g128:asym", "51/16"),
         ("int8:channel", "8"),
         ("uint8", "8"),
     ],
@@ -181,7 +181,7 @@ def test_bits_of_a_shape_count_scales_but_not_those_per_tensor() -> None:
     assert format("int8:channel").bits((6, 100)) == 4800 + 6 * 16
     assert format("int8:head").bits((2, 3, 100)) == 4800 + 6 * 16
     assert format("int4:g64").bits((6, 100)) == 2400 + 6 * 2 * 16  # the second group of a row has 36 elements
-    assert format("int4:g64:asym").bits((6, 100)) == 2400 + 6 * 2 * 20
+    assert format("int4:g64:asym").bits((6, 100)) == 2400 + 6 * 2 * 24
     assert format("int4:g64").bits((6, 0)) == 0
     assert format("int4:g128").bits((4, 256)) == format("int4:g128").bits_per_element * 1024
 
