@@ -161,16 +161,11 @@ def _serving(
 
 
 def decode_steps(trace: Trace) -> int:
-    """Decode steps in the trace: how often its LM head (or, without one, its busiest op) runs in decode."""
-    counts: dict[str, int] = {}
-    for op in trace.ops:
-        if op.phase == "decode":
-            name = op.name.rsplit(".", 1)[-1]
-            if name in ("lm_head", "embed"):
-                counts[name] = counts.get(name, 0) + op.count
-    if counts:
-        return max(counts.values())
-    return 1 if any(op.phase == "decode" for op in trace.ops) else 0
+    """Decode steps in the trace: its output tokens, less the one that a prefill gives; one where it states none."""
+    phases = {op.phase for op in trace.ops}
+    if "decode" not in phases:
+        return 0
+    return max(1, trace.output_tokens - ("prefill" in phases))
 
 
 def _warnings(
@@ -188,7 +183,8 @@ def _warnings(
         found.append(
             f"sparsity is not exploited yet: {len(sparse)} ops, such as {sparse[0]}, are computed and stored dense"
         )
-    if any(level.per == "pe" for level in accelerator.memories) and accelerator.kind == "systolic":
+    passes = any(flow.stream for flow in accelerator.engine.dataflows)
+    if passes and any(level.per == "pe" for level in accelerator.memories):
         names = ", ".join(level.name for level in accelerator.memories if level.per == "pe")
         found.append(f"{names}: registers in systolic PEs are part of the PE's own cost and are not counted again")
     return found

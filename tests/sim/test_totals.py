@@ -112,6 +112,15 @@ def test_decode_steps_of_a_model_are_its_tokens_but_the_first(tokens: int) -> No
     assert decode_steps(trace) == tokens - 1
 
 
+@pytest.mark.parametrize(("phases", "tokens", "steps"), [("d", 0, 1), ("d", 8, 8), ("pd", 8, 7), ("p", 8, 0)])
+def test_decode_steps_do_not_hang_on_what_ops_are_called(phases: str, tokens: int, steps: int) -> None:
+    ops = tuple(
+        int8(Op.gemm(f"any{i}", m=1, n=4, k=4, phase="decode" if letter == "d" else "prefill"))
+        for i, letter in enumerate(phases)
+    )
+    assert decode_steps(Trace(name="t", ops=ops, parameters=0, output_tokens=tokens)) == steps
+
+
 def test_peak_memory_is_weights_cache_and_the_largest_op() -> None:
     product = int8(Op.gemm("qk", m=4, n=100, k=8, weight_role=Role.KV))
     largest = int8(Op.gemm("a", m=1000, n=4, k=8))

@@ -6,6 +6,7 @@ tags that reach it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ def grid(rows: int, cols: int) -> Grid:
 
 
 @dataclass
-class Twin:
+class Twin(ABC):
     """The state that both dataflows share; `skew` and `early` plant defects (1 and 0 are right)."""
 
     array: SystolicArray
@@ -84,8 +85,9 @@ class Twin:
             self.tick()
             self.cycle += 1
 
+    @abstractmethod
     def tick(self) -> None:
-        raise NotImplementedError
+        """One cycle."""
 
 
 @dataclass
