@@ -16,6 +16,7 @@ from archsim.sim.kernels import (
     INPUTS,
     LINK_FIRST,
     MAC_HOLDS,
+    NESTED_REUSE,
     OUTPUTS,
     OVERLAP,
     PASSES,
@@ -42,6 +43,7 @@ from archsim.sim.kernels import (
     Shape,
     mac_revisits,
     operand_elements,
+    reuse_limit,
     revisits,
     shared_between,
     spatial_loops,
@@ -141,14 +143,15 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
             above = tiles[parent, operand]
             shared_between(operand, above, position, nest, n_loops, machine.multicast, shared)
             moved = _distinct(operand, above, position, shape, nest, n_loops, machine, scratch)
-            moved *= revisits(operand, position, shape, nest, n_loops, shared)
+            limit = reuse_limit(parent, tiles, shape, nest) if machine.counting[NESTED_REUSE] else 0
+            moved *= revisits(operand, position, shape, nest, n_loops, shared, limit)
             traffic[READS, parent, operand] += moved
             filled = moved
             if _any(shared):
                 whole = machine.counting[WHOLE_HALO] > 0
                 none = scratch.none
                 filled = operand_elements(operand, position, shape, nest, n_loops, none, none, scratch.tile, whole)
-                filled *= revisits(operand, position, shape, nest, n_loops, none)
+                filled *= revisits(operand, position, shape, nest, n_loops, none, limit)
             traffic[FILLS, level, operand] += filled
             one = tile_elements(operand, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, operand] = min(moved, one * spatial_loops(above, position, nest))
@@ -218,8 +221,11 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
         if parent >= 0:
             above = tiles[parent, OUTPUTS]
             shared_between(OUTPUTS, above, position, nest, n_loops, machine.multicast, shared)
-            times = revisits(OUTPUTS, position, shape, nest, n_loops, shared)
-            copies = revisits(OUTPUTS, position, shape, nest, n_loops, scratch.none) if _any(shared) else times
+            limit = reuse_limit(parent, tiles, shape, nest) if counting[NESTED_REUSE] else 0
+            times = revisits(OUTPUTS, position, shape, nest, n_loops, shared, limit)
+            copies = times
+            if _any(shared):
+                copies = revisits(OUTPUTS, position, shape, nest, n_loops, scratch.none, limit)
             finishes = 0.0 if reduced_above(position, shape, nest, machine.multicast) else 1.0
             back = _returning(times, starts, first)
             fills = back
