@@ -1,0 +1,250 @@
+"""The space of mappings of one problem as flat arrays: ways to begin, and programs that say in which order tiles come.
+
+docs/mapper.md describes the space and why nothing outside it is better.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from archsim.mappers.branch_kernels import CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Programs, Space
+from archsim.sim.kernels import INPUTS, OUTPUTS, Bools, Floats, Ints
+from archsim.sim.problem import Problem
+
+Step = tuple[int, int, int, int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where tiles and spatial loops stand. L levels, B boundaries (innermost first), K nodes."""
+
+    space: Space
+    slot_bound: Ints
+    placed: Ints
+    """(L,): boundaries inside each level."""
+    parents: Ints
+    """(L,): the level that the nodes of a level come from (the first of them); -1 without nodes."""
+    innermost: Ints
+    """(3,): the innermost level of each operand."""
+    homes: Ints
+    """(L, 3): position of the tiles that are no nodes, -1 elsewhere."""
+    taken: Floats
+    """(L,): bits that operands kept whole in a level take."""
+    holds: Bools
+    """(L, 3): which level holds which operand."""
+
+
+def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozenset[tuple[str, str]]) -> Layout:
+    """Nodes and boundaries of a problem; `skipped` (level, operand) pairs are bypassed."""
+    holds = (problem.level_stage >= 0) | problem.resident
+    for i, level in enumerate(problem.levels_used):
+        for j, operand in enumerate(("inputs", "weights", "outputs")):
+            if (level.name, operand) in skipped:
+                holds[i, j] = False
+    stage = problem.level_stage.max(axis=1)
+    bounds = sorted({int(s) for s in slot_stage}, reverse=True)
+    placed = np.array([sum(s > stage[i] for s in bounds) for i in range(len(stage))], np.int64)
+    homes = np.full(holds.shape, -1, np.int64)
+    nodes: list[tuple[int, int, int, int, int]] = []
+    innermost = np.full(3, -1, np.int64)
+    parents = np.full(len(stage), -1, np.int64)
+    for j in range(3):
+        chain = [int(i) for i in np.flatnonzero(holds[:, j])]
+        if not chain:
+            continue
+        homes[chain[0], j] = 0
+        innermost[j] = chain[-1]
+        for at in range(1, len(chain)):
+            child = chain[at + 1] if at + 1 < len(chain) else -1
+            nodes.append((chain[at], j, chain[at - 1], child, int(placed[chain[at - 1]])))
+            if parents[chain[at]] < 0:
+                parents[chain[at]] = chain[at - 1]
+    nodes.sort(key=lambda node: (-stage[node[0]], -node[0], node[1]))
+    table = np.array(nodes, np.int64).reshape(len(nodes), 5)
+    return Layout(
+        space=Space(
+            nodes=table,
+            divisors=_divisors(problem.sizes) if perfect else np.zeros((1, 1), np.int64),
+            perfect=int(perfect),
+            n_bounds=len(bounds),
+            steady=np.ones(max(1, len(nodes)), np.bool_),
+        ),
+        slot_bound=np.array([bounds.index(int(s)) for s in slot_stage], np.int64),
+        placed=placed,
+        parents=parents,
+        innermost=innermost,
+        homes=homes,
+        taken=_taken(problem, homes),
+        holds=holds,
+    )
+
+
+def _divisors(sizes: Ints) -> Ints:
+    rows = [[step for step in range(1, int(size) + 1) if size % step == 0] for size in sizes]
+    longest = max(len(row) for row in rows)
+    return np.array([row + [0] * (longest - len(row)) for row in rows], np.int64)
+
+
+def _taken(problem: Problem, homes: Ints) -> Floats:
+    taken = np.zeros(homes.shape[0])
+    for i, j in np.argwhere(homes == 0):
+        width = problem.bits[j] if j != OUTPUTS else min(problem.bits[2], problem.bits[3])
+        taken[i] += problem.op.elements(("inputs", "weights", "outputs")[j]) * width
+    return taken
+
+
+def programs(problem: Problem, where: Layout) -> Programs:
+    """Every order of the nodes that can matter, as steps."""
+    rows = [_program(problem, where, order) for order in _orders(where)]
+    flat = [row for variants in rows for row in variants]
+    longest = max(len(row) for row in flat)
+    steps = np.full((len(flat), longest, 7), -1, np.int64)
+    for p, row in enumerate(flat):
+        steps[p, : len(row)] = row
+    return Programs(steps=steps, lengths=np.array([len(row) for row in flat], np.int64))
+
+
+def _orders(where: Layout) -> Iterator[tuple[int, ...]]:
+    """Interleavings of the operands' nodes, innermost first; a node inside a boundary comes before those outside."""
+    nodes = where.space.nodes
+    regions: dict[int, list[int]] = {}
+    for k in range(len(nodes)):
+        regions.setdefault(int(where.placed[nodes[k, 0]]), []).append(k)
+    parts = [list(_interleavings([_chain(nodes, members, j) for j in range(3)])) for _, members in sorted(regions.items())]
+    for choice in itertools.product(*parts):
+        yield tuple(itertools.chain.from_iterable(choice))
+
+
+def _chain(nodes: Ints, members: list[int], operand: int) -> tuple[int, ...]:
+    """Nodes of one operand, innermost first."""
+    own = [k for k in members if nodes[k, 1] == operand]
+    return tuple(sorted(own, key=lambda k: -int(nodes[k, 0])))
+
+
+def _interleavings(chains: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+    if not any(chains):
+        yield ()
+        return
+    for i, chain in enumerate(chains):
+        if chain:
+            rest = [*chains]
+            rest[i] = chain[1:]
+            for tail in _interleavings(rest):
+                yield (chain[0], *tail)
+
+
+class _Writer:
+    """Steps of one program while they are written."""
+
+    def __init__(self, problem: Problem, where: Layout) -> None:
+        self.problem, self.where = problem, where
+        self.steps: list[list[int]] = []
+        self.passed = 0
+        self.segment = 0
+        self.pending: list[tuple[int, int]] = []
+        """Nodes whose traffic is not counted yet, with the boundaries passed when they were placed."""
+
+    def add(self, op: int, arg: int = -1, placed: int = -1) -> None:
+        self.steps.append([op, arg, placed, -1, self.passed, 0, self.segment])
+
+    def spread_to(self, bounds: int) -> None:
+        while self.passed < bounds:
+            self.add(SPREAD, self.passed)
+            self.passed += 1
+
+    def grow(self, dims: list[int], op: int = GROW) -> None:
+        for d in dims:
+            self.add(op, d)
+
+    def place(self, node: int) -> None:
+        self.pending.append((node, self.passed))
+        self.add(PLACE, node)
+
+    def close(self, *, fill: bool = False) -> None:
+        """Loops that reuse the pending operand, and its traffic."""
+        if not self.pending:
+            return
+        operand = int(self.where.space.nodes[self.pending[0][0], 1])
+        self.segment += 1
+        self.grow(_lacking(self.problem, operand), FILL if fill else GROW)
+        for node, placed in self.pending:
+            self.add(CLOSE, node, placed)
+        self.pending = []
+
+    def finished(self) -> list[Step]:
+        self.segment += 1
+        self.add(LEAF)
+        _set_hints(self.problem, self.where, self.steps)
+        return [tuple(step) for step in self.steps]  # type: ignore[misc]
+
+
+def _lacking(problem: Problem, operand: int) -> list[int]:
+    """Dimensions that do not index an operand."""
+    return [d for d in range(len(problem.dims)) if problem.sizes[d] > 1 and not problem.relevant[operand, d]]
+
+
+def _window_dims(problem: Problem) -> list[int]:
+    dims = [int(problem.windows[w, column]) for w in range(2) for column in (0, 2) if problem.windows[w, 0] >= 0]
+    return [d for d in dims if problem.sizes[d] > 1]
+
+
+def _program(problem: Problem, where: Layout, order: tuple[int, ...]) -> list[list[Step]]:
+    """The program of an order; one more for each pair of inputs' nodes that a window may grow between."""
+    nodes = where.space.nodes
+    windows = _window_dims(problem)
+    repeats = [
+        i
+        for i in range(1, len(order))
+        if windows and nodes[order[i], 1] == INPUTS and nodes[order[i - 1], 1] == INPUTS
+    ]
+    variants = []
+    for chosen in itertools.product((False, True), repeat=len(repeats)):
+        apart = {i for i, yes in zip(repeats, chosen, strict=True) if yes}
+        variants.append(_write(problem, where, order, windows, apart))
+    return variants
+
+
+def _write(problem: Problem, where: Layout, order: tuple[int, ...], windows: list[int], apart: set[int]) -> list[Step]:
+    nodes = where.space.nodes
+    writer = _Writer(problem, where)
+    for i, node in enumerate(order):
+        writer.spread_to(int(where.placed[nodes[node, 0]]))
+        operand = int(nodes[node, 1])
+        if i and (nodes[order[i - 1], 1] != operand or i in apart):
+            writer.close()
+            if windows and nodes[order[i - 1], 1] == INPUTS and operand != INPUTS:
+                # Inputs may slide along a window before the next tile is placed.
+                writer.segment += 1
+                writer.grow([d for d in windows if d not in _lacking(problem, operand)])
+        if operand == INPUTS and windows and (i == 0 or nodes[order[i - 1], 1] != INPUTS or i in apart):
+            reused = _lacking(problem, int(nodes[order[i - 1], 1])) if i else []
+            writer.segment += 1
+            writer.grow([d for d in windows if d not in reused])
+        writer.place(node)
+    writer.spread_to(where.space.n_bounds)
+    writer.close(fill=True)
+    return writer.finished()
+
+
+def _set_hints(problem: Problem, where: Layout, steps: list[list[int]]) -> None:
+    """For each loop the next node that it makes larger, and for each count how far back its last loop stands."""
+    windows = set(_window_dims(problem))
+    for i, step in enumerate(steps):
+        if step[0] == GROW:
+            for later in steps[i + 1 :]:
+                if later[0] != PLACE:
+                    continue
+                operand = int(where.space.nodes[later[1], 1])
+                if problem.relevant[operand, step[1]]:
+                    if not (operand == INPUTS and step[1] in windows):
+                        step[3] = later[1]
+                    break
+        if step[0] == CLOSE:
+            back = i - 1
+            while back >= 0 and steps[back][0] == CLOSE:
+                back -= 1
+            step[5] = i - back if back >= 0 and steps[back][0] == GROW else 0
