@@ -11,7 +11,7 @@ from archsim.arch.engines.base import Dataflow, PassTiming
 from archsim.arch.formats import Format
 from archsim.arch.memory import MemoryLevel
 from archsim.sim.conventions import Counting
-from archsim.sim.kernels import Bools, Floats, Ints
+from archsim.sim.kernels import Bools, Floats, Ints, Machine, Shape
 from archsim.workloads.op import OPERANDS, Op
 
 GROUPS = ("rows", "columns", "reduction", "batch")
@@ -34,24 +34,31 @@ class Problem:
     levels_used: tuple[MemoryLevel, ...]
     axis_names: tuple[str, ...]
     axis_sizes: tuple[int, ...]
-    sizes: Ints
-    relevant: Bools
-    windows: Ints
-    groups: Ints
-    flow: Ints
-    array: Ints
-    timing: Floats
-    count: Floats
-    multicast: Bools
-    levels: Floats
-    bits: Floats
-    read_pj: Floats
-    write_pj: Floats
-    operand_bw: Floats
+    shape: Shape
+    machine: Machine
     level_stage: Ints
     resident: Bools
     n_stages: int
     peak_macs_per_cycle: float
+
+    @property
+    def sizes(self) -> Ints:
+        """Size of each of `dims`."""
+        return self.shape.sizes
+
+    @property
+    def flow(self) -> Ints:
+        return self.machine.flow
+
+    @property
+    def array(self) -> Ints:
+        """Rows and columns of an array with passes."""
+        return self.machine.array
+
+    @property
+    def bits(self) -> Floats:
+        """Bits of an element of each operand, then of a partial sum."""
+        return self.machine.bits
 
 
 def element_bits(fmt: Format | None) -> float:
@@ -89,7 +96,6 @@ def build_problem(
     stages, n_stages = level_stages(used, op)
     home: Bools = _resident_levels(used, op, resident)
     level_stage = np.where(home.any(axis=0, keepdims=True) & ~_below(home), -1, stages)
-    levels = _levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0)
     per_pe = accelerator.units // engine.arrays // accelerator.cores
     return Problem(
         op=op,
@@ -98,20 +104,24 @@ def build_problem(
         levels_used=used,
         axis_names=(*CHIP_AXES, *(axis.name for axis in axes)),
         axis_sizes=(accelerator.cores, engine.arrays, *(axis.size for axis in axes)),
-        sizes=np.array([op.loops[dim] for dim in dims], np.int64),
-        relevant=np.array([[dim in op.operand(name).dims for dim in dims] for name in OPERANDS], np.bool_),
-        windows=_windows(op, index),
-        groups=_groups(op, index),
-        flow=_flow(dataflow),
-        array=np.array([axis.size for axis in axes[:2]] + [1] * (2 - len(axes[:2])), np.int64),
-        timing=timing_array(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
-        count=_count(counting),
-        multicast=_multicast(dataflow),
-        levels=levels,
-        bits=bits,
-        read_pj=np.array([[level.read_energy.per_element_pj(b) for b in bits] for level in used]),
-        write_pj=np.array([[level.write_energy.per_element_pj(b) for b in bits] for level in used]),
-        operand_bw=np.array([[dict(level.operand_bits_per_cycle).get(n, 0.0) for n in OPERANDS] for level in used]),
+        shape=Shape(
+            sizes=np.array([op.loops[dim] for dim in dims], np.int64),
+            relevant=np.array([[dim in op.operand(name).dims for dim in dims] for name in OPERANDS], np.bool_),
+            windows=_windows(op, index),
+            groups=_groups(op, index),
+        ),
+        machine=Machine(
+            flow=_flow(dataflow),
+            array=np.array([axis.size for axis in axes[:2]] + [1] * (2 - len(axes[:2])), np.int64),
+            timing=timing_array(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
+            counting=_count(counting),
+            multicast=_multicast(dataflow),
+            levels=_levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0),
+            bits=bits,
+            read_pj=np.array([[level.read_energy.per_element_pj(b) for b in bits] for level in used]),
+            write_pj=np.array([[level.write_energy.per_element_pj(b) for b in bits] for level in used]),
+            operand_bw=np.array([[dict(level.operand_bits_per_cycle).get(n, 0.0) for n in OPERANDS] for level in used]),
+        ),
         level_stage=level_stage,
         resident=home,
         n_stages=n_stages,
