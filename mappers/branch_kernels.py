@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archsim.core.kernels import kernel
+from archsim.core.kernels import inner_kernel, kernel
 from archsim.sim.cost_kernels import cost, fits
 from archsim.sim.kernels import (
     CAPACITY,
@@ -42,22 +42,29 @@ from archsim.sim.kernels import (
     Shape,
 )
 
-PLACE, SPREAD, GROW, FILL, CLOSE, LEAF = range(6)
+PLACE, SPREAD, GROW, FILL, CLOSE, BOUND, LEAF = range(7)
 """Steps of a program: place a node, put in the spatial loops of a boundary, grow a dimension by any factor or to its
-full size, count a node's traffic, cost the mapping."""
+full size, count a node's traffic, look ahead at what the rest of a level costs, cost the mapping."""
 
 
 class Space(NamedTuple):
     """What does not change while one problem is searched. D dimensions, L levels, K nodes, B spatial boundaries."""
 
     nodes: Ints
-    """(K, 5): level, operand, parent level, child level of the operand (-1: none), boundaries inside the parent."""
+    """(K, 6): level, operand, parent level, child level of the operand (-1: none), boundaries inside the parent, node of
+    the child level."""
     divisors: Ints
     """(D, longest): divisors of each size, ascending, 0 behind them; no rows where factors need not divide."""
     perfect: int
     n_bounds: int
     steady: Bools
     """(K,): more visits always cost more energy."""
+    slopes: Floats
+    """(K,): energy of a further visit to all tiles of a node, at least, from the present start; 0 where it may fall."""
+    rates: Floats
+    """(K,): bits through the parent's ports of a further visit."""
+    least: Floats
+    """(K,): energy of one visit."""
 
 
 class Start(NamedTuple):
@@ -72,20 +79,39 @@ class Start(NamedTuple):
     """Whether sums are folded inside the array tile."""
 
 
-@kernel
+@inner_kernel
 def _ceil(a: int, b: int) -> int:
     return (a + b - 1) // b
 
 
-@kernel
-def initial_counts(shape_sizes: Ints, start: Start, n_bounds: int, tile: Ints, count: Ints) -> None:
+@inner_kernel
+def _copy_ints(source: Ints, target: Ints) -> None:
+    for i in range(target.shape[0]):
+        target[i] = source[i]
+
+
+@inner_kernel
+def _copy_floats(source: Floats, target: Floats) -> None:
+    for i in range(target.shape[0]):
+        target[i] = source[i]
+
+
+@inner_kernel
+def _copy_tiles(source: Ints, target: Ints) -> None:
+    for i in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[i, j] = source[i, j]
+
+
+@inner_kernel
+def initial_counts(shape_sizes: Ints, start: Start, tile: Ints, count: Ints) -> None:
     """Tile and number of tiles of each dimension before the first step."""
     for d in range(shape_sizes.shape[0]):
         tile[d] = start.base[d]
         count[d] = _ceil(shape_sizes[d], start.base[d])
 
 
-@kernel
+@inner_kernel
 def box(operand: int, sizes: Ints, relevant: Bools, windows: Ints, tile: Ints) -> float:
     """Elements that one tile of an operand touches, its sizes cut at the dimensions' own."""
     total = 1.0
@@ -101,7 +127,7 @@ def box(operand: int, sizes: Ints, relevant: Bools, windows: Ints, tile: Ints) -
     return total
 
 
-@kernel
+@inner_kernel
 def _window(sizes: Ints, windows: Ints, w: int, n1: int, n2: int, t1: int, t2: int) -> float:
     d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
     s1, s2 = sizes[d1], sizes[d2]
@@ -111,7 +137,7 @@ def _window(sizes: Ints, windows: Ints, w: int, n1: int, n2: int, t1: int, t2: i
     return min(float(a * (s1 - n1) * n2 + b * (s2 - n2) * n1 + n1 * n2), every)
 
 
-@kernel
+@inner_kernel
 def least_elements(operand: int, sizes: Ints, relevant: Bools, windows: Ints, tile: Ints, count: Ints) -> float:
     """Elements of all tiles of an operand, at least: with the halo of windows, less what the best slide saves."""
     total = 1.0
@@ -140,7 +166,7 @@ def least_elements(operand: int, sizes: Ints, relevant: Bools, windows: Ints, ti
     return total * plain
 
 
-@kernel
+@inner_kernel
 def spread_between(start: Start, operand: int, begin: int, end: int, relevant: Bools) -> tuple[float, float]:
     """Units along which an operand does not change, from boundary `begin` to `end`: (all, served by one access)."""
     every, shared = 1.0, 1.0
@@ -152,7 +178,7 @@ def spread_between(start: Start, operand: int, begin: int, end: int, relevant: B
     return every, shared
 
 
-@kernel
+@inner_kernel
 def output_energy(
     times: float, copies: float, first: float, level: int, parent: int, child: int, read_pj: Floats, write_pj: Floats
 ) -> float:
@@ -165,7 +191,7 @@ def output_energy(
     return energy - (1.0 - first) * (copies - times) * refill
 
 
-@kernel
+@inner_kernel
 def node_line(
     node: int,
     placed: int,
@@ -197,7 +223,7 @@ def node_line(
     return elements * (read * apart + write * every) - slope, slope
 
 
-@kernel
+@inner_kernel
 def _least_excess(
     slope1: float, c1: float, slope2: float, c2: float, room: float, size2: float, size3: float
 ) -> float:
@@ -224,71 +250,80 @@ def _least_excess(
     return (slope1 * (c1 / g - 1.0) + slope2 * (c2 / reach - 1.0)) * (1.0 - 1e-9)
 
 
-@kernel
-def pool_excess(slopes: Floats, counts: Floats, tiles: Floats, doubles: bool, batch: bool, room: float) -> float:
+@inner_kernel
+def pool_excess(
+    slope0: float,
+    slope1: float,
+    slope2: float,
+    count0: float,
+    count1: float,
+    count2: float,
+    size0: float,
+    size1: float,
+    size2: float,
+    doubles: bool,
+    batch: bool,
+    room: float,
+) -> float:
     """What a memory shared by up to three operands costs, at least, above one visit for each tile of each.
 
-    Per operand: `slopes` is the cost of a further visit (below 0: not held here), `counts` the tiles of the group of
-    dimensions that do not index it, `tiles` the bits of its smallest tile. One of the operands is visited once; the
-    one before it as often as the room leaves tiles of its group; the first as often as its reuse leaves. `doubles`:
-    tiles that change are held twice; `batch`: all tiles change. inf: not even the smallest tiles fit.
+    Per operand: the cost of a further visit (below 0: not held here), how many tiles the dimensions that do not index
+    it make, and the bits of its smallest tile. One of the operands is visited once; the one before it as often as the
+    room leaves tiles of its group; the first as often as its reuse leaves. `doubles`: tiles that change are held twice;
+    `batch`: all tiles change. inf: not even the smallest tiles fit.
     """
-    best = np.inf
-    held = 0
-    for x in range(3):
-        held += 1 if slopes[x] >= 0.0 else 0
-    if held == 0:
+    best = _in_order(slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, doubles, batch, room)
+    if best <= 0.0:
         return 0.0
-    whole = 0.0
-    for x in range(3):
-        if slopes[x] >= 0.0:
-            size = tiles[x]
-            for y in range(3):
-                if y != x:
-                    size *= counts[y]
-            whole += size * (2.0 if doubles and batch else 1.0)
-    if whole <= room:
-        return 0.0
-    for x1 in range(3):
-        for step in range(1, 3):
-            x2 = (x1 + step) % 3
-            x3 = 3 - x1 - x2
-            # Doubled where a dimension that indexes the operand has tiles left to come.
-            two1 = 2.0 if doubles and (batch or counts[x2] > 1.0 or counts[x3] > 1.0) else 1.0
-            two2 = 2.0 if doubles and (batch or counts[x3] > 1.0) else 1.0
-            two3 = 2.0 if doubles else 1.0
-            if slopes[x3] < 0.0:
-                two3 = 0.0
-            elif two3 == 2.0 and not batch:
-                # The last operand may be whole, held once: the room for it is what counts.
-                size3 = tiles[x3] * counts[x1] * counts[x2]
-                size2 = tiles[x2] * two2 * counts[x1] if slopes[x2] >= 0.0 else 0.0
-                size1 = tiles[x1] * two1 if slopes[x1] >= 0.0 else 0.0
-                if size1 + size2 + size3 <= room:
-                    return 0.0
-            left = room - (tiles[x1] * two1 if slopes[x1] >= 0.0 else 0.0)
-            slope1, slope2 = max(slopes[x1], 0.0), max(slopes[x2], 0.0)
-            size2 = tiles[x2] * two2 if slopes[x2] >= 0.0 else 0.0
-            value = _least_excess(slope1, counts[x1], slope2, counts[x2], left, size2, tiles[x3] * two3)
-            best = min(best, value)
-    return best
+    best = min(best, _in_order(slope0, slope2, slope1, count0, count2, count1, size0, size2, size1, doubles, batch, room))
+    best = min(best, _in_order(slope1, slope0, slope2, count1, count0, count2, size1, size0, size2, doubles, batch, room))
+    best = min(best, _in_order(slope1, slope2, slope0, count1, count2, count0, size1, size2, size0, doubles, batch, room))
+    best = min(best, _in_order(slope2, slope0, slope1, count2, count0, count1, size2, size0, size1, doubles, batch, room))
+    return min(best, _in_order(slope2, slope1, slope0, count2, count1, count0, size2, size1, size0, doubles, batch, room))
 
 
-@kernel
+@inner_kernel
+def _in_order(
+    slope1: float,
+    slope2: float,
+    slope3: float,
+    count1: float,
+    count2: float,
+    count3: float,
+    size1: float,
+    size2: float,
+    size3: float,
+    doubles: bool,
+    batch: bool,
+    room: float,
+) -> float:
+    """`pool_excess` with the operands' tiles in this order, innermost first."""
+    # Doubled where a dimension that indexes the operand has tiles left to come.
+    two1 = 2.0 if doubles and (batch or count2 > 1.0 or count3 > 1.0) else 1.0
+    two2 = 2.0 if doubles and (batch or count3 > 1.0) else 1.0
+    first = size1 * two1 if slope1 >= 0.0 else 0.0
+    second = size2 * two2 if slope2 >= 0.0 else 0.0
+    third = size3 if slope3 >= 0.0 else 0.0
+    if doubles and third > 0.0:
+        # The last tile may be whole, and held once.
+        if first + second * count1 + third * count1 * count2 * (2.0 if batch else 1.0) <= room:
+            return 0.0
+        third *= 2.0
+    return _least_excess(max(slope1, 0.0), count1, max(slope2, 0.0), count2, room - first, second, third)
+
+
+@inner_kernel
 def _partial_sums(
-    node: int, passed: int, sizes: Ints, relevant: Bools, space: Space, start: Start, visits: Floats, closed: Bools
+    node: int, passed: int, sizes: Ints, relevant: Bools, space: Space, start: Start, visits: Floats, closed: bool
 ) -> bool:
     """Whether sums surely come to an output node before they are complete: they take the accumulator's width."""
     for b in range(passed, space.n_bounds):
         for d in range(sizes.shape[0]):
             if not relevant[OUTPUTS, d] and start.shared[b, OUTPUTS, d] > 1:
                 return True
-    child = space.nodes[node, 3]
+    child = space.nodes[node, 5]
     if child >= 0:
-        for k in range(space.nodes.shape[0]):
-            if space.nodes[k, 0] == child and space.nodes[k, 1] == OUTPUTS:
-                return closed[k] and visits[k] > 1.0
-        return False
+        return closed and visits[child] > 1.0
     if start.folded:
         return True
     for d in range(sizes.shape[0]):
@@ -301,7 +336,7 @@ def _partial_sums(
     return False
 
 
-@kernel
+@inner_kernel
 def _width(
     node: int,
     passed: int,
@@ -310,7 +345,7 @@ def _width(
     space: Space,
     start: Start,
     visits: Floats,
-    closed: Bools,
+    closed: bool,
     bits: Floats,
 ) -> float:
     """Stored bits of an element of a node's tile."""
@@ -320,7 +355,7 @@ def _width(
     return min(bits[2], bits[3]) if operand == OUTPUTS else bits[operand]
 
 
-@kernel
+@inner_kernel
 def held_bits(
     node: int,
     passed: int,
@@ -349,7 +384,7 @@ def held_bits(
     return need
 
 
-@kernel
+@inner_kernel
 def close_node(
     node: int,
     placed: int,
@@ -394,7 +429,7 @@ def close_node(
     return elements * output_energy(reads, fills, first, level, parent, child, read_pj, write_pj), reads
 
 
-@kernel
+@inner_kernel
 def busy_cycles(reading: Floats, writing: Floats, levels: Floats, used: Floats, operand_bw: Floats) -> float:
     """Cycles that the busiest level's ports take, at least (levels with bandwidths by operand are left out)."""
     slowest = 0.0
@@ -409,10 +444,177 @@ def busy_cycles(reading: Floats, writing: Floats, levels: Floats, used: Floats, 
     return slowest
 
 
+@inner_kernel
+def _node_least(
+    node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine
+) -> tuple[float, float]:
+    """(least energy, energy of each further visit or 0) of a node that is still to come."""
+    operand = space.nodes[node, 1]
+    elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    first = machine.counting[FIRST_PARTIAL_READ]
+    base, slope = node_line(
+        node, placed, space, start, elements, shape.relevant, first, machine.read_pj, machine.write_pj
+    )
+    if slope >= 0.0:
+        return base + slope, slope
+    visits = 1.0
+    for d in range(shape.sizes.shape[0]):
+        if not shape.relevant[operand, d]:
+            visits *= shape.sizes[d]
+    return base + slope * visits, 0.0
+
+
+@inner_kernel
+def _node_bits(
+    node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine, read: Floats, write: Floats
+) -> float:
+    """Adds the least bits a node moves through the ports of its parent and its level; bits of a further visit."""
+    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
+    elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
+    apart = every / shared
+    if operand != OUTPUTS:
+        read[parent] += elements * apart * machine.bits[operand]
+        write[level] += elements * every * machine.bits[operand]
+        return elements * machine.bits[operand] * (1.0 if not space.perfect else apart)
+    write[parent] += elements * ((apart - 1.0) * machine.bits[3] + machine.bits[2])
+    read[level] += elements * ((every - 1.0) * machine.bits[3] + min(machine.bits[2], machine.bits[3]))
+    return elements * machine.bits[3] * (1.0 if not space.perfect else apart)
+
+
+@inner_kernel
+def level_excess(
+    level: int,
+    passed: int,
+    missing: int,
+    shape: Shape,
+    space: Space,
+    start: Start,
+    machine: Machine,
+    tile: Ints,
+    room: float,
+) -> tuple[float, float]:
+    """(energy in pJ, bits through the parent's ports) that the nodes of a level cost above one visit each, at least.
+
+    `tile` is what lies inside the level and `missing` marks the operands (bit 0: inputs, ...) whose nodes are still to
+    be placed in `room` bits. (inf, inf): not even the smallest tiles fit. Bits are 0 where nodes have several parents.
+    """
+    n_dims = shape.sizes.shape[0]
+    slope0, slope1, slope2 = -1.0, -1.0, -1.0
+    rate0, rate1, rate2 = -1.0, -1.0, -1.0
+    size0, size1, size2 = 0.0, 0.0, 0.0
+    count0, count1, count2 = 1.0, 1.0, 1.0
+    batch = False
+    for d in range(n_dims):
+        above = 1
+        for b in range(passed, space.n_bounds):
+            above *= start.every[b, d]
+        left = shape.sizes[d] / (float(min(tile[d], shape.sizes[d])) * above)
+        if left <= 1.0:
+            continue
+        if not shape.relevant[0, d]:
+            count0 *= left
+        elif not shape.relevant[1, d]:
+            count1 *= left
+        elif not shape.relevant[2, d]:
+            count2 *= left
+        else:
+            batch = True
+    parent = -1
+    same = True
+    for k in range(space.nodes.shape[0]):
+        if space.nodes[k, 0] != level:
+            continue
+        operand = space.nodes[k, 1]
+        if not (missing >> operand) & 1:
+            continue
+        if parent >= 0 and space.nodes[k, 2] != parent:
+            same = False
+        parent = space.nodes[k, 2]
+        slope, rate = space.slopes[k], space.rates[k]
+        width = machine.bits[operand]
+        if operand == OUTPUTS:
+            width = min(machine.bits[2], machine.bits[3])
+            if space.nodes[k, 3] < 0 and _sums_in_time(shape, start, passed):
+                width = machine.bits[3]
+        size = width * box(operand, shape.sizes, shape.relevant, shape.windows, tile)
+        if operand == INPUTS and shape.windows[0, 0] >= 0:
+            # A window grows at least with its tile of output rows and columns: filter taps come on top.
+            flat = width
+            for d in range(n_dims):
+                if shape.relevant[operand, d]:
+                    flat *= min(tile[d], shape.sizes[d])
+            for w in range(shape.windows.shape[0]):
+                if shape.windows[w, 0] >= 0:
+                    flat /= shape.sizes[shape.windows[w, 2]]
+            size = flat
+        if operand == 0:
+            slope0, rate0, size0 = slope, rate, size
+        elif operand == 1:
+            slope1, rate1, size1 = slope, rate, size
+        else:
+            slope2, rate2, size2 = slope, rate, size
+    if parent < 0:
+        return 0.0, 0.0
+    doubles = machine.levels[level, DOUBLE_BUFFER] > 0
+    energy = pool_excess(
+        slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, doubles, batch, room
+    )
+    if energy == np.inf or not same:
+        return energy, 0.0
+    if machine.operand_bw[parent, 0] + machine.operand_bw[parent, 1] + machine.operand_bw[parent, 2] > 0:
+        return energy, 0.0
+    if machine.levels[parent, SHARED_PORTS] <= 0 and rate2 >= 0.0:
+        rate2 = 0.0
+    bits = pool_excess(rate0, rate1, rate2, count0, count1, count2, size0, size1, size2, doubles, batch, room)
+    return energy, bits
+
+
+@inner_kernel
+def pool_excesses(
+    shape: Shape,
+    space: Space,
+    start: Start,
+    machine: Machine,
+    placed: Ints,
+    taken: Floats,
+    tile: Ints,
+    excess: Floats,
+    traffic: Floats,
+) -> bool:
+    """`level_excess` of every level with all its nodes to come; False when some level cannot hold the least tiles."""
+    for level in range(machine.levels.shape[0]):
+        for d in range(shape.sizes.shape[0]):
+            tile[d] = start.base[d]
+            for b in range(placed[level]):
+                tile[d] *= start.every[b, d]
+        room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - taken[level]
+        excess[level], traffic[level] = level_excess(
+            level, placed[level], 7, shape, space, start, machine, tile, room
+        )
+        if excess[level] == np.inf:
+            return False
+    return True
+
+
+@inner_kernel
+def _sums_in_time(shape: Shape, start: Start, passed: int) -> bool:
+    if start.folded:
+        return True
+    for d in range(shape.sizes.shape[0]):
+        if not shape.relevant[OUTPUTS, d]:
+            inside = start.base[d]
+            for b in range(passed):
+                inside *= start.shared[b, OUTPUTS, d]
+            if inside < shape.sizes[d]:
+                return True
+    return False
+
+
 LATENCY, ENERGY, EDP, WEIGHTED = 0, 1, 2, 3
 
 
-@kernel
+@inner_kernel
 def score(objective: int, cycles: float, energy_pj: float, weights: Floats) -> float:
     """What is minimised, in cycles and pJ."""
     if objective == LATENCY:
@@ -443,7 +645,14 @@ class Walk(NamedTuple):
     elements: Floats
     visits: Floats
     position: Ints
-    closed: Bools
+    tile_scrap: Ints
+    excess: Floats
+    traffic: Floats
+    read_scrap: Floats
+    write_scrap: Floats
+    tiles: Ints
+    segment: Ints
+    nest: Nest
 
 
 class Goal(NamedTuple):
@@ -477,7 +686,7 @@ COSTED, BOUNDED, OVERFULL, WALKED, REACHED = range(5)
 OP, ARG, PLACED, HINT, PASSED, ALONE, SEGMENT = range(7)
 
 
-@kernel
+@inner_kernel
 def hopeless(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     """Whether no mapping that takes at least this can be better than what is known."""
     if cycles > goal.cycle_limit:
@@ -495,7 +704,7 @@ def hopeless(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     return value > best.value[SCORE] * (1 - 1e-12) and second > best.value[SECOND] * (1 - 1e-12)
 
 
-@kernel
+@inner_kernel
 def _admit(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     """Take a mapping in as the best one (or into the front) if it is better; whether it was."""
     if cycles > goal.cycle_limit:
@@ -523,7 +732,7 @@ def _admit(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     return True
 
 
-@kernel
+@inner_kernel
 def _append(nest: Nest, segment: Ints, n: int, dim: int, factor: int, axis: int, which: int) -> int:
     if factor > 1:
         nest.dim[n], nest.factor[n], nest.axis[n], segment[n] = dim, factor, axis, which
@@ -531,7 +740,7 @@ def _append(nest: Nest, segment: Ints, n: int, dim: int, factor: int, axis: int,
     return n
 
 
-@kernel
+@inner_kernel
 def inner_loops(
     program: Ints,
     n_steps: int,
@@ -562,7 +771,7 @@ def inner_loops(
     return n
 
 
-@kernel
+@inner_kernel
 def _slide_first(nest: Nest, segment: Ints, n: int, begin: int, pick: int, shape: Shape) -> int:
     """Bring the `pick`-th relevant loop of the first segment above `begin` that moves inputs to its inner end.
 
@@ -593,7 +802,7 @@ def _slide_first(nest: Nest, segment: Ints, n: int, begin: int, pick: int, shape
     return ways
 
 
-@kernel
+@inner_kernel
 def _reverse(nest: Nest, n: int) -> None:
     for i in range(n // 2):
         j = n - 1 - i
@@ -602,7 +811,7 @@ def _reverse(nest: Nest, n: int) -> None:
         nest.axis[i], nest.axis[j] = nest.axis[j], nest.axis[i]
 
 
-@kernel
+@inner_kernel
 def _cost_leaf(
     shape: Shape,
     nest: Nest,
@@ -624,11 +833,11 @@ def _cost_leaf(
         best.n_loops[0] = n
         for i in range(n):
             best.loops[0, i], best.loops[1, i], best.loops[2, i] = nest.dim[i], nest.factor[i], nest.axis[i]
-        best.tiles[:] = tiles
-        best.base[:] = nest.base
+        _copy_tiles(tiles, best.tiles)
+        _copy_ints(nest.base, best.base)
 
 
-@kernel
+@inner_kernel
 def leaf(
     program: Ints,
     n_steps: int,
@@ -642,9 +851,6 @@ def leaf(
     homes: Ints,
     machine: Machine,
     scratch: Scratch,
-    nest: Nest,
-    segment: Ints,
-    tiles: Ints,
     goal: Goal,
     best: Best,
 ) -> None:
@@ -652,6 +858,7 @@ def leaf(
 
     `homes[level, operand]`: the position of tiles that are no nodes: 0 for the outermost, -1 where there is none.
     """
+    nest, segment, tiles = walk.nest, walk.segment, walk.tiles
     sliding = 0
     if shape.windows[0, 0] >= 0:
         for k in range(space.nodes.shape[0]):
@@ -675,14 +882,14 @@ def leaf(
                     ways_total *= ways
         total = ways_total
         _reverse(nest, n)
-        tiles[:] = homes
+        _copy_tiles(homes, tiles)
         for k in range(space.nodes.shape[0]):
             tiles[space.nodes[k, 0], space.nodes[k, 1]] = n - walk.position[k]
         _cost_leaf(shape, nest, n, tiles, machine, scratch, goal, best)
         variant += 1
 
 
-@kernel
+@inner_kernel
 def next_factor(count: int, most: int, divisors: Ints, dim: int, perfect: int) -> int:
     """The largest useful factor up to `most` for a dimension with `count` tiles; 0 when there is none.
 
@@ -701,7 +908,7 @@ def next_factor(count: int, most: int, divisors: Ints, dim: int, perfect: int) -
     return 0
 
 
-@kernel
+@inner_kernel
 def most_growth(
     step: int,
     dim: int,
@@ -739,7 +946,7 @@ def most_growth(
     return min(most, int(room / size))
 
 
-@kernel
+@inner_kernel
 def _copy_row(step: int, walk: Walk) -> None:
     for d in range(walk.tile.shape[1]):
         walk.tile[step + 1, d] = walk.tile[step, d]
@@ -751,11 +958,11 @@ def _copy_row(step: int, walk: Walk) -> None:
         walk.writing[step + 1, level] = walk.writing[step, level]
 
 
-@kernel
+@inner_kernel
 def _least_cycles(
     step: int, walk: Walk, compute: float, used: Floats, machine: Machine, reading: Floats, writing: Floats
 ) -> float:
-    if not machine.count[MEMORY_STALLS]:
+    if not machine.counting[MEMORY_STALLS]:
         return compute
     for level in range(used.shape[0]):
         reading[level] = walk.reading[step, level] + walk.rest_read[step, level]
@@ -763,7 +970,7 @@ def _least_cycles(
     return max(compute, np.ceil(busy_cycles(reading, writing, machine.levels, used, machine.operand_bw) - 1e-6))
 
 
-@kernel
+@inner_kernel
 def _grow(step: int, factor: int, dim: int, walk: Walk) -> None:
     _copy_row(step, walk)
     walk.factor[step] = factor
@@ -771,7 +978,40 @@ def _grow(step: int, factor: int, dim: int, walk: Walk) -> None:
     walk.count[step + 1, dim] = _ceil(walk.count[step, dim], factor)
 
 
-@kernel
+@inner_kernel
+def _too_dear(
+    step: int,
+    program: Ints,
+    compute: float,
+    used: Floats,
+    walk: Walk,
+    shape: Shape,
+    space: Space,
+    start: Start,
+    machine: Machine,
+    goal: Goal,
+    best: Best,
+) -> bool:
+    """Whether what the nodes still to come at a level must cost, now that its smallest tiles are known, is too much."""
+    level, missing, passed = program[step, ARG], program[step, PLACED], program[step, PASSED]
+    room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[step, level]
+    energy, bits = level_excess(level, passed, missing, shape, space, start, machine, walk.tile[step], room)
+    if energy == np.inf:
+        return True
+    after = step + 1
+    reading, writing = walk.read_scrap, walk.write_scrap
+    cycles = compute
+    if machine.counting[MEMORY_STALLS]:
+        for at in range(used.shape[0]):
+            reading[at] = walk.reading[step, at] + walk.rest_read[after, at]
+            writing[at] = walk.writing[step, at] + walk.rest_write[after, at]
+        reading[program[step, HINT]] += bits
+        cycles = max(compute, np.ceil(busy_cycles(reading, writing, machine.levels, used, machine.operand_bw) - 1e-6))
+    least = walk.energy[step] + walk.rest_pj[after] + energy + goal.fixed_pj + goal.pj_per_cycle * cycles
+    return hopeless(cycles, least, goal, best)
+
+
+@inner_kernel
 def walk_program(
     program: Ints,
     n_steps: int,
@@ -788,9 +1028,6 @@ def walk_program(
     homes: Ints,
     machine: Machine,
     scratch: Scratch,
-    nest: Nest,
-    segment: Ints,
-    tiles: Ints,
     goal: Goal,
     best: Best,
     most_steps: int,
@@ -800,9 +1037,8 @@ def walk_program(
     Row 0 of `walk` is set. Factors are tried from the largest down; where the loop stands alone before its node's
     traffic is counted, the first that a bound rules out ends the series, as smaller ones only cost more.
     """
-    first = machine.count[FIRST_PARTIAL_READ]
-    n_levels = machine.levels.shape[0]
-    reading, writing = np.zeros(n_levels), np.zeros(n_levels)
+    first = machine.counting[FIRST_PARTIAL_READ]
+    reading, writing = walk.read_scrap, walk.write_scrap
     step = 0
     forward = True
     while step >= 0:
@@ -848,15 +1084,10 @@ def walk_program(
                 continue
         elif op == PLACE:
             _copy_row(step, walk)
-            for k in range(space.nodes.shape[0]):
-                walk.closed[k] = False
-            for before in range(step):
-                if program[before, OP] == CLOSE:
-                    walk.closed[program[before, ARG]] = True
             level = space.nodes[arg, 0]
             passed = program[step, PASSED]
             width = _width(
-                arg, passed, shape.sizes, shape.relevant, space, start, walk.visits, walk.closed, machine.bits
+                arg, passed, shape.sizes, shape.relevant, space, start, walk.visits, program[step, PLACED] > 0, machine.bits
             )
             tile, count = walk.tile[step], walk.count[step]
             walk.need[step + 1, level] += held_bits(
@@ -911,6 +1142,12 @@ def walk_program(
                     # Go back past the loop: its smaller factors cost more.
                     step -= program[step, ALONE]
                 continue
+        elif op == BOUND:
+            _copy_row(step, walk)
+            if _too_dear(step, program, compute, used, walk, shape, space, start, machine, goal, best):
+                best.counters[BOUNDED] += 1
+                forward = False
+                continue
         else:
             best.counters[REACHED] += 1
             leaf(
@@ -926,9 +1163,6 @@ def walk_program(
                 homes,
                 machine,
                 scratch,
-                nest,
-                segment,
-                tiles,
                 goal,
                 best,
             )
@@ -969,145 +1203,23 @@ class Programs(NamedTuple):
     lengths: Ints
 
 
-@kernel
-def _node_least(
-    node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine
-) -> tuple[float, float]:
-    """(least energy, energy of each further visit or 0) of a node that is still to come."""
-    tile = np.ones(shape.sizes.shape[0], np.int64)
-    operand = space.nodes[node, 1]
-    elements = 1.0
-    if operand == INPUTS and shape.windows[0, 0] >= 0:
-        elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
-    else:
-        elements = least_elements(operand, shape.sizes, shape.relevant, shape.windows, tile, tile)
-    first = machine.count[FIRST_PARTIAL_READ]
-    base, slope = node_line(
-        node, placed, space, start, elements, shape.relevant, first, machine.read_pj, machine.write_pj
-    )
-    if slope >= 0.0:
-        return base + slope, slope
-    visits = 1.0
-    for d in range(shape.sizes.shape[0]):
-        if not shape.relevant[operand, d]:
-            visits *= shape.sizes[d]
-    return base + slope * visits, 0.0
-
-
-@kernel
-def _node_bits(
-    node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine, read: Floats, write: Floats
+@inner_kernel
+def set_lines(
+    start: Start, shape: Shape, space: Space, machine: Machine, placed: Ints, reading: Floats, writing: Floats
 ) -> float:
-    """Adds the least bits a node moves through the ports of its parent and its level; bits of a further visit."""
-    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
-    elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
-    every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
-    apart = every / shared
-    if operand != OUTPUTS:
-        read[parent] += elements * apart * machine.bits[operand]
-        write[level] += elements * every * machine.bits[operand]
-        return elements * machine.bits[operand] * (1.0 if not space.perfect else apart)
-    write[parent] += elements * ((apart - 1.0) * machine.bits[3] + machine.bits[2])
-    read[level] += elements * ((every - 1.0) * machine.bits[3] + min(machine.bits[2], machine.bits[3]))
-    return elements * machine.bits[3] * (1.0 if not space.perfect else apart)
+    """Fill in what each node costs, at least, from a start; adds the bits of one visit of each; their energy."""
+    energy = 0.0
+    for k in range(space.nodes.shape[0]):
+        within = placed[space.nodes[k, 0]]
+        least, slope = _node_least(k, within, shape, space, start, machine)
+        space.least[k], space.slopes[k] = least, slope
+        space.steady[k] = slope > 0.0
+        space.rates[k] = _node_bits(k, within, shape, space, start, machine, reading, writing)
+        energy += least
+    return energy
 
 
-@kernel
-def pool_excesses(
-    shape: Shape, space: Space, start: Start, machine: Machine, placed: Ints, excess: Floats, traffic: Floats
-) -> bool:
-    """Least energy of each level's nodes above one visit each, and least bits above that at each level's parents.
-
-    placed[level]: boundaries inside a level. False when some level cannot hold even the smallest tiles.
-    """
-    n_dims, n_levels = shape.sizes.shape[0], machine.levels.shape[0]
-    slopes, rates, counts, tiles = np.zeros(3), np.zeros(3), np.ones(3), np.zeros(3)
-    tile = np.ones(n_dims, np.int64)
-    scrap_read, scrap_write = np.zeros(n_levels), np.zeros(n_levels)
-    for level in range(n_levels):
-        excess[level] = 0.0
-        slopes[:] = -1.0
-        rates[:] = -1.0
-        parent = -1
-        same = True
-        batch = False
-        for d in range(n_dims):
-            tile[d] = start.base[d]
-            for b in range(placed[level]):
-                tile[d] *= start.every[b, d]
-        for x in range(3):
-            counts[x] = 1.0
-        for d in range(n_dims):
-            above = 1
-            for b in range(placed[level], space.n_bounds):
-                above *= start.every[b, d]
-            left = shape.sizes[d] / (float(min(tile[d], shape.sizes[d])) * above)
-            lacking = -1
-            for x in range(3):
-                if not shape.relevant[x, d]:
-                    lacking = x
-            if lacking >= 0:
-                counts[lacking] *= max(left, 1.0)
-            elif left > 1.0:
-                batch = True
-        windows = shape.windows[0, 0] >= 0
-        for k in range(space.nodes.shape[0]):
-            if space.nodes[k, 0] != level:
-                continue
-            operand = space.nodes[k, 1]
-            _, slope = _node_least(k, placed[level], shape, space, start, machine)
-            slopes[operand] = slope
-            rates[operand] = _node_bits(k, placed[level], shape, space, start, machine, scrap_read, scrap_write)
-            if parent >= 0 and space.nodes[k, 2] != parent:
-                same = False
-            parent = space.nodes[k, 2]
-            width = machine.bits[operand]
-            if operand == OUTPUTS:
-                width = min(machine.bits[2], machine.bits[3])
-                if space.nodes[k, 3] < 0 and _sums_in_time(shape, start, placed[level]):
-                    width = machine.bits[3]
-            size = width
-            for d in range(n_dims):
-                if shape.relevant[operand, d]:
-                    size *= min(tile[d], shape.sizes[d])
-            if operand == INPUTS and windows:
-                # A window's box is at least its tile of output rows and columns: filter taps come on top.
-                for w in range(shape.windows.shape[0]):
-                    if shape.windows[w, 0] >= 0:
-                        taps = shape.sizes[shape.windows[w, 2]]
-                        size /= taps
-            tiles[operand] = size
-        if parent < 0:
-            continue
-        room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]
-        doubles = machine.levels[level, DOUBLE_BUFFER] > 0
-        excess[level] = pool_excess(slopes, counts, tiles, doubles, batch, room)
-        if excess[level] == np.inf:
-            return False
-        if same and machine.operand_bw[parent].sum() == 0:
-            if machine.levels[parent, SHARED_PORTS] > 0:
-                pass
-            elif rates[OUTPUTS] >= 0.0:
-                rates[OUTPUTS] = 0.0
-            traffic[parent] += pool_excess(rates, counts, tiles, doubles, batch, room)
-    return True
-
-
-@kernel
-def _sums_in_time(shape: Shape, start: Start, passed: int) -> bool:
-    if start.folded:
-        return True
-    for d in range(shape.sizes.shape[0]):
-        if not shape.relevant[OUTPUTS, d]:
-            inside = start.base[d]
-            for b in range(passed):
-                inside *= start.shared[b, OUTPUTS, d]
-            if inside < shape.sizes[d]:
-                return True
-    return False
-
-
-@kernel
+@inner_kernel
 def _set_rest(
     program: Ints,
     n_steps: int,
@@ -1124,8 +1236,8 @@ def _set_rest(
     """What the steps from each one on cost, at least: one visit of each node not yet counted, and what pools add."""
     n_levels = machine.levels.shape[0]
     walk.rest_pj[n_steps] = 0.0
-    walk.rest_read[n_steps, :] = 0.0
-    walk.rest_write[n_steps, :] = 0.0
+    for level in range(n_levels):
+        walk.rest_read[n_steps, level], walk.rest_write[n_steps, level] = 0.0, 0.0
     for back in range(n_steps):
         step = n_steps - 1 - back
         walk.rest_pj[step] = walk.rest_pj[step + 1]
@@ -1134,30 +1246,26 @@ def _set_rest(
             walk.rest_write[step, level] = walk.rest_write[step + 1, level]
         if program[step, OP] == CLOSE:
             node = program[step, ARG]
+            walk.rest_pj[step] += space.least[node]
             within = placed[space.nodes[node, 0]]
-            least, _ = _node_least(node, within, shape, space, start, machine)
-            walk.rest_pj[step] += least
             _node_bits(node, within, shape, space, start, machine, walk.rest_read[step], walk.rest_write[step])
     for level in range(n_levels):
-        first = -1
         for step in range(n_steps):
-            if program[step, OP] == PLACE and space.nodes[program[step, ARG], 0] == level:
-                first = step
+            if program[step, OP] == BOUND and program[step, ARG] == level:
+                # The first look ahead at a level says more than this from there on.
+                for before in range(step + 1):
+                    walk.rest_pj[before] += excess[level]
+                    if parents[level] >= 0:
+                        walk.rest_read[before, parents[level]] += traffic[level]
                 break
-        if first < 0:
-            continue
-        for step in range(first + 1):
-            walk.rest_pj[step] += excess[level]
-            if parents[level] >= 0:
-                walk.rest_read[step, parents[level]] += traffic[level]
 
 
-@kernel
+@inner_kernel
 def start_of(starts: Starts, s: int) -> Start:
     return Start(starts.base[s], starts.every[s], starts.shared[s], starts.folded[s])
 
 
-@kernel
+@inner_kernel
 def least_of_start(
     s: int,
     shape: Shape,
@@ -1166,7 +1274,9 @@ def least_of_start(
     machine: Machine,
     placed: Ints,
     parents: Ints,
+    taken: Floats,
     goal: Goal,
+    tile: Ints,
     excess: Floats,
     traffic: Floats,
     reading: Floats,
@@ -1175,27 +1285,17 @@ def least_of_start(
     """(cycles, energy in pJ) that no mapping from a start goes below; inf where none fits."""
     start = start_of(starts, s)
     n_levels = machine.levels.shape[0]
-    by_parent = np.zeros(n_levels)
     for level in range(n_levels):
         reading[level], writing[level] = starts.reading[s, level], starts.writing[s, level]
-        traffic[level] = 0.0
-    if not pool_excesses(shape, space, start, machine, placed, excess, by_parent):
+    energy = starts.energy[s] + set_lines(start, shape, space, machine, placed, reading, writing)
+    if not pool_excesses(shape, space, start, machine, placed, taken, tile, excess, traffic):
         return np.inf, np.inf
-    energy = starts.energy[s]
-    for k in range(space.nodes.shape[0]):
-        within = placed[space.nodes[k, 0]]
-        least, _ = _node_least(k, within, shape, space, start, machine)
-        energy += least
-        _node_bits(k, within, shape, space, start, machine, reading, writing)
     for level in range(n_levels):
         energy += excess[level]
         if parents[level] >= 0:
-            # Several pools may share a parent: what they add is credited to the first of them.
-            traffic[level] = by_parent[parents[level]]
-            by_parent[parents[level]] = 0.0
             reading[parents[level]] += traffic[level]
     cycles = starts.compute[s]
-    if machine.count[MEMORY_STALLS]:
+    if machine.counting[MEMORY_STALLS]:
         busy = busy_cycles(reading, writing, machine.levels, starts.used[s], machine.operand_bw)
         cycles = max(cycles, np.ceil(busy - 1e-6))
     return cycles, energy + goal.fixed_pj + goal.pj_per_cycle * cycles
@@ -1209,20 +1309,55 @@ def least_of_starts(
     machine: Machine,
     placed: Ints,
     parents: Ints,
+    taken: Floats,
     goal: Goal,
     least: Floats,
 ) -> None:
     """Fill `least` (S, 2) with what no mapping from each start goes below: cycles, energy in pJ."""
     n_levels = machine.levels.shape[0]
+    tile = np.ones(shape.sizes.shape[0], np.int64)
     excess, traffic = np.zeros(n_levels), np.zeros(n_levels)
     reading, writing = np.zeros(n_levels), np.zeros(n_levels)
     for s in range(least.shape[0]):
         least[s, 0], least[s, 1] = least_of_start(
-            s, shape, space, starts, machine, placed, parents, goal, excess, traffic, reading, writing
+            s, shape, space, starts, machine, placed, parents, taken, goal, tile, excess, traffic, reading, writing
         )
 
 
 @kernel
+def new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
+    """Room for walking programs of fewer than `rows` steps."""
+    return Walk(
+        np.ones((rows, n_dims), np.int64),
+        np.ones((rows, n_dims), np.int64),
+        np.ones(rows, np.int64),
+        np.zeros(rows),
+        np.zeros((rows, n_levels)),
+        np.zeros((rows, n_levels)),
+        np.zeros((rows, n_levels)),
+        np.zeros(rows),
+        np.zeros((rows, n_levels)),
+        np.zeros((rows, n_levels)),
+        np.zeros(n_nodes),
+        np.zeros(n_nodes),
+        np.zeros(n_nodes, np.int64),
+        np.ones(n_dims, np.int64),
+        np.zeros(n_levels),
+        np.zeros(n_levels),
+        np.zeros(n_levels),
+        np.zeros(n_levels),
+        np.full((n_levels, 3), -1, np.int64),
+        np.zeros(MAX_LOOPS, np.int64),
+        Nest(
+            np.zeros(MAX_LOOPS, np.int64),
+            np.ones(MAX_LOOPS, np.int64),
+            np.full(MAX_LOOPS, -1, np.int64),
+            np.ones(n_dims, np.int64),
+        ),
+    )
+
+
+@inner_kernel
 def explore(
     order: Ints,
     begin: int,
@@ -1239,40 +1374,13 @@ def explore(
     least: Floats,
     goal: Goal,
     best: Best,
+    walk: Walk,
     most_steps: int,
 ) -> int:
     """Search the starts `order[begin:]` until `most_steps` are walked; the index of the first one not finished.
 
     `taken[level]`: bits of each level that operands kept whole there take.
     """
-    n_dims, n_levels, n_nodes = shape.sizes.shape[0], machine.levels.shape[0], space.nodes.shape[0]
-    rows = programs.steps.shape[1] + 1
-    walk = Walk(
-        np.ones((rows, n_dims), np.int64),
-        np.ones((rows, n_dims), np.int64),
-        np.ones(rows, np.int64),
-        np.zeros(rows),
-        np.zeros((rows, n_levels)),
-        np.zeros((rows, n_levels)),
-        np.zeros((rows, n_levels)),
-        np.zeros(rows),
-        np.zeros((rows, n_levels)),
-        np.zeros((rows, n_levels)),
-        np.zeros(max(1, n_nodes)),
-        np.zeros(max(1, n_nodes)),
-        np.zeros(max(1, n_nodes), np.int64),
-        np.zeros(max(1, n_nodes), np.bool_),
-    )
-    nest = Nest(
-        np.zeros(MAX_LOOPS, np.int64),
-        np.ones(MAX_LOOPS, np.int64),
-        np.full(MAX_LOOPS, -1, np.int64),
-        np.ones(n_dims, np.int64),
-    )
-    segment = np.zeros(MAX_LOOPS, np.int64)
-    tiles = np.full((n_levels, 3), -1, np.int64)
-    excess, traffic = np.zeros(n_levels), np.zeros(n_levels)
-    reading, writing = np.zeros(n_levels), np.zeros(n_levels)
     for at in range(begin, order.shape[0]):
         s = order[at]
         if hopeless(least[s, 0], least[s, 1], goal, best):
@@ -1280,36 +1388,35 @@ def explore(
             continue
         start = start_of(starts, s)
         least_of_start(
-            s, shape, space, starts, machine, placed, parents, goal, excess, traffic, reading, writing
+            s,
+            shape,
+            space,
+            starts,
+            machine,
+            placed,
+            parents,
+            taken,
+            goal,
+            walk.tile_scrap,
+            walk.excess,
+            walk.traffic,
+            walk.read_scrap,
+            walk.write_scrap,
         )
-        nest.base[:] = start.base
+        _copy_ints(start.base, walk.nest.base)
         for p in range(programs.lengths.shape[0]):
             n_steps = programs.lengths[p]
+            program = programs.steps[p]
             _set_rest(
-                programs.steps[p],
-                n_steps,
-                placed,
-                shape,
-                space,
-                start,
-                machine,
-                excess,
-                traffic,
-                parents,
-                walk,
+                program, n_steps, placed, shape, space, start, machine, walk.excess, walk.traffic, parents, walk
             )
-            initial_counts(shape.sizes, start, space.n_bounds, walk.tile[0], walk.count[0])
+            initial_counts(shape.sizes, start, walk.tile[0], walk.count[0])
             walk.energy[0] = starts.energy[s]
-            walk.need[0, :] = taken
-            walk.reading[0, :] = starts.reading[s]
-            walk.writing[0, :] = starts.writing[s]
-            cycles = _least_cycles(0, walk, starts.compute[s], starts.used[s], machine, reading, writing)
-            energy = walk.energy[0] + walk.rest_pj[0] + goal.fixed_pj + goal.pj_per_cycle * cycles
-            if hopeless(cycles, energy, goal, best):
-                best.counters[BOUNDED] += 1
-                continue
-            done = walk_program(
-                programs.steps[p],
+            _copy_floats(taken, walk.need[0])
+            _copy_floats(starts.reading[s], walk.reading[0])
+            _copy_floats(starts.writing[s], walk.writing[0])
+            if not walk_program(
+                program,
                 n_steps,
                 starts.compute[s],
                 starts.used[s],
@@ -1324,13 +1431,9 @@ def explore(
                 homes,
                 machine,
                 scratch,
-                nest,
-                segment,
-                tiles,
                 goal,
                 best,
                 most_steps,
-            )
-            if not done:
+            ):
                 return at
     return order.shape[0]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.mappers.branch_kernels import CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Programs, Space
+from archsim.mappers.branch_kernels import BOUND, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Programs, Space
 from archsim.sim.kernels import INPUTS, OUTPUTS, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 
@@ -64,14 +64,19 @@ def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozen
             if parents[chain[at]] < 0:
                 parents[chain[at]] = chain[at - 1]
     nodes.sort(key=lambda node: (-stage[node[0]], -node[0], node[1]))
-    table = np.array(nodes, np.int64).reshape(len(nodes), 5)
+    index = {(node[0], node[1]): k for k, node in enumerate(nodes)}
+    rows = [(*node, index.get((node[3], node[1]), -1)) for node in nodes]
+    table = np.array(rows, np.int64).reshape(len(nodes), 6)
     return Layout(
         space=Space(
             nodes=table,
             divisors=_divisors(problem.sizes) if perfect else np.zeros((1, 1), np.int64),
             perfect=int(perfect),
             n_bounds=len(bounds),
-            steady=np.ones(max(1, len(nodes)), np.bool_),
+            steady=np.ones(len(nodes), np.bool_),
+            slopes=np.zeros(len(nodes)),
+            rates=np.zeros(len(nodes)),
+            least=np.zeros(len(nodes)),
         ),
         slot_bound=np.array([bounds.index(int(s)) for s in slot_stage], np.int64),
         placed=placed,
@@ -161,8 +166,15 @@ class _Writer:
             self.add(op, d)
 
     def place(self, node: int) -> None:
+        table = self.where.space.nodes
+        level = int(table[node, 0])
+        placed = {step[1] for step in self.steps if step[0] == PLACE}
+        missing = [int(table[k, 1]) for k in range(len(table)) if table[k, 0] == level and k not in placed]
+        self.add(BOUND, level, sum(1 << operand for operand in missing))
+        self.steps[-1][3] = int(self.where.parents[level])
         self.pending.append((node, self.passed))
-        self.add(PLACE, node)
+        closed = {step[1] for step in self.steps if step[0] == CLOSE}
+        self.add(PLACE, node, int(int(table[node, 5]) in closed))
 
     def close(self, *, fill: bool = False) -> None:
         """Loops that reuse the pending operand, and its traffic."""
@@ -184,11 +196,11 @@ class _Writer:
 
 def _lacking(problem: Problem, operand: int) -> list[int]:
     """Dimensions that do not index an operand."""
-    return [d for d in range(len(problem.dims)) if problem.sizes[d] > 1 and not problem.relevant[operand, d]]
+    return [d for d in range(len(problem.dims)) if problem.sizes[d] > 1 and not problem.shape.relevant[operand, d]]
 
 
 def _window_dims(problem: Problem) -> list[int]:
-    dims = [int(problem.windows[w, column]) for w in range(2) for column in (0, 2) if problem.windows[w, 0] >= 0]
+    dims = [int(problem.shape.windows[w, column]) for w in range(2) for column in (0, 2) if problem.shape.windows[w, 0] >= 0]
     return [d for d in dims if problem.sizes[d] > 1]
 
 
@@ -239,7 +251,7 @@ def _set_hints(problem: Problem, where: Layout, steps: list[list[int]]) -> None:
                 if later[0] != PLACE:
                     continue
                 operand = int(where.space.nodes[later[1], 1])
-                if problem.relevant[operand, step[1]]:
+                if problem.shape.relevant[operand, step[1]]:
                     if not (operand == INPUTS and step[1] in windows):
                         step[3] = later[1]
                     break

@@ -75,7 +75,7 @@ def _spatial(problem: Problem, perfect: bool) -> tuple[Slots, Options, bool]:
     stages = [_stage_of(problem, ("chip",)), _stage_of(problem, ("chip", "core"))]
     for axis, stage in enumerate(stages):
         size = problem.axis_sizes[axis]
-        dims = [d for d in range(len(problem.dims)) if problem.relevant[OUTPUTS, d] and problem.sizes[d] > 1]
+        dims = [d for d in range(len(problem.dims)) if problem.shape.relevant[OUTPUTS, d] and problem.sizes[d] > 1]
         if size > 1 and dims:
             fills = _fills(problem, dims, size, perfect, most_loops=1)
             slots += [(axis, stage)] * len(dims)
@@ -156,7 +156,7 @@ def _distinct(problem: Problem, slots: Slots, dims: Ints, factors: Ints) -> Opti
     kinds: dict[tuple[object, ...], int] = {}
     kind_of = []
     for axis, stage in slots:
-        key = (stage, tuple(bool(problem.multicast[j, axis]) for j in range(3)))
+        key = (stage, tuple(bool(problem.machine.multicast[j, axis]) for j in range(3)))
         kind_of.append(kinds.setdefault(key, len(kinds)))
     n_dims = len(problem.dims)
     totals = np.ones((len(dims), len(kinds) * n_dims), np.int64)
@@ -177,7 +177,7 @@ def _array_tiles(problem: Problem, perfect: bool) -> Ints:
     """Array tiles: for each GEMM-view group its tiles, the batch one at a time."""
     groups = []
     for g in range(3):
-        members = [int(d) for d in problem.groups[g] if d >= 0]
+        members = [int(d) for d in problem.shape.groups[g] if d >= 0]
         groups.append((members, _group_tiles(problem, g, members, perfect)))
     rows = []
     for picked in itertools.product(*(tiles for _, tiles in groups)):
@@ -205,7 +205,7 @@ def _group_tiles(problem: Problem, group: int, members: list[int], perfect: bool
     chain = list(dict.fromkeys(chain)) or [()]
     if group not in problem.flow[1:3]:
         return chain
-    units = int(problem.array[0] if group == problem.flow[1] else problem.array[1])
+    units = int(problem.machine.array[0] if group == problem.flow[1] else problem.machine.array[1])
     fits = [tile for tile in chain if math.prod(tile) <= units]
     best = fits[-1:] or chain[:1]
     folds = [tile for tile in chain if math.prod(tile) % units == 0]
@@ -238,7 +238,7 @@ def build_starts(problem: Problem, where: Layout, chosen: Choices) -> Starts:
         used = chosen.dims[:, i] >= 0
         every[rows[used], b, chosen.dims[used, i]] *= chosen.factors[used, i]
         for j in range(3):
-            if problem.multicast[j, axis]:
+            if problem.machine.multicast[j, axis]:
                 shared[rows[used], b, j, chosen.dims[used, i]] *= chosen.factors[used, i]
     base = np.tile(chosen.tiles, (n_options, 1))
     repeat = n_tiles
@@ -265,7 +265,7 @@ def _folded(problem: Problem, base: Ints) -> Ints:
     if not problem.flow[0] or problem.flow[4] == OUTPUTS:
         return np.zeros(len(base), np.int64)
     product = np.ones(len(base), np.int64)
-    for d in problem.groups[2]:
+    for d in problem.shape.groups[2]:
         if d >= 0:
             product *= base[:, d]
-    return (product > problem.array[0]).astype(np.int64)
+    return (product > problem.machine.array[0]).astype(np.int64)
