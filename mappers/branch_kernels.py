@@ -42,9 +42,9 @@ from archsim.sim.kernels import (
     Shape,
 )
 
-PLACE, SPREAD, GROW, FILL, CLOSE, BOUND, LEAF = range(7)
+PLACE, SPREAD, GROW, FILL, CLOSE, BOUND, BRANCH, LEAF = range(8)
 """Steps of a program: place a node, put in the spatial loops of a boundary, grow a dimension by any factor or to its
-full size, count a node's traffic, look ahead at what the rest of a level costs, cost the mapping."""
+full size, count a node's traffic, look ahead at what the rest of a level costs, go on with one of several nodes, cost the mapping."""
 
 
 class Space(NamedTuple):
@@ -65,6 +65,8 @@ class Space(NamedTuple):
     """(K,): bits through the parent's ports of a further visit."""
     least: Floats
     """(K,): energy of one visit."""
+    bits: Floats
+    """(K, 4): bits of one visit that the parent reads and writes and the level reads and writes."""
 
 
 class Start(NamedTuple):
@@ -465,21 +467,21 @@ def _node_least(
 
 
 @inner_kernel
-def _node_bits(
-    node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine, read: Floats, write: Floats
-) -> float:
-    """Adds the least bits a node moves through the ports of its parent and its level; bits of a further visit."""
-    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
+def _node_bits(node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine) -> float:
+    """Fill in the least bits that a node moves through its parent's ports and its own; bits of a further visit."""
+    operand = space.nodes[node, 1]
     elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
     every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
     apart = every / shared
+    bits = machine.bits
+    further = 1.0 if not space.perfect else apart
     if operand != OUTPUTS:
-        read[parent] += elements * apart * machine.bits[operand]
-        write[level] += elements * every * machine.bits[operand]
-        return elements * machine.bits[operand] * (1.0 if not space.perfect else apart)
-    write[parent] += elements * ((apart - 1.0) * machine.bits[3] + machine.bits[2])
-    read[level] += elements * ((every - 1.0) * machine.bits[3] + min(machine.bits[2], machine.bits[3]))
-    return elements * machine.bits[3] * (1.0 if not space.perfect else apart)
+        space.bits[node, 0] = elements * apart * bits[operand]
+        space.bits[node, 3] = elements * every * bits[operand]
+        return elements * bits[operand] * further
+    space.bits[node, 1] = elements * ((apart - 1.0) * bits[3] + bits[2])
+    space.bits[node, 2] = elements * ((every - 1.0) * bits[3] + min(bits[2], bits[3]))
+    return elements * bits[3] * further
 
 
 @inner_kernel
@@ -631,17 +633,15 @@ class Walk(NamedTuple):
 
     tile: Ints
     count: Ints
+    step: Ints
+    """(S,): the step of the program in each row."""
     factor: Ints
-    """(S,): what each loop of the program has at the moment."""
+    """(S,): the factor of a loop, the alternative of a branch."""
     energy: Floats
     need: Floats
     """(S, L): bits taken of each level."""
     reading: Floats
     writing: Floats
-    rest_pj: Floats
-    """(S,): the least energy of what a step and those after it add."""
-    rest_read: Floats
-    rest_write: Floats
     elements: Floats
     visits: Floats
     position: Ints
@@ -682,8 +682,10 @@ class Best(NamedTuple):
 
 SCORE, SECOND, CYCLES, ENERGY_OF, N_FRONT = range(5)
 COSTED, BOUNDED, OVERFULL, WALKED, REACHED = range(5)
-# Columns of a program's steps.
-OP, ARG, PLACED, HINT, PASSED, ALONE, SEGMENT = range(7)
+# Columns of a program's steps. PLACED: boundaries passed when a closed node was placed; whether the child of a placed
+# one is closed; operands that a look ahead counts; alternatives of a branch. LEFT, OPEN, AHEAD: bit masks of nodes not
+# placed yet, of nodes not closed yet, of levels not looked at yet. BACK: steps from a close to the last loop before it.
+OP, ARG, PLACED, PARENT, PASSED, BACK, SEGMENT, LEFT, OPEN, AHEAD = range(10)
 
 
 @inner_kernel
@@ -743,7 +745,7 @@ def _append(nest: Nest, segment: Ints, n: int, dim: int, factor: int, axis: int,
 @inner_kernel
 def inner_loops(
     program: Ints,
-    n_steps: int,
+    rows: int,
     walk: Walk,
     slot_dim: Ints,
     slot_factor: Ints,
@@ -754,7 +756,8 @@ def inner_loops(
 ) -> int:
     """The loops of the walk's present mapping, innermost first; how many there are. Sets the nodes' positions."""
     n = 0
-    for step in range(n_steps):
+    for row in range(rows):
+        step = walk.step[row]
         op, arg = program[step, OP], program[step, ARG]
         if op == PLACE:
             walk.position[arg] = n
@@ -764,10 +767,10 @@ def inner_loops(
                 if slot_bound[i] == arg and slot_dim[i] >= 0:
                     n = _append(nest, segment, n, slot_dim[i], slot_factor[i], slot_axis[i], -1)
         elif op == GROW or op == FILL:
-            n = _append(nest, segment, n, arg, walk.factor[step], -1, program[step, SEGMENT])
-    last = program[n_steps - 1, SEGMENT]
+            n = _append(nest, segment, n, arg, walk.factor[row], -1, program[step, SEGMENT])
+    last = program[walk.step[rows - 1], SEGMENT]
     for d in range(walk.count.shape[1]):
-        n = _append(nest, segment, n, d, walk.count[n_steps - 1, d], -1, last)
+        n = _append(nest, segment, n, d, walk.count[rows - 1, d], -1, last)
     return n
 
 
@@ -840,7 +843,7 @@ def _cost_leaf(
 @inner_kernel
 def leaf(
     program: Ints,
-    n_steps: int,
+    rows: int,
     walk: Walk,
     slot_dim: Ints,
     slot_factor: Ints,
@@ -867,7 +870,7 @@ def leaf(
     variant = 0
     while variant < total:
         n = inner_loops(
-            program, n_steps, walk, slot_dim, slot_factor, slot_axis, slot_bound, nest, segment
+            program, rows, walk, slot_dim, slot_factor, slot_axis, slot_bound, nest, segment
         )
         rest = variant
         ways_total = 1
@@ -910,78 +913,176 @@ def next_factor(count: int, most: int, divisors: Ints, dim: int, perfect: int) -
 
 @inner_kernel
 def most_growth(
-    step: int,
-    dim: int,
-    program: Ints,
-    walk: Walk,
-    shape: Shape,
-    space: Space,
-    start: Start,
-    machine: Machine,
+    row: int, dim: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: Start, machine: Machine
 ) -> int:
-    """The most that a dimension can grow: the next node that it indexes must fit, spatial loops above have their share."""
-    count = walk.count[step, dim]
+    """The most that a dimension can grow: every node to come must fit, spatial loops above must have their share."""
+    count = walk.count[row, dim]
     most = count
-    for b in range(program[step, PASSED], space.n_bounds):
+    for b in range(step[PASSED], space.n_bounds):
         units = start.every[b, dim]
         if units > 1:
             most = min(most, (count - 1) // (units - 1) if not space.perfect else count // units)
             if not space.perfect and most >= 1 and _ceil(count, most) < units:
                 most -= 1
-    hint = program[step, HINT]
-    if hint < 0 or most <= 1:
+    if most <= 1:
         return most
-    level, operand = space.nodes[hint, 0], space.nodes[hint, 1]
-    width = machine.bits[operand] if operand != OUTPUTS else min(machine.bits[2], machine.bits[3])
-    room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[step, level]
-    size = box(operand, shape.sizes, shape.relevant, shape.windows, walk.tile[step]) * width
-    if size > room:
-        return 0
-    tile = walk.tile[step, dim]
-    whole = size / min(tile, shape.sizes[dim]) * shape.sizes[dim]
-    if whole <= room and most >= count:
-        return most
-    if size * most <= room:
-        return most
-    return min(most, int(room / size))
+    tile = walk.tile[row]
+    for node in range(space.nodes.shape[0]):
+        operand = space.nodes[node, 1]
+        if not (step[LEFT] >> node) & 1 or not shape.relevant[operand, dim]:
+            continue
+        level = space.nodes[node, 0]
+        width = machine.bits[operand] if operand != OUTPUTS else min(machine.bits[2], machine.bits[3])
+        room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[row, level]
+        size = box(operand, shape.sizes, shape.relevant, shape.windows, tile) * width
+        if size > room:
+            return 0
+        if operand == INPUTS and _in_window(dim, shape.windows):
+            continue
+        whole = size / min(tile[dim], shape.sizes[dim]) * shape.sizes[dim]
+        if whole > room and size * most > room:
+            most = int(room / size)
+    return most
 
 
 @inner_kernel
-def _copy_row(step: int, walk: Walk) -> None:
+def _in_window(dim: int, windows: Ints) -> bool:
+    for w in range(windows.shape[0]):
+        if windows[w, 0] == dim or windows[w, 2] == dim:
+            return True
+    return False
+
+
+@inner_kernel
+def _copy_row(row: int, walk: Walk) -> None:
     for d in range(walk.tile.shape[1]):
-        walk.tile[step + 1, d] = walk.tile[step, d]
-        walk.count[step + 1, d] = walk.count[step, d]
-    walk.energy[step + 1] = walk.energy[step]
+        walk.tile[row + 1, d] = walk.tile[row, d]
+        walk.count[row + 1, d] = walk.count[row, d]
+    walk.energy[row + 1] = walk.energy[row]
     for level in range(walk.need.shape[1]):
-        walk.need[step + 1, level] = walk.need[step, level]
-        walk.reading[step + 1, level] = walk.reading[step, level]
-        walk.writing[step + 1, level] = walk.writing[step, level]
+        walk.need[row + 1, level] = walk.need[row, level]
+        walk.reading[row + 1, level] = walk.reading[row, level]
+        walk.writing[row + 1, level] = walk.writing[row, level]
 
 
 @inner_kernel
-def _least_cycles(
-    step: int, walk: Walk, compute: float, used: Floats, machine: Machine, reading: Floats, writing: Floats
-) -> float:
-    if not machine.counting[MEMORY_STALLS]:
-        return compute
-    for level in range(used.shape[0]):
-        reading[level] = walk.reading[step, level] + walk.rest_read[step, level]
-        writing[level] = walk.writing[step, level] + walk.rest_write[step, level]
-    return max(compute, np.ceil(busy_cycles(reading, writing, machine.levels, used, machine.operand_bw) - 1e-6))
+def _grow(row: int, factor: int, dim: int, walk: Walk) -> None:
+    _copy_row(row, walk)
+    walk.factor[row] = factor
+    walk.tile[row + 1, dim] = walk.tile[row, dim] * factor
+    walk.count[row + 1, dim] = _ceil(walk.count[row, dim], factor)
 
 
 @inner_kernel
-def _grow(step: int, factor: int, dim: int, walk: Walk) -> None:
-    _copy_row(step, walk)
-    walk.factor[step] = factor
-    walk.tile[step + 1, dim] = walk.tile[step, dim] * factor
-    walk.count[step + 1, dim] = _ceil(walk.count[step, dim], factor)
+def _out_of_reach(
+    row: int,
+    open_nodes: int,
+    ahead: int,
+    extra_pj: float,
+    extra_bits: float,
+    extra_level: int,
+    compute: float,
+    used: Floats,
+    walk: Walk,
+    space: Space,
+    machine: Machine,
+    parents: Ints,
+    goal: Goal,
+    best: Best,
+) -> bool:
+    """Whether what a row has, with the least that open nodes and levels ahead cost, is no better than the best."""
+    energy = walk.energy[row] + extra_pj + goal.fixed_pj
+    reading, writing = walk.read_scrap, walk.write_scrap
+    timed = machine.counting[MEMORY_STALLS] > 0
+    n_levels = used.shape[0]
+    if timed:
+        for level in range(n_levels):
+            reading[level], writing[level] = walk.reading[row, level], walk.writing[row, level]
+        if extra_level >= 0:
+            reading[extra_level] += extra_bits
+    for k in range(space.nodes.shape[0]):
+        if (open_nodes >> k) & 1:
+            energy += space.least[k]
+            if timed:
+                level, parent = space.nodes[k, 0], space.nodes[k, 2]
+                reading[parent] += space.bits[k, 0]
+                writing[parent] += space.bits[k, 1]
+                reading[level] += space.bits[k, 2]
+                writing[level] += space.bits[k, 3]
+    for level in range(n_levels):
+        if (ahead >> level) & 1:
+            energy += walk.excess[level]
+            if timed and parents[level] >= 0:
+                reading[parents[level]] += walk.traffic[level]
+    cycles = compute
+    if timed:
+        cycles = max(compute, np.ceil(busy_cycles(reading, writing, machine.levels, used, machine.operand_bw) - 1e-6))
+    return hopeless(cycles, energy + goal.pj_per_cycle * cycles, goal, best)
 
 
 @inner_kernel
-def _too_dear(
-    step: int,
-    program: Ints,
+def _spread(row: int, bound: int, walk: Walk, start: Start, perfect: int) -> bool:
+    """Put in the spatial loops of a boundary; False when a dimension has too few tiles left for its units."""
+    _copy_row(row, walk)
+    for d in range(walk.tile.shape[1]):
+        units = start.every[bound, d]
+        if units > 1:
+            count = walk.count[row, d]
+            if count < units or (perfect and count % units > 0):
+                return False
+            walk.tile[row + 1, d] = walk.tile[row, d] * units
+            walk.count[row + 1, d] = _ceil(count, units)
+    return True
+
+
+@inner_kernel
+def _place(row: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: Start, machine: Machine) -> bool:
+    """Place a node at the present tile; False when its level cannot hold it."""
+    _copy_row(row, walk)
+    node, passed = step[ARG], step[PASSED]
+    level = space.nodes[node, 0]
+    sizes, relevant = shape.sizes, shape.relevant
+    width = _width(node, passed, sizes, relevant, space, start, walk.visits, step[PLACED] > 0, machine.bits)
+    tile, count = walk.tile[row], walk.count[row]
+    walk.need[row + 1, level] += held_bits(
+        node, passed, sizes, relevant, shape.windows, space, start, machine.levels, width, tile, count
+    )
+    if walk.need[row + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
+        return False
+    walk.elements[node] = least_elements(space.nodes[node, 1], sizes, relevant, shape.windows, tile, count)
+    return True
+
+
+@inner_kernel
+def _close(row: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: Start, machine: Machine) -> None:
+    """Count the traffic of a node whose reuse has ended."""
+    _copy_row(row, walk)
+    node = step[ARG]
+    energy, visits = close_node(
+        node,
+        step[PLACED],
+        step[PASSED],
+        walk.elements[node],
+        shape.sizes,
+        shape.relevant,
+        space,
+        start,
+        walk.count[row],
+        machine.counting[FIRST_PARTIAL_READ],
+        machine.bits,
+        machine.read_pj,
+        machine.write_pj,
+        walk.reading[row + 1],
+        walk.writing[row + 1],
+    )
+    walk.visits[node] = visits
+    walk.energy[row + 1] += energy
+
+
+@inner_kernel
+def _look_ahead(
+    row: int,
+    step: Ints,
     compute: float,
     used: Floats,
     walk: Walk,
@@ -989,32 +1090,39 @@ def _too_dear(
     space: Space,
     start: Start,
     machine: Machine,
+    parents: Ints,
     goal: Goal,
     best: Best,
 ) -> bool:
-    """Whether what the nodes still to come at a level must cost, now that its smallest tiles are known, is too much."""
-    level, missing, passed = program[step, ARG], program[step, PLACED], program[step, PASSED]
-    room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[step, level]
-    energy, bits = level_excess(level, passed, missing, shape, space, start, machine, walk.tile[step], room)
+    """Whether the nodes still to come at a level can be worth it, now that its smallest tiles are known."""
+    level, missing = step[ARG], step[PLACED]
+    room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[row, level]
+    energy, bits = level_excess(level, step[PASSED], missing, shape, space, start, machine, walk.tile[row], room)
     if energy == np.inf:
-        return True
-    after = step + 1
-    reading, writing = walk.read_scrap, walk.write_scrap
-    cycles = compute
-    if machine.counting[MEMORY_STALLS]:
-        for at in range(used.shape[0]):
-            reading[at] = walk.reading[step, at] + walk.rest_read[after, at]
-            writing[at] = walk.writing[step, at] + walk.rest_write[after, at]
-        reading[program[step, HINT]] += bits
-        cycles = max(compute, np.ceil(busy_cycles(reading, writing, machine.levels, used, machine.operand_bw) - 1e-6))
-    least = walk.energy[step] + walk.rest_pj[after] + energy + goal.fixed_pj + goal.pj_per_cycle * cycles
-    return hopeless(cycles, least, goal, best)
+        return False
+    _copy_row(row, walk)
+    return not _out_of_reach(
+        row,
+        step[OPEN],
+        step[AHEAD],
+        energy,
+        bits,
+        step[PARENT],
+        compute,
+        used,
+        walk,
+        space,
+        machine,
+        parents,
+        goal,
+        best,
+    )
 
 
 @inner_kernel
 def walk_program(
     program: Ints,
-    n_steps: int,
+    jumps: Ints,
     compute: float,
     used: Floats,
     walk: Walk,
@@ -1025,6 +1133,7 @@ def walk_program(
     shape: Shape,
     space: Space,
     start: Start,
+    parents: Ints,
     homes: Ints,
     machine: Machine,
     scratch: Scratch,
@@ -1032,127 +1141,97 @@ def walk_program(
     best: Best,
     most_steps: int,
 ) -> bool:
-    """All mappings of one program from one start, depth first. False when `most_steps` ended it before its time.
+    """All mappings from one start, depth first. False when `most_steps` ended it before its time.
 
-    Row 0 of `walk` is set. Factors are tried from the largest down; where the loop stands alone before its node's
-    traffic is counted, the first that a bound rules out ends the series, as smaller ones only cost more.
+    Row 0 of `walk` is set. Factors are tried from the largest down; the first that a bound rules out ends the series
+    where more visits only cost more.
     """
-    first = machine.counting[FIRST_PARTIAL_READ]
-    reading, writing = walk.read_scrap, walk.write_scrap
-    step = 0
+    row = 0
+    walk.step[0] = 0
     forward = True
-    while step >= 0:
+    while row >= 0:
         if not forward:
-            step -= 1
-            if step < 0:
+            row -= 1
+            if row < 0:
                 break
-            if program[step, OP] != GROW:
+            at = walk.step[row]
+            op = program[at, OP]
+            if op == BRANCH:
+                if walk.factor[row] + 1 >= program[at, PLACED]:
+                    continue
+                walk.factor[row] += 1
+                _copy_row(row, walk)
+                walk.step[row + 1] = jumps[program[at, ARG] + walk.factor[row]]
+            elif op == GROW:
+                dim = program[at, ARG]
+                factor = next_factor(walk.count[row, dim], walk.factor[row] - 1, space.divisors, dim, space.perfect)
+                if factor == 0:
+                    continue
+                _grow(row, factor, dim, walk)
+                walk.step[row + 1] = at + 1
+            else:
                 continue
-            dim = program[step, ARG]
-            factor = next_factor(walk.count[step, dim], walk.factor[step] - 1, space.divisors, dim, space.perfect)
-            if factor == 0:
-                continue
-            _grow(step, factor, dim, walk)
-            step += 1
+            row += 1
             forward = True
             continue
         best.counters[WALKED] += 1
         if best.counters[WALKED] > most_steps:
             return False
-        op, arg = program[step, OP], program[step, ARG]
+        at = walk.step[row]
+        step = program[at]
+        op, arg = step[OP], step[ARG]
         if op == GROW:
-            most = most_growth(step, arg, program, walk, shape, space, start, machine)
-            factor = next_factor(walk.count[step, arg], most, space.divisors, arg, space.perfect)
-            if factor == 0:
-                forward = False
-                continue
-            _grow(step, factor, arg, walk)
+            most = most_growth(row, arg, step, walk, shape, space, start, machine)
+            factor = next_factor(walk.count[row, arg], most, space.divisors, arg, space.perfect)
+            forward = factor > 0
+            if forward:
+                _grow(row, factor, arg, walk)
         elif op == FILL:
-            _grow(step, walk.count[step, arg], arg, walk)
+            _grow(row, walk.count[row, arg], arg, walk)
         elif op == SPREAD:
-            _copy_row(step, walk)
-            good = True
-            for d in range(shape.sizes.shape[0]):
-                units = start.every[arg, d]
-                if units > 1:
-                    count = walk.count[step, d]
-                    good = good and count >= units and not (space.perfect and count % units > 0)
-                    walk.tile[step + 1, d] = walk.tile[step, d] * units
-                    walk.count[step + 1, d] = _ceil(count, units)
-            if not good:
-                forward = False
-                continue
+            forward = _spread(row, arg, walk, start, space.perfect)
         elif op == PLACE:
-            _copy_row(step, walk)
-            level = space.nodes[arg, 0]
-            passed = program[step, PASSED]
-            width = _width(
-                arg, passed, shape.sizes, shape.relevant, space, start, walk.visits, program[step, PLACED] > 0, machine.bits
-            )
-            tile, count = walk.tile[step], walk.count[step]
-            walk.need[step + 1, level] += held_bits(
-                arg,
-                passed,
-                shape.sizes,
-                shape.relevant,
-                shape.windows,
-                space,
-                start,
-                machine.levels,
-                width,
-                tile,
-                count,
-            )
-            if walk.need[step + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
-                best.counters[OVERFULL] += 1
-                forward = False
-                continue
-            walk.elements[arg] = least_elements(
-                space.nodes[arg, 1], shape.sizes, shape.relevant, shape.windows, tile, count
-            )
+            forward = _place(row, step, walk, shape, space, start, machine)
+            best.counters[OVERFULL] += 0 if forward else 1
         elif op == CLOSE:
-            _copy_row(step, walk)
-            energy, visits = close_node(
-                arg,
-                program[step, PLACED],
-                program[step, PASSED],
-                walk.elements[arg],
-                shape.sizes,
-                shape.relevant,
+            _close(row, step, walk, shape, space, start, machine)
+            if _out_of_reach(
+                row + 1,
+                step[OPEN],
+                step[AHEAD],
+                0.0,
+                0.0,
+                -1,
+                compute,
+                used,
+                walk,
                 space,
-                start,
-                walk.count[step],
-                first,
-                machine.bits,
-                machine.read_pj,
-                machine.write_pj,
-                walk.reading[step + 1],
-                walk.writing[step + 1],
-            )
-            walk.visits[arg] = visits
-            walk.energy[step + 1] += energy
-            cycles = _least_cycles(step + 1, walk, compute, used, machine, reading, writing)
-            least_pj = (
-                walk.energy[step + 1] + walk.rest_pj[step + 1] + goal.fixed_pj + goal.pj_per_cycle * cycles
-            )
-            if hopeless(cycles, least_pj, goal, best):
+                machine,
+                parents,
+                goal,
+                best,
+            ):
                 best.counters[BOUNDED] += 1
                 forward = False
-                if program[step, ALONE] > 0 and space.steady[arg]:
-                    # Go back past the loop: its smaller factors cost more.
-                    step -= program[step, ALONE]
-                continue
+                if step[BACK] > 0 and space.steady[arg]:
+                    # Back past the loop: its smaller factors cost more.
+                    row -= step[BACK]
         elif op == BOUND:
-            _copy_row(step, walk)
-            if _too_dear(step, program, compute, used, walk, shape, space, start, machine, goal, best):
-                best.counters[BOUNDED] += 1
-                forward = False
-                continue
+            forward = _look_ahead(
+                row, step, compute, used, walk, shape, space, start, machine, parents, goal, best
+            )
+            best.counters[BOUNDED] += 0 if forward else 1
+        elif op == BRANCH:
+            walk.factor[row] = 0
+            _copy_row(row, walk)
+            walk.step[row + 1] = jumps[arg]
+            row += 1
+            continue
         else:
             best.counters[REACHED] += 1
             leaf(
                 program,
-                n_steps,
+                row + 1,
                 walk,
                 slot_dim,
                 slot_factor,
@@ -1167,8 +1246,9 @@ def walk_program(
                 best,
             )
             forward = False
-            continue
-        step += 1
+        if forward:
+            row += 1
+            walk.step[row] = at + 1
     return True
 
 
@@ -1196,13 +1276,6 @@ class Starts(NamedTuple):
     """(S, L): instances at work."""
 
 
-class Programs(NamedTuple):
-    """P programs of up to N steps (`program` columns above), their lengths, and which level each memory pool is."""
-
-    steps: Ints
-    lengths: Ints
-
-
 @inner_kernel
 def set_lines(
     start: Start, shape: Shape, space: Space, machine: Machine, placed: Ints, reading: Floats, writing: Floats
@@ -1214,50 +1287,14 @@ def set_lines(
         least, slope = _node_least(k, within, shape, space, start, machine)
         space.least[k], space.slopes[k] = least, slope
         space.steady[k] = slope > 0.0
-        space.rates[k] = _node_bits(k, within, shape, space, start, machine, reading, writing)
+        space.rates[k] = _node_bits(k, within, shape, space, start, machine)
+        level, parent = space.nodes[k, 0], space.nodes[k, 2]
+        reading[parent] += space.bits[k, 0]
+        writing[parent] += space.bits[k, 1]
+        reading[level] += space.bits[k, 2]
+        writing[level] += space.bits[k, 3]
         energy += least
     return energy
-
-
-@inner_kernel
-def _set_rest(
-    program: Ints,
-    n_steps: int,
-    placed: Ints,
-    shape: Shape,
-    space: Space,
-    start: Start,
-    machine: Machine,
-    excess: Floats,
-    traffic: Floats,
-    parents: Ints,
-    walk: Walk,
-) -> None:
-    """What the steps from each one on cost, at least: one visit of each node not yet counted, and what pools add."""
-    n_levels = machine.levels.shape[0]
-    walk.rest_pj[n_steps] = 0.0
-    for level in range(n_levels):
-        walk.rest_read[n_steps, level], walk.rest_write[n_steps, level] = 0.0, 0.0
-    for back in range(n_steps):
-        step = n_steps - 1 - back
-        walk.rest_pj[step] = walk.rest_pj[step + 1]
-        for level in range(n_levels):
-            walk.rest_read[step, level] = walk.rest_read[step + 1, level]
-            walk.rest_write[step, level] = walk.rest_write[step + 1, level]
-        if program[step, OP] == CLOSE:
-            node = program[step, ARG]
-            walk.rest_pj[step] += space.least[node]
-            within = placed[space.nodes[node, 0]]
-            _node_bits(node, within, shape, space, start, machine, walk.rest_read[step], walk.rest_write[step])
-    for level in range(n_levels):
-        for step in range(n_steps):
-            if program[step, OP] == BOUND and program[step, ARG] == level:
-                # The first look ahead at a level says more than this from there on.
-                for before in range(step + 1):
-                    walk.rest_pj[before] += excess[level]
-                    if parents[level] >= 0:
-                        walk.rest_read[before, parents[level]] += traffic[level]
-                break
 
 
 @inner_kernel
@@ -1330,12 +1367,10 @@ def new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
     return Walk(
         np.ones((rows, n_dims), np.int64),
         np.ones((rows, n_dims), np.int64),
+        np.zeros(rows, np.int64),
         np.ones(rows, np.int64),
         np.zeros(rows),
         np.zeros((rows, n_levels)),
-        np.zeros((rows, n_levels)),
-        np.zeros((rows, n_levels)),
-        np.zeros(rows),
         np.zeros((rows, n_levels)),
         np.zeros((rows, n_levels)),
         np.zeros(n_nodes),
@@ -1364,7 +1399,8 @@ def explore(
     shape: Shape,
     space: Space,
     starts: Starts,
-    programs: Programs,
+    program: Ints,
+    jumps: Ints,
     machine: Machine,
     scratch: Scratch,
     placed: Ints,
@@ -1404,36 +1440,31 @@ def explore(
             walk.write_scrap,
         )
         _copy_ints(start.base, walk.nest.base)
-        for p in range(programs.lengths.shape[0]):
-            n_steps = programs.lengths[p]
-            program = programs.steps[p]
-            _set_rest(
-                program, n_steps, placed, shape, space, start, machine, walk.excess, walk.traffic, parents, walk
-            )
-            initial_counts(shape.sizes, start, walk.tile[0], walk.count[0])
-            walk.energy[0] = starts.energy[s]
-            _copy_floats(taken, walk.need[0])
-            _copy_floats(starts.reading[s], walk.reading[0])
-            _copy_floats(starts.writing[s], walk.writing[0])
-            if not walk_program(
-                program,
-                n_steps,
-                starts.compute[s],
-                starts.used[s],
-                walk,
-                starts.slot_dim[s],
-                starts.slot_factor[s],
-                starts.slot_axis,
-                starts.slot_bound,
-                shape,
-                space,
-                start,
-                homes,
-                machine,
-                scratch,
-                goal,
-                best,
-                most_steps,
-            ):
-                return at
+        initial_counts(shape.sizes, start, walk.tile[0], walk.count[0])
+        walk.energy[0] = starts.energy[s]
+        _copy_floats(taken, walk.need[0])
+        _copy_floats(starts.reading[s], walk.reading[0])
+        _copy_floats(starts.writing[s], walk.writing[0])
+        if not walk_program(
+            program,
+            jumps,
+            starts.compute[s],
+            starts.used[s],
+            walk,
+            starts.slot_dim[s],
+            starts.slot_factor[s],
+            starts.slot_axis,
+            starts.slot_bound,
+            shape,
+            space,
+            start,
+            parents,
+            homes,
+            machine,
+            scratch,
+            goal,
+            best,
+            most_steps,
+        ):
+            return at
     return order.shape[0]

@@ -30,7 +30,7 @@ from archsim.mappers.branch_kernels import (
     least_of_starts,
     new_walk,
 )
-from archsim.mappers.space import Layout, layout, programs
+from archsim.mappers.space import layout, program
 from archsim.mappers.start_kernels import cost_starts
 from archsim.mappers.starts import build_starts, choices
 from archsim.sim.kernels import MAX_LOOPS, Floats, scratch
@@ -75,7 +75,7 @@ def search_problem(
     chosen = choices(problem, perfect=perfect)
     where = layout(problem, chosen.slot_stage, perfect=perfect, skipped=skipped)
     starts = build_starts(problem, where, chosen)
-    plans = programs(problem, where)
+    steps, jumps = program(problem, where)
     shape, machine = problem.shape, problem.machine
     n_dims, n_levels = len(problem.dims), len(problem.levels_used)
     room = scratch(n_dims, n_levels, len(problem.axis_names))
@@ -101,9 +101,9 @@ def search_problem(
     values = _values(objective, least, exponents)
     order = np.argsort(values, kind="stable").astype(np.int64)
     at = explore(
-        order, 0, shape, where.space, starts, plans, machine, room, where.placed, where.parents, where.homes,
+        order, 0, shape, where.space, starts, steps, jumps, machine, room, where.placed, where.parents, where.homes,
         where.taken, least, goal, best,
-        new_walk(plans.steps.shape[1] + 1, n_dims, n_levels, len(where.space.nodes)), most_steps,
+        new_walk(len(steps) + 1, n_dims, n_levels, len(where.space.nodes)), most_steps,
     )  # fmt: skip
     value = float(best.value[SCORE])
     bound = value if at == len(order) else min(value, float(values[order[at]]))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.mappers.branch_kernels import BOUND, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Programs, Space
+from archsim.mappers.branch_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
 from archsim.sim.kernels import INPUTS, OUTPUTS, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 
-Step = tuple[int, int, int, int, int, int, int]
+Step = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,7 @@ def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozen
             slopes=np.zeros(len(nodes)),
             rates=np.zeros(len(nodes)),
             least=np.zeros(len(nodes)),
+            bits=np.zeros((len(nodes), 4)),
         ),
         slot_bound=np.array([bounds.index(int(s)) for s in slot_stage], np.int64),
         placed=placed,
@@ -102,15 +103,31 @@ def _taken(problem: Problem, homes: Ints) -> Floats:
     return taken
 
 
-def programs(problem: Problem, where: Layout) -> Programs:
-    """Every order of the nodes that can matter, as steps."""
-    rows = [_program(problem, where, order) for order in _orders(where)]
-    flat = [row for variants in rows for row in variants]
-    longest = max(len(row) for row in flat)
-    steps = np.full((len(flat), longest, 7), -1, np.int64)
-    for p, row in enumerate(flat):
-        steps[p, : len(row)] = row
-    return Programs(steps=steps, lengths=np.array([len(row) for row in flat], np.int64))
+def program(problem: Problem, where: Layout) -> tuple[Ints, Ints]:
+    """Every order of the nodes that can matter, as one program that branches, and where its branches lead."""
+    lines = [line for order in _orders(where) for line in _program(problem, where, order)]
+    steps: list[Step] = []
+    jumps: list[int] = []
+    _write_branches(lines, 0, steps, jumps)
+    return np.array(steps, np.int64), np.array(jumps or [0], np.int64)
+
+
+def _write_branches(lines: list[list[Step]], at: int, steps: list[Step], jumps: list[int]) -> None:
+    """Write what `lines` have in common from step `at` on, then a branch, then each way on."""
+    while True:
+        following = dict.fromkeys(line[at] for line in lines if at < len(line))
+        if not following:
+            return
+        if len(following) > 1:
+            break
+        steps.append(next(iter(following)))
+        at += 1
+    first = len(jumps)
+    jumps += [-1] * len(following)
+    steps.append((BRANCH, first, len(following), -1, lines[0][at][4], 0, 0, 0, 0, 0))
+    for i, step in enumerate(following):
+        jumps[first + i] = len(steps)
+        _write_branches([line for line in lines if line[at] == step], at, steps, jumps)
 
 
 def _orders(where: Layout) -> Iterator[tuple[int, ...]]:
@@ -147,14 +164,28 @@ class _Writer:
 
     def __init__(self, problem: Problem, where: Layout) -> None:
         self.problem, self.where = problem, where
-        self.steps: list[list[int]] = []
+        self.steps: list[Step] = []
+        self.left = self.open = (1 << len(where.space.nodes)) - 1
+        self.ahead = sum(1 << int(level) for level in set(where.space.nodes[:, 0].tolist()))
         self.passed = 0
         self.segment = 0
         self.pending: list[tuple[int, int]] = []
         """Nodes whose traffic is not counted yet, with the boundaries passed when they were placed."""
 
-    def add(self, op: int, arg: int = -1, placed: int = -1) -> None:
-        self.steps.append([op, arg, placed, -1, self.passed, 0, self.segment])
+    def add(self, op: int, arg: int = -1, placed: int = -1, parent: int = -1) -> None:
+        back = 0
+        if op == CLOSE:
+            at = len(self.steps) - 1
+            while at >= 0 and self.steps[at][0] == CLOSE:
+                at -= 1
+            back = len(self.steps) - at if at >= 0 and self.steps[at][0] == GROW else 0
+            self.open &= ~(1 << arg)
+        elif op == PLACE:
+            self.left &= ~(1 << arg)
+        elif op == BOUND:
+            self.ahead &= ~(1 << arg)
+        masks = (self.left, self.open, self.ahead)
+        self.steps.append((op, arg, placed, parent, self.passed, back, self.segment, *masks))
 
     def spread_to(self, bounds: int) -> None:
         while self.passed < bounds:
@@ -170,8 +201,7 @@ class _Writer:
         level = int(table[node, 0])
         placed = {step[1] for step in self.steps if step[0] == PLACE}
         missing = [int(table[k, 1]) for k in range(len(table)) if table[k, 0] == level and k not in placed]
-        self.add(BOUND, level, sum(1 << operand for operand in missing))
-        self.steps[-1][3] = int(self.where.parents[level])
+        self.add(BOUND, level, sum(1 << operand for operand in missing), int(self.where.parents[level]))
         self.pending.append((node, self.passed))
         closed = {step[1] for step in self.steps if step[0] == CLOSE}
         self.add(PLACE, node, int(int(table[node, 5]) in closed))
@@ -190,8 +220,7 @@ class _Writer:
     def finished(self) -> list[Step]:
         self.segment += 1
         self.add(LEAF)
-        _set_hints(self.problem, self.where, self.steps)
-        return [tuple(step) for step in self.steps]  # type: ignore[misc]
+        return self.steps
 
 
 def _lacking(problem: Problem, operand: int) -> list[int]:
@@ -240,23 +269,3 @@ def _write(problem: Problem, where: Layout, order: tuple[int, ...], windows: lis
     writer.spread_to(where.space.n_bounds)
     writer.close(fill=True)
     return writer.finished()
-
-
-def _set_hints(problem: Problem, where: Layout, steps: list[list[int]]) -> None:
-    """For each loop the next node that it makes larger, and for each count how far back its last loop stands."""
-    windows = set(_window_dims(problem))
-    for i, step in enumerate(steps):
-        if step[0] == GROW:
-            for later in steps[i + 1 :]:
-                if later[0] != PLACE:
-                    continue
-                operand = int(where.space.nodes[later[1], 1])
-                if problem.shape.relevant[operand, step[1]]:
-                    if not (operand == INPUTS and step[1] in windows):
-                        step[3] = later[1]
-                    break
-        if step[0] == CLOSE:
-            back = i - 1
-            while back >= 0 and steps[back][0] == CLOSE:
-                back -= 1
-            step[5] = i - back if back >= 0 and steps[back][0] == GROW else 0
