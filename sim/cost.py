@@ -23,13 +23,16 @@ from archsim.sim.kernels import (
     LIMIT_LEVEL,
     LINK_TIME,
     PASSES,
+    READ_WORDS,
     READS,
     READS_PARTIAL,
     STREAMED,
     TOTAL,
     UNBUFFERED,
     UPDATES,
+    WORDS,
     WRITE_BACK,
+    WRITE_WORDS,
     WRITES_PARTIAL,
     empty_nest,
     scratch,
@@ -184,16 +187,16 @@ def _traffic(problem: Problem, raw: Raw) -> tuple[Traffic, ...]:
 
 
 def _level_energy_pj(problem: Problem, raw: Raw, level: int, operand: int) -> float:
-    reads = float(raw.traffic[READS, level, operand])
-    writes = float(raw.traffic[FILLS, level, operand] + raw.traffic[UPDATES, level, operand])
-    partial_reads = float(raw.traffic[READS_PARTIAL, level, operand])
-    partial_writes = float(raw.traffic[WRITES_PARTIAL, level, operand])
-    pj = (reads - partial_reads) * problem.machine.read_pj[level, operand] + partial_reads * problem.machine.read_pj[
-        level, 3
-    ]
-    pj += (writes - partial_writes) * problem.machine.write_pj[
-        level, operand
-    ] + partial_writes * problem.machine.write_pj[level, 3]
+    machine, traffic = problem.machine, raw.traffic[:, level, operand]
+    if machine.counting[WORDS] and machine.words[level].all():
+        words = (float(traffic[READ_WORDS]), float(traffic[WRITE_WORDS]))
+        return float(words[0] * machine.word_pj[level, 0] + words[1] * machine.word_pj[level, 1])
+    reads = float(traffic[READS])
+    writes = float(traffic[FILLS] + traffic[UPDATES])
+    partial_reads, partial_writes = float(traffic[READS_PARTIAL]), float(traffic[WRITES_PARTIAL])
+    read_pj, write_pj = machine.read_pj[level], machine.write_pj[level]
+    pj = (reads - partial_reads) * read_pj[operand] + partial_reads * read_pj[3]
+    pj += (writes - partial_writes) * write_pj[operand] + partial_writes * write_pj[3]
     return float(pj)
 
 
@@ -271,7 +274,8 @@ def _stall_shares(problem: Problem, raw: Raw) -> list[tuple[str, str, str, float
 def _port_bits(problem: Problem, raw: Raw, level: int, operand: int) -> float:
     elements = float(sum(raw.traffic[plane, level, operand] for plane in (READS, FILLS, UPDATES)))
     partial = float(raw.traffic[READS_PARTIAL, level, operand] + raw.traffic[WRITES_PARTIAL, level, operand])
-    return elements * float(problem.bits[operand]) + partial * float(problem.bits[3] - problem.bits[operand])
+    bits = problem.machine.stored_bits[level]
+    return elements * float(bits[operand]) + partial * float(bits[3] - bits[operand])
 
 
 def pass_loops(problem: Problem, array_tile: dict[str, int]) -> tuple[Loop, ...]:

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import math
+
 from archsim.core.kernels import inner_kernel
 from archsim.sim.kernels import (
+    ALL_RESERVE,
     CAPACITY,
     COMPUTE,
+    COUNTED,
     DOUBLE_BUFFER,
     DRAM_BITS,
     ENERGY_PJ,
@@ -19,18 +23,25 @@ from archsim.sim.kernels import (
     LINK_FIRST,
     LINK_TIME,
     MEMORY_STALLS,
+    NO_RESERVE,
     OFF_CHIP,
     OUTPUTS,
+    PORT_WORDS,
     READ_BW,
+    READ_WORDS,
     READS,
     READS_PARTIAL,
+    RESERVE,
     RESERVED,
     SHARED_PORTS,
+    THROUGHPUT,
     TOTAL,
     UNBUFFERED,
     UPDATES,
+    WORDS,
     WRITE_BACK,
     WRITE_BW,
+    WRITE_WORDS,
     WRITES_PARTIAL,
     Ints,
     Machine,
@@ -56,9 +67,14 @@ def cost(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, 
     for operand in range(2):
         down(operand, shape, nest, n_loops, tiles, machine, scratch)
     up(shape, nest, n_loops, tiles, machine, scratch)
-    _energy(machine, scratch)
     _instances(shape, nest, n_loops, tiles, scratch)
-    _time(tiles, machine, scratch)
+    if machine.counting[WORDS] == COUNTED:
+        _count_words(machine, scratch)
+    _energy(machine, scratch)
+    if machine.counting[THROUGHPUT]:
+        _throughput(tiles, machine, scratch)
+    else:
+        _time(tiles, machine, scratch)
 
 
 @inner_kernel
@@ -67,8 +83,11 @@ def fits(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, 
 
     Outputs take the accumulator's width wherever their sums arrive before they are complete.
     """
-    levels, bits = machine.levels, machine.bits
+    levels = machine.levels
     for level in range(levels.shape[0]):
+        bits = machine.stored_bits[level]
+        twice = machine.counting[RESERVE] != NO_RESERVE and levels[level, DOUBLE_BUFFER] > 0
+        twice = twice or machine.counting[RESERVE] == ALL_RESERVE
         need = 0.0
         for operand in range(3):
             position = tiles[level, operand]
@@ -79,7 +98,7 @@ def fits(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, 
             if operand == OUTPUTS and _holds_partial_sums(level, shape, nest, n_loops, tiles, machine, scratch):
                 width = bits[3]
             copies = 1.0
-            if levels[level, DOUBLE_BUFFER] > 0 and _changes(operand, position, shape, nest):
+            if twice and _changes(operand, position, shape, nest):
                 copies = 2.0
             need += elements * width * copies
         if need > levels[level, CAPACITY] - levels[level, RESERVED]:
@@ -169,12 +188,41 @@ def _instances(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, scratch: Scr
 
 
 @inner_kernel
+def _count_words(machine: Machine, scratch: Scratch) -> None:
+    """Whole words that each instance reads, and writes from either side, of each operand."""
+    for level in range(machine.levels.shape[0]):
+        for operand in range(3):
+            for plane in (READS, FILLS, UPDATES):
+                width = machine.words[level, 0 if plane == READS else 1]
+                if width > 0:
+                    bits = _plane_bits(plane, level, operand, machine, scratch)
+                    words = math.ceil(bits / width / scratch.used[level]) * scratch.used[level]
+                    scratch.traffic[READ_WORDS if plane == READS else WRITE_WORDS, level, operand] += words
+
+
+@inner_kernel
+def _plane_bits(plane: int, level: int, operand: int, machine: Machine, scratch: Scratch) -> float:
+    """Bits of one operand's reads, fills or updates, partial sums at their width (fills of outputs are all partial)."""
+    traffic, bits = scratch.traffic, machine.stored_bits[level]
+    partial = 0.0
+    if operand == OUTPUTS:
+        if plane == READS:
+            partial = traffic[READS_PARTIAL, level, operand]
+        elif plane == FILLS:
+            partial = traffic[FILLS, level, operand]
+        else:
+            partial = traffic[WRITES_PARTIAL, level, operand] - traffic[FILLS, level, operand]
+    return float((traffic[plane, level, operand] - partial) * bits[operand] + partial * bits[3])
+
+
+@inner_kernel
 def _energy(machine: Machine, scratch: Scratch) -> None:
     """Energy of all levels in pJ, and bits over off-chip ports, into `scratch.out`."""
-    traffic, bits, read_pj, write_pj = scratch.traffic, machine.bits, machine.read_pj, machine.write_pj
+    traffic, read_pj, write_pj = scratch.traffic, machine.read_pj, machine.write_pj
     energy = 0.0
     dram_bits = 0.0
     for level in range(machine.levels.shape[0]):
+        bits, by_word = machine.stored_bits[level], _by_word(level, machine)
         level_bits = 0.0
         for operand in range(3):
             reads = traffic[READS, level, operand]
@@ -182,11 +230,16 @@ def _energy(machine: Machine, scratch: Scratch) -> None:
             if operand == OUTPUTS:
                 partial_reads = traffic[READS_PARTIAL, level, operand]
                 partial_writes = traffic[WRITES_PARTIAL, level, operand]
-                energy += partial_reads * read_pj[level, 3] + partial_writes * write_pj[level, 3]
+                if not by_word:
+                    energy += partial_reads * read_pj[level, 3] + partial_writes * write_pj[level, 3]
                 level_bits += (partial_reads + partial_writes) * bits[3]
                 reads -= partial_reads
                 writes -= partial_writes
-            energy += reads * read_pj[level, operand] + writes * write_pj[level, operand]
+            if by_word:
+                energy += traffic[READ_WORDS, level, operand] * machine.word_pj[level, 0]
+                energy += traffic[WRITE_WORDS, level, operand] * machine.word_pj[level, 1]
+            else:
+                energy += reads * read_pj[level, operand] + writes * write_pj[level, operand]
             level_bits += (reads + writes) * bits[operand]
         if machine.levels[level, OFF_CHIP] > 0:
             dram_bits += level_bits
@@ -195,9 +248,16 @@ def _energy(machine: Machine, scratch: Scratch) -> None:
 
 
 @inner_kernel
+def _by_word(level: int, machine: Machine) -> bool:
+    """Whether a level's accesses are whole words: the convention says so, and the design states their width."""
+    return machine.counting[WORDS] > 0 and machine.words[level, 0] > 0 and machine.words[level, 1] > 0
+
+
+@inner_kernel
 def _port_cycles(level: int, machine: Machine, scratch: Scratch, links: int) -> float:
     """Cycles that one instance's ports are busy for the operands whose bit is set in `links`."""
-    traffic, bits, operand_bw, levels = scratch.traffic, machine.bits, machine.operand_bw, machine.levels
+    traffic, operand_bw, levels, bits = scratch.traffic, machine.operand_bw, machine.levels, machine.stored_bits[level]
+    by_word = machine.counting[PORT_WORDS] > 0 and _by_word(level, machine)
     used = scratch.shares[level]
     read_bits = 0.0
     write_bits = 0.0
@@ -211,6 +271,9 @@ def _port_cycles(level: int, machine: Machine, scratch: Scratch, links: int) -> 
             extra = bits[3] - bits[operand]
             reads += traffic[READS_PARTIAL, level, operand] * extra
             writes += traffic[WRITES_PARTIAL, level, operand] * extra
+        if by_word:
+            reads = traffic[READ_WORDS, level, operand] * machine.words[level, 0]
+            writes = traffic[WRITE_WORDS, level, operand] * machine.words[level, 1]
         if operand_bw[level, operand] > 0:
             slowest = max(slowest, (reads + writes) / operand_bw[level, operand] / used)
         else:
@@ -226,7 +289,7 @@ def _port_cycles(level: int, machine: Machine, scratch: Scratch, links: int) -> 
 @inner_kernel
 def _link_first(level: int, operand: int, machine: Machine, scratch: Scratch) -> float:
     """Cycles to bring the first tile of an operand from `level` (or to take the last result tile there)."""
-    amount = scratch.traffic[LINK_FIRST, level, operand] * machine.bits[operand] / scratch.shares[level]
+    amount = scratch.traffic[LINK_FIRST, level, operand] * machine.stored_bits[level, operand] / scratch.shares[level]
     if machine.operand_bw[level, operand] > 0:
         return amount / machine.operand_bw[level, operand]
     column = WRITE_BW if operand == OUTPUTS and machine.levels[level, SHARED_PORTS] == 0 else READ_BW
@@ -271,3 +334,22 @@ def _time(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
         if busy > out[LIMIT]:
             out[LIMIT], out[LIMIT_LEVEL] = busy, float(level)
     out[TOTAL] = max(compute + out[FIRST_LOAD] + out[WRITE_BACK], out[LIMIT]) + out[UNBUFFERED]
+
+
+@inner_kernel
+def _throughput(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
+    """Total cycles where every transfer overlaps with everything else: the slowest of the array and each port."""
+    out = scratch.out
+    out[TOTAL], out[LIMIT_LEVEL], out[LIMIT] = out[COMPUTE], -1.0, 0.0
+    out[FIRST_LOAD], out[WRITE_BACK], out[UNBUFFERED] = 0.0, 0.0, 0.0
+    if not machine.counting[MEMORY_STALLS]:
+        return
+    for level in range(machine.levels.shape[0]):
+        links = 0
+        for operand in range(3):
+            if tiles[level, operand] >= 0:
+                links |= 1 << operand
+        busy = _port_cycles(level, machine, scratch, links)
+        if busy > out[LIMIT]:
+            out[LIMIT], out[LIMIT_LEVEL] = busy, float(level)
+    out[TOTAL] = max(out[COMPUTE], out[LIMIT])

@@ -33,16 +33,37 @@ MAX_LOOPS = 64
 # Columns of `machine.levels`.
 CAPACITY, READ_BW, WRITE_BW, SHARED_PORTS, DOUBLE_BUFFER, OFF_CHIP, RESERVED = 0, 1, 2, 3, 4, 5, 6
 # Entries of `machine.counting` (conventions; see sim/conventions.py).
-WHOLE_FOLDS, LAST_CYCLE, PSUM_REREADS, STRAY_WRITES, MEMORY_STALLS, FIRST_PARTIAL_READ = 0, 1, 2, 3, 4, 5
+(
+    WHOLE_FOLDS,
+    LAST_CYCLE,
+    PSUM_REREADS,
+    STRAY_WRITES,
+    MEMORY_STALLS,
+    FIRST_PARTIAL_READ,
+    REFILL_ALL,
+    WRITE_BACK_READ,
+    WIDE_FINALS,
+    MAC_HOLDS,
+    WHOLE_HALO,
+    HALO_MULTICAST,
+    WORDS,
+    PORT_WORDS,
+    RESERVE,
+    THROUGHPUT,
+) = range(16)
+# Values of entries that take more than two.
+ALWAYS, RETURNING = 1, 2  # FIRST_PARTIAL_READ
+COUNTED, TRANSFERRED = 1, 2  # WORDS
+NO_RESERVE, ALL_RESERVE = 1, 2  # RESERVE
 # Entries of `scratch.out`.
 TOTAL, COMPUTE, STREAMED, PASSES, ENERGY_PJ, DRAM_BITS, FIRST_LOAD, WRITE_BACK, LIMIT_LEVEL, UNBUFFERED, LIMIT = range(
     11
 )
 N_OUT = 11
 # Planes of `scratch.traffic[plane, level, operand]`, totals over all instances; the partial-sum planes belong to
-# outputs.
-READS, FILLS, UPDATES, READS_PARTIAL, WRITES_PARTIAL, LINK_FIRST, LINK_TIME = range(7)
-N_TRAFFIC = 7
+# outputs. Words are counted where the convention rounds them.
+READS, FILLS, UPDATES, READS_PARTIAL, WRITES_PARTIAL, LINK_FIRST, LINK_TIME, READ_WORDS, WRITE_WORDS = range(9)
+N_TRAFFIC = 9
 
 
 class Shape(NamedTuple):
@@ -72,8 +93,9 @@ class Machine(NamedTuple):
 
     flow: [engine with passes?, row group, column group, stream group, stationary operand]; array: its rows and columns;
     timing: see `pass_cycles`; counting: the conventions; multicast: (3, A), one access serves all units of the axis;
-    levels: (L, 7); bits: (4,) of an element; read_pj, write_pj: (L, 4) of an element; operand_bw: (L, 3) bits per cycle
-    of an operand's own port, 0 where it has none.
+    levels: (L, 7); bits: (4,) of an element; stored_bits: (L, 4), with what a packed word leaves empty; read_pj,
+    write_pj: (L, 4) of an element; words: (L, 2) width of a read and of a write, word_pj: (L, 2) their energy, 0 where
+    the design states none; operand_bw: (L, 3) bits per cycle of an operand's own port, 0 where it has none.
     """
 
     flow: Ints
@@ -83,8 +105,11 @@ class Machine(NamedTuple):
     multicast: Bools
     levels: Floats
     bits: Floats
+    stored_bits: Floats
     read_pj: Floats
     write_pj: Floats
+    words: Floats
+    word_pj: Floats
     operand_bw: Floats
 
 
@@ -282,18 +307,27 @@ def whole_elements(operand: int, shape: Shape) -> float:
 
 @inner_kernel
 def operand_elements(
-    operand: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, none: Bools, tile: Ints
+    operand: int,
+    position: int,
+    shape: Shape,
+    nest: Nest,
+    n_loops: int,
+    shared: Bools,
+    none: Bools,
+    tile: Ints,
+    whole_halo: bool,
 ) -> float:
     """Elements of one operand summed over every distinct tile at `position`, each tile once.
 
-    A window that slides brings in only what is new to it, and the halo again when it jumps. Units served together
+    A window that slides brings in only what is new to it (with `whole_halo`: all of it), and the halo again when it
+    jumps. Units served together
     along the window's other dimension hand nothing to each other: what one slides onto comes from above, though its
     neighbour has held it. Tiles with gaps (strides above the rows they hold) do not slide.
     """
     total = whole_elements(operand, shape)
     if operand != INPUTS or (shape.windows[0, 0] < 0 and shape.windows[1, 0] < 0):
         return total
-    begin = slide_begin(operand, position, shape, nest)
+    begin = position if whole_halo else slide_begin(operand, position, shape, nest)
     slides = nest.dim[begin] if begin < position else -1
     tile_sizes(shape, nest, n_loops, position, tile)
     for w in range(shape.windows.shape[0]):
@@ -386,13 +420,25 @@ def shared_between(
 
 
 @inner_kernel
-def mac_revisits(operand: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> float:
-    """Accesses a PE makes per element of an operand: every MAC takes its operands anew."""
+def mac_revisits(operand: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, holds: bool) -> float:
+    """Accesses a PE makes per element of an operand: every MAC takes its operands anew, unless it `holds` them."""
+    if holds:
+        return revisits(operand, n_loops, shape, nest, n_loops, shared)
     times = 1.0
     for d in range(shape.sizes.shape[0]):
         if not shape.relevant[operand, d]:
             times *= count_tiles(d, n_loops, shape, nest, n_loops, shared)
     return times
+
+
+@inner_kernel
+def units_apart(operand: int, begin: int, end: int, shape: Shape, nest: Nest, shared: Bools) -> float:
+    """Units among loops begin..end that are not served by one access: one instance's distinct tiles below `begin`."""
+    product = 1.0
+    for i in range(begin, end):
+        if nest.axis[i] >= 0 and (shape.relevant[operand, nest.dim[i]] or not shared[nest.axis[i]]):
+            product *= nest.factor[i]
+    return product
 
 
 @inner_kernel

@@ -53,5 +53,5 @@ def gemm_cycles(
         group_folds(members, unit, shape, nest, 0, np.ones(1, np.bool_), out)
     timing = timing_array(flow.timing, counting(), 1.0, output_stationary=flow.stationary == "outputs")
     stream = float(folds[2, 1])
-    total, _ = pass_cycles(folds[0], folds[1], rows, cols, 1, stream, stream, 1.0, timing, np.zeros(6))
+    total, _ = pass_cycles(folds[0], folds[1], rows, cols, 1, stream, stream, 1.0, timing, np.zeros(2))
     return math.ceil(total - 1e-9)

@@ -5,18 +5,31 @@
 
 from __future__ import annotations
 
+import math
+
 from archsim.core.kernels import inner_kernel
 from archsim.sim.kernels import (
     FILLS,
     FIRST_PARTIAL_READ,
+    HALO_MULTICAST,
     LINK_FIRST,
+    MAC_HOLDS,
     OUTPUTS,
     PASSES,
     PSUM_REREADS,
+    READ_WORDS,
     READS,
     READS_PARTIAL,
+    REFILL_ALL,
+    RETURNING,
     STRAY_WRITES,
+    TRANSFERRED,
     UPDATES,
+    WHOLE_HALO,
+    WIDE_FINALS,
+    WORDS,
+    WRITE_BACK_READ,
+    WRITE_WORDS,
     WRITES_PARTIAL,
     Bools,
     Ints,
@@ -30,6 +43,7 @@ from archsim.sim.kernels import (
     shared_between,
     spatial_loops,
     tile_elements,
+    units_apart,
     whole_elements,
 )
 from archsim.sim.pass_kernels import array_factor
@@ -73,9 +87,50 @@ def _any(flags: Bools) -> bool:
 
 
 @inner_kernel
+def _moved(
+    operand: int,
+    position: int,
+    shape: Shape,
+    nest: Nest,
+    n_loops: int,
+    shared: Bools,
+    machine: Machine,
+    scratch: Scratch,
+) -> float:
+    """Elements that one access each brings to the tiles at `position`, over the whole op."""
+    whole = machine.counting[WHOLE_HALO] > 0
+    halo = shared if machine.counting[HALO_MULTICAST] else scratch.none
+    moved = operand_elements(operand, position, shape, nest, n_loops, halo, scratch.none, scratch.tile, whole)
+    return moved * revisits(operand, position, shape, nest, n_loops, shared)
+
+
+@inner_kernel
+def _add_words(
+    plane: int,
+    level: int,
+    operand: int,
+    elements: float,
+    partial: float,
+    amount: float,
+    machine: Machine,
+    scratch: Scratch,
+) -> None:
+    """Add the words of `elements`, `partial` of them partial sums, that move `amount` at a time."""
+    if machine.counting[WORDS] != TRANSFERRED:
+        return
+    width = machine.words[level, 0 if plane == READ_WORDS else 1]
+    if width == 0:
+        return
+    bits = machine.bits
+    full = math.ceil(amount * bits[operand] / width)
+    wide = math.ceil(amount * bits[3] / width)
+    scratch.traffic[plane, level, operand] += ((elements - partial) * full + partial * wide) / amount
+
+
+@inner_kernel
 def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     """Traffic of an operand that flows towards the PEs (inputs, weights)."""
-    traffic, shared, none, tile = scratch.traffic, scratch.shared, scratch.none, scratch.tile
+    traffic, shared = scratch.traffic, scratch.shared
     parent = -1
     for level in range(tiles.shape[0]):
         position = tiles[level, operand]
@@ -84,36 +139,72 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
         if parent >= 0:
             above = tiles[parent, operand]
             shared_between(operand, above, position, nest, n_loops, machine.multicast, shared)
-            moved = operand_elements(operand, position, shape, nest, n_loops, shared, none, tile)
-            moved *= revisits(operand, position, shape, nest, n_loops, shared)
+            moved = _moved(operand, position, shape, nest, n_loops, shared, machine, scratch)
             traffic[READS, parent, operand] += moved
             filled = moved
             if _any(shared):
-                filled = operand_elements(operand, position, shape, nest, n_loops, none, none, tile)
-                filled *= revisits(operand, position, shape, nest, n_loops, none)
+                filled = _moved(operand, position, shape, nest, n_loops, scratch.none, machine, scratch)
             traffic[FILLS, level, operand] += filled
-            one = tile_elements(operand, position, shape, nest, n_loops, tile)
+            one = tile_elements(operand, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, operand] = min(moved, one * spatial_loops(above, position, nest))
+            apart = units_apart(operand, above, position, shape, nest, shared)
+            _add_words(READ_WORDS, parent, operand, moved, 0.0, one * apart, machine, scratch)
+            _add_words(WRITE_WORDS, level, operand, filled, 0.0, one, machine, scratch)
         parent = level
-    if parent < 0:
-        return
+    if parent >= 0:
+        _down_to_pes(parent, operand, shape, nest, n_loops, tiles, machine, scratch)
+
+
+@inner_kernel
+def _down_to_pes(
+    parent: int,
+    operand: int,
+    shape: Shape,
+    nest: Nest,
+    n_loops: int,
+    tiles: Ints,
+    machine: Machine,
+    scratch: Scratch,
+) -> None:
+    """What PEs read of the innermost level that holds an operand."""
+    shared = scratch.shared
     above = tiles[parent, operand]
     if machine.flow[0]:
         # Inside a pass a conv is a flattened GEMM: every element of the im2col matrix is sent.
         n = whole_elements(operand, shape) * _copies_above(operand, above, shape, nest)
-        traffic[READS, parent, operand] += n * array_factor(operand, machine.flow, scratch.folds, scratch.n_tiles)
+        n *= array_factor(operand, machine.flow, scratch.folds, scratch.n_tiles)
+        scratch.traffic[READS, parent, operand] += n
         return
     shared_between(operand, above, n_loops, nest, n_loops, machine.multicast, shared)
-    n = operand_elements(operand, n_loops, shape, nest, n_loops, shared, none, tile)
-    traffic[READS, parent, operand] += n * mac_revisits(operand, shape, nest, n_loops, shared)
+    halo = shared if machine.counting[HALO_MULTICAST] else scratch.none
+    whole = machine.counting[WHOLE_HALO] > 0
+    n = operand_elements(operand, n_loops, shape, nest, n_loops, halo, scratch.none, scratch.tile, whole)
+    n *= mac_revisits(operand, shape, nest, n_loops, shared, machine.counting[MAC_HOLDS] > 0)
+    scratch.traffic[READS, parent, operand] += n
+    apart = units_apart(operand, above, n_loops, shape, nest, shared)
+    _add_words(READ_WORDS, parent, operand, n, 0.0, apart, machine, scratch)
+
+
+@inner_kernel
+def _returning(times: float, starts: float, first: float) -> float:
+    """Partial sums that go down again, of `times` that come up and `starts` that need not: they begin at zero."""
+    if first == RETURNING:
+        return times if times > starts else 0.0
+    return times if first else times - starts
+
+
+@inner_kernel
+def _partial(times: float, finished: float, wide: float) -> float:
+    """Those of `times` that move as partial sums: all but the finished, or with `wide` all where there are any."""
+    return times if wide and times > finished else times - finished
 
 
 @inner_kernel
 def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     """Traffic of the outputs: results and partial sums up, partial sums back down."""
-    traffic, shared, none = scratch.traffic, scratch.shared, scratch.none
+    traffic, shared, counting = scratch.traffic, scratch.shared, machine.counting
     total = whole_elements(OUTPUTS, shape)
-    first = machine.counting[FIRST_PARTIAL_READ]
+    first, wide = counting[FIRST_PARTIAL_READ], counting[WIDE_FINALS]
     parent = -1
     # Copies of an element that the parent starts at zero, and whether one of them ever becomes the result.
     starts, finished = 1.0, 1.0
@@ -125,24 +216,42 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             above = tiles[parent, OUTPUTS]
             shared_between(OUTPUTS, above, position, nest, n_loops, machine.multicast, shared)
             times = revisits(OUTPUTS, position, shape, nest, n_loops, shared)
-            copies = revisits(OUTPUTS, position, shape, nest, n_loops, none) if _any(shared) else times
+            copies = revisits(OUTPUTS, position, shape, nest, n_loops, scratch.none) if _any(shared) else times
             finishes = 0.0 if reduced_above(position, shape, nest, machine.multicast) else 1.0
-            back = times - starts * (1.0 - first)
-            traffic[UPDATES, parent, OUTPUTS] += total * times
-            traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - finished)
-            traffic[READS, level, OUTPUTS] += total * copies
-            traffic[READS_PARTIAL, level, OUTPUTS] += total * (copies - finishes)
-            traffic[READS, parent, OUTPUTS] += total * back
-            traffic[READS_PARTIAL, parent, OUTPUTS] += total * back
-            traffic[FILLS, level, OUTPUTS] += total * back
-            traffic[WRITES_PARTIAL, level, OUTPUTS] += total * back
+            back = _returning(times, starts, first)
+            fills = back
+            if counting[REFILL_ALL]:
+                fills = _returning(copies, _copies_above(OUTPUTS, position, shape, nest), first)
             one = tile_elements(OUTPUTS, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, OUTPUTS] = min(total, one * spatial_loops(above, position, nest))
-            starts, finished = copies - back, finishes
+            together = one * units_apart(OUTPUTS, above, position, shape, nest, shared)
+            _written(
+                UPDATES, parent, total * times, total * _partial(times, finished, wide), together, machine, scratch
+            )
+            _written(FILLS, level, total * fills, total * fills, one, machine, scratch)
+            _read(parent, total * back, total * back, together, machine, scratch)
+            if counting[WRITE_BACK_READ]:
+                _read(level, total * copies, total * _partial(copies, finishes, wide), one, machine, scratch)
+            starts, finished = copies - fills, finishes
         parent = level
-    if parent < 0:
-        return
-    _up_from_pes(parent, total, starts, finished, shape, nest, n_loops, tiles, machine, scratch)
+    if parent >= 0:
+        _up_from_pes(parent, total, starts, finished, shape, nest, n_loops, tiles, machine, scratch)
+
+
+@inner_kernel
+def _written(
+    plane: int, level: int, elements: float, partial: float, amount: float, machine: Machine, scratch: Scratch
+) -> None:
+    scratch.traffic[plane, level, OUTPUTS] += elements
+    scratch.traffic[WRITES_PARTIAL, level, OUTPUTS] += partial
+    _add_words(WRITE_WORDS, level, OUTPUTS, elements, partial, amount, machine, scratch)
+
+
+@inner_kernel
+def _read(level: int, elements: float, partial: float, amount: float, machine: Machine, scratch: Scratch) -> None:
+    scratch.traffic[READS, level, OUTPUTS] += elements
+    scratch.traffic[READS_PARTIAL, level, OUTPUTS] += partial
+    _add_words(READ_WORDS, level, OUTPUTS, elements, partial, amount, machine, scratch)
 
 
 @inner_kernel
@@ -159,20 +268,20 @@ def _up_from_pes(
     scratch: Scratch,
 ) -> None:
     """Sums that PEs bring to the innermost level, and those they fetch there to add to."""
-    traffic, shared, count, flow = scratch.traffic, scratch.shared, machine.counting, machine.flow
+    shared, counting, flow = scratch.shared, machine.counting, machine.flow
     above = tiles[parent, OUTPUTS]
+    amount, stray = 1.0, 0.0
     if flow[0]:
         times = array_factor(OUTPUTS, flow, scratch.folds, scratch.n_tiles)
         times *= _copies_above(OUTPUTS, above, shape, nest)
+        if flow[4] == OUTPUTS:
+            stray = counting[STRAY_WRITES] * scratch.out[PASSES] * (machine.array[0] + machine.array[1])
     else:
         shared_between(OUTPUTS, above, n_loops, nest, n_loops, machine.multicast, shared)
-        times = mac_revisits(OUTPUTS, shape, nest, n_loops, shared)
-    stray = 0.0
-    if flow[0] and flow[4] == OUTPUTS:
-        stray = count[STRAY_WRITES] * scratch.out[PASSES] * (machine.array[0] + machine.array[1])
-    traffic[UPDATES, parent, OUTPUTS] += total * times + stray
-    traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - finished)
-    if count[PSUM_REREADS]:
-        back = times - starts * (1.0 - count[FIRST_PARTIAL_READ])
-        traffic[READS, parent, OUTPUTS] += total * back
-        traffic[READS_PARTIAL, parent, OUTPUTS] += total * back
+        times = mac_revisits(OUTPUTS, shape, nest, n_loops, shared, False)
+        amount = units_apart(OUTPUTS, above, n_loops, shape, nest, shared)
+    partial = total * _partial(times, finished, counting[WIDE_FINALS])
+    _written(UPDATES, parent, total * times + stray, partial, amount, machine, scratch)
+    if counting[PSUM_REREADS]:
+        back = total * _returning(times, starts, counting[FIRST_PARTIAL_READ])
+        _read(parent, back, back, amount, machine, scratch)
