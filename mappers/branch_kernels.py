@@ -28,10 +28,19 @@ from archsim.sim.kernels import (
     MAX_LOOPS,
     MEMORY_STALLS,
     OUTPUTS,
+    MAC_HOLDS,
+    NO_RESERVE,
+    PSUM_REREADS,
     READ_BW,
+    REFILL_ALL,
+    RESERVE,
     RESERVED,
+    RETURNING,
     SHARED_PORTS,
+    THROUGHPUT,
     TOTAL,
+    WIDE_FINALS,
+    WRITE_BACK_READ,
     WRITE_BW,
     Bools,
     Floats,
@@ -41,6 +50,7 @@ from archsim.sim.kernels import (
     Scratch,
     Shape,
 )
+from archsim.sim.traffic_kernels import partial_visits, returning
 
 PLACE, SPREAD, GROW, FILL, CLOSE, BOUND, BRANCH, LEAF = range(8)
 """Steps of a program: place a node, put in the spatial loops of a boundary, grow a dimension by any factor or to its
@@ -67,6 +77,8 @@ class Space(NamedTuple):
     """(K,): energy of one visit."""
     bits: Floats
     """(K, 4): bits of one visit that the parent reads and writes and the level reads and writes."""
+    serial: Ints
+    """(L, 3): 1 where a level feeds another one that has no double buffer for an operand."""
 
 
 class Start(NamedTuple):
@@ -79,6 +91,8 @@ class Start(NamedTuple):
     """(B, 3, D): those along which one access serves all units."""
     folded: int
     """Whether sums are folded inside the array tile."""
+    sums: float
+    """Partial sums of each output that PEs bring to the innermost level."""
 
 
 @inner_kernel
@@ -140,16 +154,18 @@ def _window(sizes: Ints, windows: Ints, w: int, n1: int, n2: int, t1: int, t2: i
 
 
 @inner_kernel
-def least_elements(operand: int, sizes: Ints, relevant: Bools, windows: Ints, tile: Ints, count: Ints) -> float:
+def least_elements(operand: int, shape: Shape, machine: Machine, tile: Ints, count: Ints) -> float:
     """Elements of all tiles of an operand, at least: with the halo of windows, less what the best slide saves."""
+    sizes, windows = shape.sizes, shape.windows
+    distinct = box(operand, sizes, shape.relevant, windows, sizes)
+    if operand != INPUTS or windows[0, 0] < 0:
+        return distinct
+    # Shares of each window's touched elements: as they are, and with one of its dimensions whole (a slide).
     total = 1.0
     for d in range(sizes.shape[0]):
-        if relevant[operand, d]:
+        if shape.relevant[operand, d]:
             total *= sizes[d]
-    if operand != INPUTS or windows[0, 0] < 0:
-        return total
-    # Shares of each window's touched elements: as they are, and with one of its dimensions whole (a slide).
-    plain, best = 1.0, 1.0
+    best = 1.0
     for w in range(windows.shape[0]):
         d1, d2 = windows[w, 0], windows[w, 2]
         if d1 < 0:
@@ -161,11 +177,9 @@ def least_elements(operand: int, sizes: Ints, relevant: Bools, windows: Ints, ti
             _window(sizes, windows, w, 1, count[d2], sizes[d1], t2),
             _window(sizes, windows, w, count[d1], 1, t1, sizes[d2]),
         ) / every
-        plain *= min(halo, slid) if windows[1, 0] < 0 else halo
-        best = min(best, slid / halo) if halo > 0 else best
-    if windows[1, 0] >= 0:
-        plain *= best
-    return total * plain
+        total *= halo
+        best = min(best, slid / halo)
+    return max(total * best, distinct)
 
 
 @inner_kernel
@@ -182,47 +196,59 @@ def spread_between(start: Start, operand: int, begin: int, end: int, relevant: B
 
 @inner_kernel
 def output_energy(
-    times: float, copies: float, first: float, level: int, parent: int, child: int, read_pj: Floats, write_pj: Floats
+    times: float, copies: float, every: float, below: float, level: int, parent: int, child: int, machine: Machine
 ) -> float:
-    """Energy per output element of a node's traffic up and back, where sums below start at zero in idle reducers."""
-    back = times - 1.0 + first
-    energy = (times - 1.0) * write_pj[parent, 3] + write_pj[parent, OUTPUTS]
-    energy += (copies - 1.0) * read_pj[level, 3] + read_pj[level, OUTPUTS]
-    energy += back * (read_pj[parent, 3] + write_pj[level, 3])
-    refill = read_pj[level, 3] + (write_pj[child, 3] if child >= 0 else 0.0)
-    return energy - (1.0 - first) * (copies - times) * refill
+    """Energy per output element of a node's traffic up and back.
+
+    `times` partial sums come to the parent from `copies` tiles in `every` instances that hold the same elements. Sums
+    that start at zero here save a refill further in, where `below` of them come up; those savings are credited here.
+    """
+    counting, read_pj, write_pj = machine.counting, machine.read_pj, machine.write_pj
+    first, wide = counting[FIRST_PARTIAL_READ], counting[WIDE_FINALS]
+    partial = partial_visits(times, 1.0, wide)
+    energy = partial * write_pj[parent, 3] + (times - partial) * write_pj[parent, OUTPUTS]
+    if counting[WRITE_BACK_READ]:
+        partial = partial_visits(copies, 1.0, wide)
+        energy += partial * read_pj[level, 3] + (copies - partial) * read_pj[level, OUTPUTS]
+    back = returning(times, 1.0, first)
+    fills = returning(copies, every, first) if counting[REFILL_ALL] else back
+    energy += back * read_pj[parent, 3] + fills * write_pj[level, 3]
+    refill = write_pj[child, 3] if child >= 0 else 0.0
+    if child >= 0 or counting[PSUM_REREADS]:
+        refill += read_pj[level, 3]
+    if first == 0.0:
+        return energy - (copies - fills - 1.0) * refill
+    if first == RETURNING and every > 1.0:
+        return energy - below * refill
+    return energy
 
 
 @inner_kernel
 def node_line(
-    node: int,
-    placed: int,
-    space: Space,
-    start: Start,
-    elements: float,
-    relevant: Bools,
-    first: float,
-    read_pj: Floats,
-    write_pj: Floats,
+    node: int, placed: int, space: Space, start: Start, elements: float, shape: Shape, machine: Machine
 ) -> tuple[float, float]:
-    """(a, b) of the least energy a + b * visits of a node's traffic; visits are tiles in time, at least 1."""
+    """(least energy, energy of a further visit) of a node's traffic; the latter 0 where visits might save energy."""
     level, operand, parent, child = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2], space.nodes[node, 3]
-    every, shared = spread_between(start, operand, placed, space.nodes[node, 4], relevant)
+    every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
     apart = every / shared
-    if operand == OUTPUTS:
-        one = output_energy(apart, every, first, level, parent, child, read_pj, write_pj)
-        two = output_energy(2.0 * apart, 2.0 * every, first, level, parent, child, read_pj, write_pj)
-        if not space.perfect:
-            two = min(
-                two,
-                output_energy(apart + 1.0, every + 1.0, first, level, parent, child, read_pj, write_pj),
-            )
-        slope = elements * (two - one)
-        return elements * one - slope, slope
-    rate = 1.0 if not space.perfect else 0.0
-    read, write = read_pj[parent, operand], write_pj[level, operand]
-    slope = elements * (read * (1.0 if rate > 0 else apart) + write * (1.0 if rate > 0 else every))
-    return elements * (read * apart + write * every) - slope, slope
+    if operand != OUTPUTS:
+        read = machine.read_pj[parent, operand]
+        write = machine.write_pj[level, operand] if level >= 0 else 0.0
+        further = (read * apart + write * every) if space.perfect else (read + write)
+        return elements * (read * apart + write * every), elements * further
+    most = 1.0
+    for d in range(shape.sizes.shape[0]):
+        if not shape.relevant[OUTPUTS, d]:
+            most *= shape.sizes[d]
+    whole, _ = spread_between(start, OUTPUTS, placed, space.n_bounds, shape.relevant)
+    one = output_energy(apart, every, whole, most, level, parent, child, machine)
+    two = output_energy(2.0 * apart, 2.0 * every, whole, most, level, parent, child, machine)
+    if not space.perfect:
+        two = min(two, output_energy(apart + 1.0, every + 1.0, whole, most, level, parent, child, machine))
+    if two >= one:
+        return elements * one, elements * (two - one)
+    last = output_energy(most * apart, most * every, whole, most, level, parent, child, machine)
+    return elements * min(one, last), 0.0
 
 
 @inner_kernel
@@ -339,51 +365,39 @@ def _partial_sums(
 
 
 @inner_kernel
-def _width(
-    node: int,
-    passed: int,
-    sizes: Ints,
-    relevant: Bools,
-    space: Space,
-    start: Start,
-    visits: Floats,
-    closed: bool,
-    bits: Floats,
-) -> float:
-    """Stored bits of an element of a node's tile."""
-    operand = space.nodes[node, 1]
-    if operand == OUTPUTS and _partial_sums(node, passed, sizes, relevant, space, start, visits, closed):
-        return bits[3]
-    return min(bits[2], bits[3]) if operand == OUTPUTS else bits[operand]
-
-
-@inner_kernel
 def held_bits(
-    node: int,
-    passed: int,
-    sizes: Ints,
-    relevant: Bools,
-    windows: Ints,
-    space: Space,
-    start: Start,
-    levels: Floats,
-    width: float,
-    tile: Ints,
-    count: Ints,
+    node: int, passed: int, partial: bool, shape: Shape, space: Space, start: Start, machine: Machine, count: Ints
 ) -> float:
-    """Bits of its level that a node takes: its tile, twice where that changes in time and the level double-buffers."""
+    """Bits of its level that an element of a node takes: doubled where tiles change in time and the level has two."""
     level, operand = space.nodes[node, 0], space.nodes[node, 1]
-    need = box(operand, sizes, relevant, windows, tile) * width
-    if levels[level, DOUBLE_BUFFER] <= 0:
-        return need
-    for d in range(sizes.shape[0]):
-        if relevant[operand, d]:
+    stored = machine.stored_bits[level]
+    width = stored[operand]
+    if operand == OUTPUTS:
+        width = stored[3] if partial else min(stored[2], stored[3])
+    if not doubles(level, machine):
+        return width
+    for d in range(shape.sizes.shape[0]):
+        if shape.relevant[operand, d]:
             left = count[d]
             for b in range(passed, space.n_bounds):
                 left = _ceil(left, start.every[b, d])
             if left > 1:
-                return 2.0 * need
-    return need
+                return 2.0 * width
+    return width
+
+
+@inner_kernel
+def doubles(level: int, machine: Machine) -> bool:
+    """Whether a level keeps room for the next tile."""
+    if machine.counting[RESERVE] == NO_RESERVE:
+        return False
+    return machine.levels[level, DOUBLE_BUFFER] > 0 or machine.counting[RESERVE] != 0
+
+
+@inner_kernel
+def _serial(level: int, operand: int, space: Space) -> int:
+    """Where in a table of port bits a level and operand count: behind the levels' own rows if nothing overlaps."""
+    return level + space.serial[level, operand] * space.serial.shape[0]
 
 
 @inner_kernel
@@ -392,23 +406,21 @@ def close_node(
     placed: int,
     passed: int,
     elements: float,
-    sizes: Ints,
-    relevant: Bools,
+    shape: Shape,
     space: Space,
     start: Start,
     count: Ints,
-    first: float,
-    bits: Floats,
-    read_pj: Floats,
-    write_pj: Floats,
+    visits: Floats,
+    machine: Machine,
     reading: Floats,
     writing: Floats,
 ) -> tuple[float, float]:
     """Energy of a node's traffic and how often each tile is visited; adds its bits to `reading` and `writing`."""
     level, operand, parent, child = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2], space.nodes[node, 3]
+    bits = machine.bits
     fills, reads = 1.0, 1.0
-    for d in range(sizes.shape[0]):
-        if relevant[operand, d]:
+    for d in range(shape.sizes.shape[0]):
+        if shape.relevant[operand, d]:
             continue
         fills *= count[d]
         left = count[d]
@@ -418,32 +430,61 @@ def close_node(
         for b in range(placed, passed):
             fills *= start.every[b, d]
             reads *= start.every[b, d] // start.shared[b, operand, d]
+    at = _serial(parent, operand, space)
     if operand != OUTPUTS:
-        reading[parent] += elements * reads * bits[operand]
-        writing[level] += elements * fills * bits[operand]
-        return elements * (reads * read_pj[parent, operand] + fills * write_pj[level, operand]), reads
-    writing[parent] += elements * ((reads - 1.0) * bits[3] + bits[2])
-    reading[level] += elements * ((fills - 1.0) * bits[3] + min(bits[2], bits[3]))
-    apart, _ = spread_between(start, OUTPUTS, space.nodes[node, 4], space.n_bounds, relevant)
+        reading[at] += elements * reads * bits[operand]
+        energy = elements * reads * machine.read_pj[parent, operand]
+        if level >= 0:
+            writing[_serial(level, operand, space)] += elements * fills * bits[operand]
+            energy += elements * fills * machine.write_pj[level, operand]
+        return energy, reads
+    within = _serial(level, operand, space)
+    writing[at] += elements * ((reads - 1.0) * bits[3] + min(bits[2], bits[3]))
+    if machine.counting[WRITE_BACK_READ]:
+        reading[within] += elements * ((fills - 1.0) * bits[3] + min(bits[2], bits[3]))
+    whole, _ = spread_between(start, OUTPUTS, placed, space.n_bounds, shape.relevant)
+    apart, _ = spread_between(start, OUTPUTS, space.nodes[node, 4], space.n_bounds, shape.relevant)
     if apart <= 1.0:
-        reading[parent] += elements * (reads - 1.0) * bits[3]
-        writing[level] += elements * (reads - 1.0) * bits[3]
-    return elements * output_energy(reads, fills, first, level, parent, child, read_pj, write_pj), reads
+        reading[at] += elements * (reads - 1.0) * bits[3]
+        if whole <= 1.0:
+            writing[within] += elements * (reads - 1.0) * bits[3]
+    below = start.sums if space.nodes[node, 5] < 0 else visits[space.nodes[node, 5]]
+    return elements * output_energy(reads, fills, whole, below, level, parent, child, machine), reads
 
 
 @inner_kernel
-def busy_cycles(reading: Floats, writing: Floats, levels: Floats, used: Floats, operand_bw: Floats) -> float:
-    """Cycles that the busiest level's ports take, at least (levels with bandwidths by operand are left out)."""
-    slowest = 0.0
-    for level in range(levels.shape[0]):
-        if operand_bw[level, 0] > 0 or operand_bw[level, 1] > 0 or operand_bw[level, 2] > 0:
-            continue
-        if levels[level, SHARED_PORTS] > 0:
-            busy = (reading[level] + writing[level]) / levels[level, READ_BW]
+def _port_cycles(level: int, read: float, written: float, machine: Machine) -> float:
+    if machine.operand_bw[level, 0] > 0 or machine.operand_bw[level, 1] > 0 or machine.operand_bw[level, 2] > 0:
+        return 0.0
+    if machine.levels[level, SHARED_PORTS] > 0:
+        return (read + written) / machine.levels[level, READ_BW]
+    return max(read / machine.levels[level, READ_BW], written / machine.levels[level, WRITE_BW])
+
+
+@inner_kernel
+def least_time(
+    compute: float, firsts: float, reading: Floats, writing: Floats, used: Floats, machine: Machine
+) -> float:
+    """Cycles, at least, of an op that computes for `compute` and moves these bits, `firsts` before or after it.
+
+    The second half of the rows is of levels that feed others without double buffers: nothing overlaps with those.
+    Levels with bandwidths by operand are left out.
+    """
+    if not machine.counting[MEMORY_STALLS]:
+        return compute
+    n_levels = used.shape[0]
+    slowest, serial = 0.0, 0.0
+    for level in range(n_levels):
+        if machine.counting[THROUGHPUT]:
+            read, written = reading[level] + reading[level + n_levels], writing[level] + writing[level + n_levels]
+            slowest = max(slowest, _port_cycles(level, read, written, machine) / used[level])
         else:
-            busy = max(reading[level] / levels[level, READ_BW], writing[level] / levels[level, WRITE_BW])
-        slowest = max(slowest, busy / used[level])
-    return slowest
+            slowest = max(slowest, _port_cycles(level, reading[level], writing[level], machine) / used[level])
+            beside = _port_cycles(level, reading[level + n_levels], writing[level + n_levels], machine)
+            serial += beside / used[level]
+    if machine.counting[THROUGHPUT]:
+        return max(compute, np.ceil(slowest - 1e-6))
+    return np.ceil(max(compute + firsts, slowest) + serial - 1e-6)
 
 
 @inner_kernel
@@ -451,19 +492,8 @@ def _node_least(
     node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine
 ) -> tuple[float, float]:
     """(least energy, energy of each further visit or 0) of a node that is still to come."""
-    operand = space.nodes[node, 1]
-    elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
-    first = machine.counting[FIRST_PARTIAL_READ]
-    base, slope = node_line(
-        node, placed, space, start, elements, shape.relevant, first, machine.read_pj, machine.write_pj
-    )
-    if slope >= 0.0:
-        return base + slope, slope
-    visits = 1.0
-    for d in range(shape.sizes.shape[0]):
-        if not shape.relevant[operand, d]:
-            visits *= shape.sizes[d]
-    return base + slope * visits, 0.0
+    elements = box(space.nodes[node, 1], shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    return node_line(node, placed, space, start, elements, shape, machine)
 
 
 @inner_kernel
@@ -479,9 +509,23 @@ def _node_bits(node: int, placed: int, shape: Shape, space: Space, start: Start,
         space.bits[node, 0] = elements * apart * bits[operand]
         space.bits[node, 3] = elements * every * bits[operand]
         return elements * bits[operand] * further
-    space.bits[node, 1] = elements * ((apart - 1.0) * bits[3] + bits[2])
-    space.bits[node, 2] = elements * ((every - 1.0) * bits[3] + min(bits[2], bits[3]))
+    space.bits[node, 1] = elements * ((apart - 1.0) * bits[3] + min(bits[2], bits[3]))
+    if machine.counting[WRITE_BACK_READ]:
+        space.bits[node, 2] = elements * ((every - 1.0) * bits[3] + min(bits[2], bits[3]))
     return elements * bits[3] * further
+
+
+@inner_kernel
+def add_node_bits(node: int, space: Space, reading: Floats, writing: Floats) -> None:
+    """Add what `_node_bits` has filled in."""
+    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
+    at = _serial(parent, operand, space)
+    reading[at] += space.bits[node, 0]
+    writing[at] += space.bits[node, 1]
+    if level >= 0:
+        at = _serial(level, operand, space)
+        reading[at] += space.bits[node, 2]
+        writing[at] += space.bits[node, 3]
 
 
 @inner_kernel
@@ -534,11 +578,12 @@ def level_excess(
             same = False
         parent = space.nodes[k, 2]
         slope, rate = space.slopes[k], space.rates[k]
-        width = machine.bits[operand]
+        stored = machine.stored_bits[level]
+        width = stored[operand]
         if operand == OUTPUTS:
-            width = min(machine.bits[2], machine.bits[3])
+            width = min(stored[2], stored[3])
             if space.nodes[k, 3] < 0 and _sums_in_time(shape, start, passed):
-                width = machine.bits[3]
+                width = stored[3]
         size = width * box(operand, shape.sizes, shape.relevant, shape.windows, tile)
         if operand == INPUTS and shape.windows[0, 0] >= 0:
             # A window grows at least with its tile of output rows and columns: filter taps come on top.
@@ -558,17 +603,15 @@ def level_excess(
             slope2, rate2, size2 = slope, rate, size
     if parent < 0:
         return 0.0, 0.0
-    doubles = machine.levels[level, DOUBLE_BUFFER] > 0
-    energy = pool_excess(
-        slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, doubles, batch, room
-    )
+    twice = doubles(level, machine)
+    energy = pool_excess(slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, twice, batch, room)
     if energy == np.inf or not same:
         return energy, 0.0
     if machine.operand_bw[parent, 0] + machine.operand_bw[parent, 1] + machine.operand_bw[parent, 2] > 0:
         return energy, 0.0
     if machine.levels[parent, SHARED_PORTS] <= 0 and rate2 >= 0.0:
         rate2 = 0.0
-    bits = pool_excess(rate0, rate1, rate2, count0, count1, count2, size0, size1, size2, doubles, batch, room)
+    bits = pool_excess(rate0, rate1, rate2, count0, count1, count2, size0, size1, size2, twice, batch, room)
     return energy, bits
 
 
@@ -641,7 +684,10 @@ class Walk(NamedTuple):
     need: Floats
     """(S, L): bits taken of each level."""
     reading: Floats
+    """(S, 2 L): bits, as `least_time` takes them."""
     writing: Floats
+    firsts: Floats
+    """(S,): cycles of first loads and last write-backs."""
     elements: Floats
     visits: Floats
     position: Ints
@@ -887,7 +933,8 @@ def leaf(
         _reverse(nest, n)
         _copy_tiles(homes, tiles)
         for k in range(space.nodes.shape[0]):
-            tiles[space.nodes[k, 0], space.nodes[k, 1]] = n - walk.position[k]
+            if space.nodes[k, 0] >= 0:
+                tiles[space.nodes[k, 0], space.nodes[k, 1]] = n - walk.position[k]
         _cost_leaf(shape, nest, n, tiles, machine, scratch, goal, best)
         variant += 1
 
@@ -932,7 +979,10 @@ def most_growth(
         if not (step[LEFT] >> node) & 1 or not shape.relevant[operand, dim]:
             continue
         level = space.nodes[node, 0]
-        width = machine.bits[operand] if operand != OUTPUTS else min(machine.bits[2], machine.bits[3])
+        if level < 0:
+            continue
+        stored = machine.stored_bits[level]
+        width = stored[operand] if operand != OUTPUTS else min(stored[2], stored[3])
         room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[row, level]
         size = box(operand, shape.sizes, shape.relevant, shape.windows, tile) * width
         if size > room:
@@ -959,8 +1009,10 @@ def _copy_row(row: int, walk: Walk) -> None:
         walk.tile[row + 1, d] = walk.tile[row, d]
         walk.count[row + 1, d] = walk.count[row, d]
     walk.energy[row + 1] = walk.energy[row]
+    walk.firsts[row + 1] = walk.firsts[row]
     for level in range(walk.need.shape[1]):
         walk.need[row + 1, level] = walk.need[row, level]
+    for level in range(walk.reading.shape[1]):
         walk.reading[row + 1, level] = walk.reading[row, level]
         walk.writing[row + 1, level] = walk.writing[row, level]
 
@@ -993,30 +1045,21 @@ def _out_of_reach(
     """Whether what a row has, with the least that open nodes and levels ahead cost, is no better than the best."""
     energy = walk.energy[row] + extra_pj + goal.fixed_pj
     reading, writing = walk.read_scrap, walk.write_scrap
-    timed = machine.counting[MEMORY_STALLS] > 0
     n_levels = used.shape[0]
-    if timed:
-        for level in range(n_levels):
-            reading[level], writing[level] = walk.reading[row, level], walk.writing[row, level]
-        if extra_level >= 0:
-            reading[extra_level] += extra_bits
+    for i in range(2 * n_levels):
+        reading[i], writing[i] = walk.reading[row, i], walk.writing[row, i]
+    if extra_level >= 0:
+        reading[extra_level] += extra_bits
     for k in range(space.nodes.shape[0]):
         if (open_nodes >> k) & 1:
             energy += space.least[k]
-            if timed:
-                level, parent = space.nodes[k, 0], space.nodes[k, 2]
-                reading[parent] += space.bits[k, 0]
-                writing[parent] += space.bits[k, 1]
-                reading[level] += space.bits[k, 2]
-                writing[level] += space.bits[k, 3]
+            add_node_bits(k, space, reading, writing)
     for level in range(n_levels):
         if (ahead >> level) & 1:
             energy += walk.excess[level]
-            if timed and parents[level] >= 0:
+            if parents[level] >= 0:
                 reading[parents[level]] += walk.traffic[level]
-    cycles = compute
-    if timed:
-        cycles = max(compute, np.ceil(busy_cycles(reading, writing, machine.levels, used, machine.operand_bw) - 1e-6))
+    cycles = least_time(compute, walk.firsts[row], reading, writing, used, machine)
     return hopeless(cycles, energy + goal.pj_per_cycle * cycles, goal, best)
 
 
@@ -1036,20 +1079,34 @@ def _spread(row: int, bound: int, walk: Walk, start: Start, perfect: int) -> boo
 
 
 @inner_kernel
-def _place(row: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: Start, machine: Machine) -> bool:
+def _place(
+    row: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: Start, machine: Machine, used: Floats
+) -> bool:
     """Place a node at the present tile; False when its level cannot hold it."""
     _copy_row(row, walk)
     node, passed = step[ARG], step[PASSED]
-    level = space.nodes[node, 0]
+    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
     sizes, relevant = shape.sizes, shape.relevant
-    width = _width(node, passed, sizes, relevant, space, start, walk.visits, step[PLACED] > 0, machine.bits)
     tile, count = walk.tile[row], walk.count[row]
-    walk.need[row + 1, level] += held_bits(
-        node, passed, sizes, relevant, shape.windows, space, start, machine.levels, width, tile, count
+    walk.elements[node] = least_elements(operand, shape, machine, tile, count)
+    if level < 0:
+        return True
+    closed = step[PLACED] > 0
+    partial = operand == OUTPUTS and _partial_sums(
+        node, passed, sizes, relevant, space, start, walk.visits, closed
     )
+    held = box(operand, sizes, relevant, shape.windows, tile)
+    walk.need[row + 1, level] += held * held_bits(node, passed, partial, shape, space, start, machine, count)
     if walk.need[row + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
         return False
-    walk.elements[node] = least_elements(space.nodes[node, 1], sizes, relevant, shape.windows, tile, count)
+    if not machine.counting[THROUGHPUT] and not space.serial[parent, operand]:
+        units = 1.0
+        for b in range(passed, space.nodes[node, 4]):
+            for d in range(sizes.shape[0]):
+                units *= start.every[b, d]
+        moved = min(held * units, box(operand, sizes, relevant, shape.windows, sizes)) * machine.bits[operand]
+        read, written = (0.0, moved) if operand == OUTPUTS else (moved, 0.0)
+        walk.firsts[row + 1] += _port_cycles(parent, read, written, machine) / used[parent]
     return True
 
 
@@ -1063,15 +1120,12 @@ def _close(row: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: 
         step[PLACED],
         step[PASSED],
         walk.elements[node],
-        shape.sizes,
-        shape.relevant,
+        shape,
         space,
         start,
         walk.count[row],
-        machine.counting[FIRST_PARTIAL_READ],
-        machine.bits,
-        machine.read_pj,
-        machine.write_pj,
+        walk.visits,
+        machine,
         walk.reading[row + 1],
         walk.writing[row + 1],
     )
@@ -1191,7 +1245,7 @@ def walk_program(
         elif op == SPREAD:
             forward = _spread(row, arg, walk, start, space.perfect)
         elif op == PLACE:
-            forward = _place(row, step, walk, shape, space, start, machine)
+            forward = _place(row, step, walk, shape, space, start, machine, used)
             best.counters[OVERFULL] += 0 if forward else 1
         elif op == CLOSE:
             _close(row, step, walk, shape, space, start, machine)
@@ -1261,6 +1315,7 @@ class Starts(NamedTuple):
     shared: Ints
     """(S, B, 3, D)"""
     folded: Ints
+    sums: Floats
     slot_dim: Ints
     """(S, slots)"""
     slot_factor: Ints
@@ -1270,7 +1325,7 @@ class Starts(NamedTuple):
     energy: Floats
     """(S,): of what moves between the innermost levels and the PEs."""
     reading: Floats
-    """(S, L): bits."""
+    """(S, 2 L): bits, as `least_time` takes them."""
     writing: Floats
     used: Floats
     """(S, L): instances at work."""
@@ -1283,23 +1338,19 @@ def set_lines(
     """Fill in what each node costs, at least, from a start; adds the bits of one visit of each; their energy."""
     energy = 0.0
     for k in range(space.nodes.shape[0]):
-        within = placed[space.nodes[k, 0]]
+        within = placed[space.nodes[k, 0]] if space.nodes[k, 0] >= 0 else 0
         least, slope = _node_least(k, within, shape, space, start, machine)
         space.least[k], space.slopes[k] = least, slope
         space.steady[k] = slope > 0.0
         space.rates[k] = _node_bits(k, within, shape, space, start, machine)
-        level, parent = space.nodes[k, 0], space.nodes[k, 2]
-        reading[parent] += space.bits[k, 0]
-        writing[parent] += space.bits[k, 1]
-        reading[level] += space.bits[k, 2]
-        writing[level] += space.bits[k, 3]
+        add_node_bits(k, space, reading, writing)
         energy += least
     return energy
 
 
 @inner_kernel
 def start_of(starts: Starts, s: int) -> Start:
-    return Start(starts.base[s], starts.every[s], starts.shared[s], starts.folded[s])
+    return Start(starts.base[s], starts.every[s], starts.shared[s], starts.folded[s], starts.sums[s])
 
 
 @inner_kernel
@@ -1322,8 +1373,8 @@ def least_of_start(
     """(cycles, energy in pJ) that no mapping from a start goes below; inf where none fits."""
     start = start_of(starts, s)
     n_levels = machine.levels.shape[0]
-    for level in range(n_levels):
-        reading[level], writing[level] = starts.reading[s, level], starts.writing[s, level]
+    for i in range(2 * n_levels):
+        reading[i], writing[i] = starts.reading[s, i], starts.writing[s, i]
     energy = starts.energy[s] + set_lines(start, shape, space, machine, placed, reading, writing)
     if not pool_excesses(shape, space, start, machine, placed, taken, tile, excess, traffic):
         return np.inf, np.inf
@@ -1331,10 +1382,7 @@ def least_of_start(
         energy += excess[level]
         if parents[level] >= 0:
             reading[parents[level]] += traffic[level]
-    cycles = starts.compute[s]
-    if machine.counting[MEMORY_STALLS]:
-        busy = busy_cycles(reading, writing, machine.levels, starts.used[s], machine.operand_bw)
-        cycles = max(cycles, np.ceil(busy - 1e-6))
+    cycles = least_time(starts.compute[s], 0.0, reading, writing, starts.used[s], machine)
     return cycles, energy + goal.fixed_pj + goal.pj_per_cycle * cycles
 
 
@@ -1354,7 +1402,7 @@ def least_of_starts(
     n_levels = machine.levels.shape[0]
     tile = np.ones(shape.sizes.shape[0], np.int64)
     excess, traffic = np.zeros(n_levels), np.zeros(n_levels)
-    reading, writing = np.zeros(n_levels), np.zeros(n_levels)
+    reading, writing = np.zeros(2 * n_levels), np.zeros(2 * n_levels)
     for s in range(least.shape[0]):
         least[s, 0], least[s, 1] = least_of_start(
             s, shape, space, starts, machine, placed, parents, taken, goal, tile, excess, traffic, reading, writing
@@ -1371,16 +1419,17 @@ def new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
         np.ones(rows, np.int64),
         np.zeros(rows),
         np.zeros((rows, n_levels)),
-        np.zeros((rows, n_levels)),
-        np.zeros((rows, n_levels)),
+        np.zeros((rows, 2 * n_levels)),
+        np.zeros((rows, 2 * n_levels)),
+        np.zeros(rows),
         np.zeros(n_nodes),
         np.zeros(n_nodes),
         np.zeros(n_nodes, np.int64),
         np.ones(n_dims, np.int64),
         np.zeros(n_levels),
         np.zeros(n_levels),
-        np.zeros(n_levels),
-        np.zeros(n_levels),
+        np.zeros(2 * n_levels),
+        np.zeros(2 * n_levels),
         np.full((n_levels, 3), -1, np.int64),
         np.zeros(MAX_LOOPS, np.int64),
         Nest(

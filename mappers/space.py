@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archsim.mappers.branch_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
-from archsim.sim.kernels import INPUTS, OUTPUTS, Bools, Floats, Ints
+from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, OUTPUTS, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 
 Step = tuple[int, ...]
@@ -64,6 +64,11 @@ def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozen
             if parents[chain[at]] < 0:
                 parents[chain[at]] = chain[at - 1]
     nodes.sort(key=lambda node: (-stage[node[0]], -node[0], node[1]))
+    if problem.machine.counting[MAC_HOLDS]:
+        # What a PE holds while its loops stand still is a tile inside all levels.
+        for j in (0, 1):
+            if innermost[j] >= 0:
+                nodes.insert(0, (-1, j, int(innermost[j]), -1, int(placed[innermost[j]])))
     index = {(node[0], node[1]): k for k, node in enumerate(nodes)}
     rows = [(*node, index.get((node[3], node[1]), -1)) for node in nodes]
     table = np.array(rows, np.int64).reshape(len(nodes), 6)
@@ -78,6 +83,7 @@ def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozen
             rates=np.zeros(len(nodes)),
             least=np.zeros(len(nodes)),
             bits=np.zeros((len(nodes), 4)),
+            serial=_serial(problem, holds),
         ),
         slot_bound=np.array([bounds.index(int(s)) for s in slot_stage], np.int64),
         placed=placed,
@@ -87,6 +93,16 @@ def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozen
         taken=_taken(problem, homes),
         holds=holds,
     )
+
+
+def _serial(problem: Problem, holds: Bools) -> Ints:
+    """1 where a level feeds one without double buffer."""
+    serial = np.zeros(holds.shape, np.int64)
+    for j in range(3):
+        chain = np.flatnonzero(holds[:, j])
+        for above, below in itertools.pairwise(chain):
+            serial[above, j] = int(problem.machine.levels[below, DOUBLE_BUFFER] == 0)
+    return serial
 
 
 def _divisors(sizes: Ints) -> Ints:
@@ -135,16 +151,22 @@ def _orders(where: Layout) -> Iterator[tuple[int, ...]]:
     nodes = where.space.nodes
     regions: dict[int, list[int]] = {}
     for k in range(len(nodes)):
-        regions.setdefault(int(where.placed[nodes[k, 0]]), []).append(k)
+        regions.setdefault(_inside(where, k), []).append(k)
     parts = [list(_interleavings([_chain(nodes, members, j) for j in range(3)])) for _, members in sorted(regions.items())]
     for choice in itertools.product(*parts):
         yield tuple(itertools.chain.from_iterable(choice))
 
 
+def _inside(where: Layout, node: int) -> int:
+    """Boundaries inside a node; none inside what a PE holds."""
+    level = int(where.space.nodes[node, 0])
+    return int(where.placed[level]) if level >= 0 else 0
+
+
 def _chain(nodes: Ints, members: list[int], operand: int) -> tuple[int, ...]:
     """Nodes of one operand, innermost first."""
     own = [k for k in members if nodes[k, 1] == operand]
-    return tuple(sorted(own, key=lambda k: -int(nodes[k, 0])))
+    return tuple(sorted(own, key=lambda k: -int(nodes[k, 0]) if nodes[k, 0] >= 0 else -len(nodes) - 99))
 
 
 def _interleavings(chains: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
@@ -166,7 +188,7 @@ class _Writer:
         self.problem, self.where = problem, where
         self.steps: list[Step] = []
         self.left = self.open = (1 << len(where.space.nodes)) - 1
-        self.ahead = sum(1 << int(level) for level in set(where.space.nodes[:, 0].tolist()))
+        self.ahead = sum(1 << int(level) for level in set(where.space.nodes[:, 0].tolist()) if level >= 0)
         self.passed = 0
         self.segment = 0
         self.pending: list[tuple[int, int]] = []
@@ -201,7 +223,8 @@ class _Writer:
         level = int(table[node, 0])
         placed = {step[1] for step in self.steps if step[0] == PLACE}
         missing = [int(table[k, 1]) for k in range(len(table)) if table[k, 0] == level and k not in placed]
-        self.add(BOUND, level, sum(1 << operand for operand in missing), int(self.where.parents[level]))
+        if level >= 0:
+            self.add(BOUND, level, sum(1 << operand for operand in missing), int(self.where.parents[level]))
         self.pending.append((node, self.passed))
         closed = {step[1] for step in self.steps if step[0] == CLOSE}
         self.add(PLACE, node, int(int(table[node, 5]) in closed))
@@ -253,7 +276,7 @@ def _write(problem: Problem, where: Layout, order: tuple[int, ...], windows: lis
     nodes = where.space.nodes
     writer = _Writer(problem, where)
     for i, node in enumerate(order):
-        writer.spread_to(int(where.placed[nodes[node, 0]]))
+        writer.spread_to(_inside(where, node))
         operand = int(nodes[node, 1])
         if i and (nodes[order[i - 1], 1] != operand or i in apart):
             writer.close()

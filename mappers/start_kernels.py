@@ -14,6 +14,7 @@ from archsim.sim.kernels import (
     COMPUTE,
     ENERGY_PJ,
     FILLS,
+    MAC_HOLDS,
     OUTPUTS,
     READS,
     READS_PARTIAL,
@@ -24,6 +25,7 @@ from archsim.sim.kernels import (
     Scratch,
     Shape,
     empty_nest,
+    whole_elements,
 )
 
 
@@ -66,11 +68,15 @@ def cost_starts(
                     n += 1
             after[b] = n
         for operand in range(3):
-            if innermost[operand] >= 0:
+            if innermost[operand] >= 0 and (operand == OUTPUTS or not machine.counting[MAC_HOLDS]):
                 tiles[innermost[operand], operand] = after[placed[innermost[operand]]]
         cost(shape, nest, n, tiles, machine, scratch)
         starts.compute[s] = np.ceil(scratch.out[COMPUTE] - 1e-9)
         starts.energy[s] = scratch.out[ENERGY_PJ]
+        starts.sums[s] = 1.0
+        if innermost[OUTPUTS] >= 0:
+            elements = whole_elements(OUTPUTS, shape)
+            starts.sums[s] = scratch.traffic[UPDATES, innermost[OUTPUTS], OUTPUTS] / elements
         for level in range(n_levels):
             starts.used[s, level] = 1.0
             for b in range(placed[level], n_bounds):

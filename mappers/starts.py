@@ -248,14 +248,15 @@ def build_starts(problem: Problem, where: Layout, chosen: Choices) -> Starts:
         every=np.repeat(every, repeat, axis=0),
         shared=np.repeat(shared, repeat, axis=0),
         folded=_folded(problem, base),
+        sums=np.ones(total),
         slot_dim=np.repeat(chosen.dims, repeat, axis=0),
         slot_factor=np.repeat(chosen.factors, repeat, axis=0),
         slot_axis=chosen.slot_axis,
         slot_bound=where.slot_bound,
         compute=np.zeros(total),
         energy=np.zeros(total),
-        reading=np.zeros((total, n_levels)),
-        writing=np.zeros((total, n_levels)),
+        reading=np.zeros((total, 2 * n_levels)),
+        writing=np.zeros((total, 2 * n_levels)),
         used=np.ones((total, n_levels)),
     )
 
