@@ -48,8 +48,8 @@ class Counting:
     """A PE without registers of an operand reads it for every MAC, or holds it while its loops stand still."""
     halo: Literal["slide", "whole"] = "slide"
     """A window that slides fetches what is new to it, or the whole of it."""
-    halo_multicast: bool = True
-    """What the windows of neighbouring units share is sent once."""
+    halo_multicast: Literal["overlap", "equal", "none"] = "overlap"
+    """What of the windows of neighbouring units is sent once: all they share, windows that are equal, or nothing."""
     words: Literal["packed", "counted", "transferred"] = "packed"
     """Accesses: as many as the bits fill, or whole words: of an operand's sum, or of every single transfer."""
     packing: Literal["bits", "words"] = "bits"
@@ -85,7 +85,7 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
         "timeloop": Counting(
             psum_refill="all",
             write_back_read=False,
-            halo_multicast=False,
+            halo_multicast="equal",
             words="counted",
             packing="words",
             reserve="none",
@@ -98,7 +98,7 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             final_sums="partial",
             mac_operands="held",
             halo="whole",
-            halo_multicast=False,
+            halo_multicast="equal",
             words="transferred",
             port_time="words",
             reserve="none",
@@ -124,7 +124,7 @@ SWITCHES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "final_sums": ("final", "partial"),
         "mac_operands": ("every", "held"),
         "halo": ("slide", "whole"),
-        "halo_multicast": (True, False),
+        "halo_multicast": ("overlap", "equal", "none"),
         "words": ("packed", "counted", "transferred"),
         "packing": ("bits", "words"),
         "ports": ("design", "shared", "separate"),

@@ -53,6 +53,7 @@ CAPACITY, READ_BW, WRITE_BW, SHARED_PORTS, DOUBLE_BUFFER, OFF_CHIP, RESERVED = 0
 ) = range(16)
 # Values of entries that take more than two.
 ALWAYS, RETURNING = 1, 2  # FIRST_PARTIAL_READ
+OVERLAP, EQUAL = 1, 2  # HALO_MULTICAST
 COUNTED, TRANSFERRED = 1, 2  # WORDS
 NO_RESERVE, ALL_RESERVE = 1, 2  # RESERVE
 # Entries of `scratch.out`.
@@ -327,6 +328,9 @@ def operand_elements(
     total = whole_elements(operand, shape)
     if operand != INPUTS or (shape.windows[0, 0] < 0 and shape.windows[1, 0] < 0):
         return total
+    for w in range(shape.windows.shape[0]):
+        if shape.windows[w, 0] >= 0:
+            total /= float(shape.sizes[shape.windows[w, 0]]) * shape.sizes[shape.windows[w, 2]]
     begin = position if whole_halo else slide_begin(operand, position, shape, nest)
     slides = nest.dim[begin] if begin < position else -1
     tile_sizes(shape, nest, n_loops, position, tile)
@@ -346,8 +350,47 @@ def operand_elements(
         n1 = window_tiles(d1, end1, position, shape, nest, n_loops, shared, none)
         n2 = window_tiles(d2, end2, position, shape, nest, n_loops, shared, none)
         s1, s2 = shape.sizes[d1], shape.sizes[d2]
-        total *= window_elements(d1, d2, a, b, n1, n2, tile[d1], tile[d2], s1, s2) / (float(s1) * s2)
+        total *= window_elements(d1, d2, a, b, n1, n2, tile[d1], tile[d2], s1, s2)
     return total
+
+
+@inner_kernel
+def unequal_share(above: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> float:
+    """Share of the units served together whose windows differ: of n x m at offsets i*A + j*B, the distinct ones.
+
+    Offsets repeat where i grows by B/g while j falls by A/g, g the greatest common divisor.
+    """
+    share = 1.0
+    for w in range(shape.windows.shape[0]):
+        d1, a, d2, b = shape.windows[w, 0], shape.windows[w, 1], shape.windows[w, 2], shape.windows[w, 3]
+        if d1 < 0:
+            continue
+        n, first = _units_in_row(d1, above, position, nest, n_loops, shared)
+        m, second = _units_in_row(d2, above, position, nest, n_loops, shared)
+        first, second = first * a, second * b
+        divisor, rest = first, second
+        while rest > 0:
+            divisor, rest = rest, divisor % rest
+        repeated = max(0, n - second // divisor) * max(0, m - first // divisor)
+        share *= (n * m - repeated) / (float(n) * m)
+    return share
+
+
+@inner_kernel
+def _units_in_row(dim: int, above: int, position: int, nest: Nest, n_loops: int, shared: Bools) -> tuple[int, int]:
+    """Units side by side along `dim` that one access may serve, and how far they are apart; 1 where they are not."""
+    units, apart, inside = 1, 0, nest.base[dim]
+    for back in range(n_loops - above):
+        i = n_loops - 1 - back
+        if nest.dim[i] != dim or nest.factor[i] == 1:
+            continue
+        if i < position and nest.axis[i] >= 0 and shared[nest.axis[i]]:
+            if apart > 0 and apart * units != inside:
+                return 1, apart
+            apart = apart if apart > 0 else inside
+            units *= nest.factor[i]
+        inside *= nest.factor[i]
+    return units, apart if apart > 0 else inside
 
 
 @inner_kernel

@@ -284,7 +284,7 @@ def _count(counting: Counting) -> Floats:
             float(counting.final_sums == "partial"),
             float(counting.mac_operands == "held"),
             float(counting.halo == "whole"),
-            float(counting.halo_multicast),
+            float(("none", "overlap", "equal").index(counting.halo_multicast)),
             float(("packed", "counted", "transferred").index(counting.words)),
             float(counting.port_time == "words"),
             float(("design", "none", "all").index(counting.reserve)),

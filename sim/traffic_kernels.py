@@ -9,12 +9,15 @@ import math
 
 from archsim.core.kernels import inner_kernel
 from archsim.sim.kernels import (
+    EQUAL,
     FILLS,
     FIRST_PARTIAL_READ,
     HALO_MULTICAST,
+    INPUTS,
     LINK_FIRST,
     MAC_HOLDS,
     OUTPUTS,
+    OVERLAP,
     PASSES,
     PSUM_REREADS,
     READ_WORDS,
@@ -43,6 +46,7 @@ from archsim.sim.kernels import (
     shared_between,
     spatial_loops,
     tile_elements,
+    unequal_share,
     units_apart,
     whole_elements,
 )
@@ -87,21 +91,18 @@ def _any(flags: Bools) -> bool:
 
 
 @inner_kernel
-def _moved(
-    operand: int,
-    position: int,
-    shape: Shape,
-    nest: Nest,
-    n_loops: int,
-    shared: Bools,
-    machine: Machine,
-    scratch: Scratch,
+def _distinct(
+    operand: int, above: int, position: int, shape: Shape, nest: Nest, n_loops: int, machine: Machine, scratch: Scratch
 ) -> float:
-    """Elements that one access each brings to the tiles at `position`, over the whole op."""
-    whole = machine.counting[WHOLE_HALO] > 0
-    halo = shared if machine.counting[HALO_MULTICAST] else scratch.none
-    moved = operand_elements(operand, position, shape, nest, n_loops, halo, scratch.none, scratch.tile, whole)
-    return moved * revisits(operand, position, shape, nest, n_loops, shared)
+    """Elements of the tiles at `position`, each once, and as often as units that `scratch.shared` parts need it."""
+    shared, none, tile, counting = scratch.shared, scratch.none, scratch.tile, machine.counting
+    whole = counting[WHOLE_HALO] > 0
+    if counting[HALO_MULTICAST] == OVERLAP:
+        return operand_elements(operand, position, shape, nest, n_loops, shared, none, tile, whole)
+    elements = operand_elements(operand, position, shape, nest, n_loops, none, none, tile, whole)
+    if operand == INPUTS and counting[HALO_MULTICAST] == EQUAL:
+        elements *= unequal_share(above, position, shape, nest, n_loops, shared)
+    return elements
 
 
 @inner_kernel
@@ -139,11 +140,15 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
         if parent >= 0:
             above = tiles[parent, operand]
             shared_between(operand, above, position, nest, n_loops, machine.multicast, shared)
-            moved = _moved(operand, position, shape, nest, n_loops, shared, machine, scratch)
+            moved = _distinct(operand, above, position, shape, nest, n_loops, machine, scratch)
+            moved *= revisits(operand, position, shape, nest, n_loops, shared)
             traffic[READS, parent, operand] += moved
             filled = moved
             if _any(shared):
-                filled = _moved(operand, position, shape, nest, n_loops, scratch.none, machine, scratch)
+                whole = machine.counting[WHOLE_HALO] > 0
+                none = scratch.none
+                filled = operand_elements(operand, position, shape, nest, n_loops, none, none, scratch.tile, whole)
+                filled *= revisits(operand, position, shape, nest, n_loops, none)
             traffic[FILLS, level, operand] += filled
             one = tile_elements(operand, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, operand] = min(moved, one * spatial_loops(above, position, nest))
@@ -176,9 +181,7 @@ def _down_to_pes(
         scratch.traffic[READS, parent, operand] += n
         return
     shared_between(operand, above, n_loops, nest, n_loops, machine.multicast, shared)
-    halo = shared if machine.counting[HALO_MULTICAST] else scratch.none
-    whole = machine.counting[WHOLE_HALO] > 0
-    n = operand_elements(operand, n_loops, shape, nest, n_loops, halo, scratch.none, scratch.tile, whole)
+    n = _distinct(operand, above, n_loops, shape, nest, n_loops, machine, scratch)
     n *= mac_revisits(operand, shape, nest, n_loops, shared, machine.counting[MAC_HOLDS] > 0)
     scratch.traffic[READS, parent, operand] += n
     apart = units_apart(operand, above, n_loops, shape, nest, shared)
