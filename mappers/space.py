@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archsim.mappers.branch_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
-from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, OUTPUTS, Bools, Floats, Ints
+from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, OUTPUTS, REUSE_WITHIN, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 
 Step = tuple[int, ...]
@@ -278,7 +278,8 @@ def _write(problem: Problem, where: Layout, order: tuple[int, ...], windows: lis
     for i, node in enumerate(order):
         writer.spread_to(_inside(where, node))
         operand = int(nodes[node, 1])
-        if i and (nodes[order[i - 1], 1] != operand or i in apart):
+        within = problem.machine.counting[REUSE_WITHIN] > 0
+        if i and (nodes[order[i - 1], 1] != operand or i in apart or within):
             writer.close()
             if windows and nodes[order[i - 1], 1] == INPUTS and operand != INPUTS:
                 # Inputs may slide along a window before the next tile is placed.

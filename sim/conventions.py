@@ -62,6 +62,8 @@ class Counting:
     """Room for a second tile: in levels the design double-buffers, in none, or in all."""
     latency: Literal["pipeline", "throughput"] = "pipeline"
     """First loads, last write-backs and levels without double buffer add time, or everything overlaps perfectly."""
+    reuse: Literal["across", "within"] = "across"
+    """A tile outlives its parent's where the loops above both do not index it, or ends with it."""
 
 
 CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
@@ -80,7 +82,7 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             utilization_period="scale-sim",
         ),
         # Source: AccelForge (commit 1c1929c2), checked against its runs (docs/validation.md).
-        "accelforge": Counting(psum_refill="all", reserve="none", latency="throughput"),
+        "accelforge": Counting(psum_refill="all", reserve="none", latency="throughput", reuse="within"),
         # Source: Timeloop 3.0.3, checked against its runs (docs/validation.md).
         "timeloop": Counting(
             psum_refill="all",
@@ -131,6 +133,7 @@ SWITCHES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "port_time": ("bits", "words"),
         "reserve": ("design", "none", "all"),
         "latency": ("pipeline", "throughput"),
+        "reuse": ("across", "within"),
     }
 )
 """Every switch with the values it takes."""

@@ -33,6 +33,7 @@ from archsim.sim.kernels import (
     READS_PARTIAL,
     RESERVE,
     RESERVED,
+    REUSE_WITHIN,
     SHARED_PORTS,
     THROUGHPUT,
     TOTAL,
@@ -127,7 +128,8 @@ def _holds_partial_sums(
     if below >= 0:
         inner = tiles[below, OUTPUTS]
         shared_between(OUTPUTS, position, inner, nest, n_loops, machine.multicast, scratch.shared)
-        return revisits(OUTPUTS, inner, shape, nest, n_loops, scratch.shared) > 1
+        least = position if machine.counting[REUSE_WITHIN] else 0
+        return revisits(OUTPUTS, inner, shape, nest, n_loops, scratch.shared, least) > 1
     for i in range(n_loops):
         a = nest.axis[i]
         together = a >= 0 and i >= position and machine.multicast[OUTPUTS, a]

@@ -50,7 +50,8 @@ CAPACITY, READ_BW, WRITE_BW, SHARED_PORTS, DOUBLE_BUFFER, OFF_CHIP, RESERVED = 0
     PORT_WORDS,
     RESERVE,
     THROUGHPUT,
-) = range(16)
+    REUSE_WITHIN,
+) = range(17)
 # Values of entries that take more than two.
 ALWAYS, RETURNING = 1, 2  # FIRST_PARTIAL_READ
 OVERLAP, EQUAL = 1, 2  # HALO_MULTICAST
@@ -430,12 +431,15 @@ def first_relevant(operand: int, position: int, shape: Shape, nest: Nest) -> int
 
 
 @inner_kernel
-def revisits(operand: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> float:
+def revisits(
+    operand: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, least: int
+) -> float:
     """How often each tile of the operand at `position` is transferred: tiles of the loops that do not index it.
 
-    Loops in time directly above the tile that do not index it are reuse; spatial ones count unless in `shared`.
+    Loops in time directly above the tile, from `least` on, that do not index it are reuse; spatial ones count unless in
+    `shared`.
     """
-    q = first_relevant(operand, position, shape, nest)
+    q = max(first_relevant(operand, position, shape, nest), least)
     times = 1.0
     for d in range(shape.sizes.shape[0]):
         if shape.relevant[operand, d]:
@@ -466,7 +470,7 @@ def shared_between(
 def mac_revisits(operand: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, holds: bool) -> float:
     """Accesses a PE makes per element of an operand: every MAC takes its operands anew, unless it `holds` them."""
     if holds:
-        return revisits(operand, n_loops, shape, nest, n_loops, shared)
+        return revisits(operand, n_loops, shape, nest, n_loops, shared, 0)
     times = 1.0
     for d in range(shape.sizes.shape[0]):
         if not shape.relevant[operand, d]:

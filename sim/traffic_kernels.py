@@ -25,6 +25,7 @@ from archsim.sim.kernels import (
     READS_PARTIAL,
     REFILL_ALL,
     RETURNING,
+    REUSE_WITHIN,
     STRAY_WRITES,
     TRANSFERRED,
     UPDATES,
@@ -139,16 +140,17 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
             continue
         if parent >= 0:
             above = tiles[parent, operand]
+            least = above if machine.counting[REUSE_WITHIN] else 0
             shared_between(operand, above, position, nest, n_loops, machine.multicast, shared)
             moved = _distinct(operand, above, position, shape, nest, n_loops, machine, scratch)
-            moved *= revisits(operand, position, shape, nest, n_loops, shared)
+            moved *= revisits(operand, position, shape, nest, n_loops, shared, least)
             traffic[READS, parent, operand] += moved
             filled = moved
             if _any(shared):
                 whole = machine.counting[WHOLE_HALO] > 0
                 none = scratch.none
                 filled = operand_elements(operand, position, shape, nest, n_loops, none, none, scratch.tile, whole)
-                filled *= revisits(operand, position, shape, nest, n_loops, none)
+                filled *= revisits(operand, position, shape, nest, n_loops, none, least)
             traffic[FILLS, level, operand] += filled
             one = tile_elements(operand, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, operand] = min(moved, one * spatial_loops(above, position, nest))
@@ -217,9 +219,12 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             continue
         if parent >= 0:
             above = tiles[parent, OUTPUTS]
+            least = above if counting[REUSE_WITHIN] else 0
             shared_between(OUTPUTS, above, position, nest, n_loops, machine.multicast, shared)
-            times = revisits(OUTPUTS, position, shape, nest, n_loops, shared)
-            copies = revisits(OUTPUTS, position, shape, nest, n_loops, scratch.none) if _any(shared) else times
+            times = revisits(OUTPUTS, position, shape, nest, n_loops, shared, least)
+            copies = times
+            if _any(shared):
+                copies = revisits(OUTPUTS, position, shape, nest, n_loops, scratch.none, least)
             finishes = 0.0 if reduced_above(position, shape, nest, machine.multicast) else 1.0
             back = returning(times, starts, first)
             fills = back
