@@ -79,6 +79,9 @@ class Space(NamedTuple):
     """(K, 4): bits of one visit that the parent reads and writes and the level reads and writes."""
     serial: Ints
     """(L, 3): 1 where a level feeds another one that has no double buffer for an operand."""
+    pools: Ints
+    """(pools, 6): nodes of inputs, weights, outputs (-1: none), the level they share (-1: each has its own), their
+    parent (-1: several), boundaries inside all of them. What a pool's tiles cost is bounded together."""
 
 
 class Start(NamedTuple):
@@ -529,8 +532,84 @@ def add_node_bits(node: int, space: Space, reading: Floats, writing: Floats) -> 
 
 
 @inner_kernel
-def level_excess(
-    level: int,
+def _apart(
+    slope1: float, slope2: float, count1: float, count2: float, room2: float, room3: float
+) -> float:
+    """`_least_excess` of tiles in memories of their own: the second may grow `room2` times, the third `room3` times."""
+    most = min(count1, room2, room3)
+    if most < 1.0:
+        return np.inf
+    g = most
+    if slope2 > 0.0 and room3 < np.inf:
+        g = room3 / count2
+        if slope1 > 0.0:
+            g = max(g, np.sqrt(slope1 * count1 * room3 / (slope2 * count2)))
+        g = max(1.0, min(g, most))
+    reach = max(1.0, min(count2, room3 / g))
+    return (slope1 * (count1 / g - 1.0) + slope2 * (count2 / reach - 1.0)) * (1.0 - 1e-9)
+
+
+@inner_kernel
+def _apart_in_order(
+    slope1: float,
+    slope2: float,
+    slope3: float,
+    count1: float,
+    count2: float,
+    count3: float,
+    room1: float,
+    room2: float,
+    room3: float,
+    twice: int,
+    batch: bool,
+    first: int,
+    second: int,
+    third: int,
+) -> float:
+    """`_apart` with the operands' tiles in this order; rooms are in tiles of one, bits of `twice` mark double buffers."""
+    changes1 = batch or count2 > 1.0 or count3 > 1.0
+    if slope1 >= 0.0 and room1 < (2.0 if changes1 and (twice >> first) & 1 else 1.0):
+        return np.inf
+    if slope2 < 0.0:
+        room2 = np.inf
+    elif (batch or count3 > 1.0) and (twice >> second) & 1:
+        room2 /= 2.0
+    if slope3 < 0.0:
+        room3 = np.inf
+    elif (twice >> third) & 1:
+        # The last tile may be whole, and held once.
+        room3 = np.inf if room3 >= count1 * count2 * (2.0 if batch else 1.0) else room3 / 2.0
+    return _apart(max(slope1, 0.0), max(slope2, 0.0), count1, count2, room2, room3)
+
+
+@inner_kernel
+def _tile_bits(
+    node: int, passed: int, shape: Shape, space: Space, start: Start, machine: Machine, tile: Ints
+) -> float:
+    """Bits that a node's tile takes, at least, and that grow with its factors: a window's box grows with its rows."""
+    level, operand = space.nodes[node, 0], space.nodes[node, 1]
+    width = 1.0
+    if level >= 0:
+        stored = machine.stored_bits[level]
+        width = stored[operand]
+        if operand == OUTPUTS:
+            width = min(stored[2], stored[3])
+            if space.nodes[node, 3] < 0 and _sums_in_time(shape, start, passed):
+                width = stored[3]
+    size = width
+    for d in range(tile.shape[0]):
+        if shape.relevant[operand, d]:
+            size *= min(tile[d], shape.sizes[d])
+    if operand == INPUTS:
+        for w in range(shape.windows.shape[0]):
+            if shape.windows[w, 0] >= 0:
+                size /= shape.sizes[shape.windows[w, 2]]
+    return size
+
+
+@inner_kernel
+def pool_line(
+    pool: int,
     passed: int,
     missing: int,
     shape: Shape,
@@ -538,20 +617,18 @@ def level_excess(
     start: Start,
     machine: Machine,
     tile: Ints,
-    room: float,
+    need: Floats,
 ) -> tuple[float, float]:
-    """(energy in pJ, bits through the parent's ports) that the nodes of a level cost above one visit each, at least.
+    """(energy in pJ, bits through the parent's ports) that the nodes of a pool cost above one visit each, at least.
 
-    `tile` is what lies inside the level and `missing` marks the operands (bit 0: inputs, ...) whose nodes are still to
-    be placed in `room` bits. (inf, inf): not even the smallest tiles fit. Bits are 0 where nodes have several parents.
+    `tile` is what lies inside them, `missing` marks the operands (bit 0: inputs, ...) whose nodes are still to be
+    placed, `need` the bits taken of each level. (inf, inf): not even the smallest tiles fit. Bits are 0 where the
+    nodes have several parents.
     """
-    n_dims = shape.sizes.shape[0]
-    slope0, slope1, slope2 = -1.0, -1.0, -1.0
-    rate0, rate1, rate2 = -1.0, -1.0, -1.0
-    size0, size1, size2 = 0.0, 0.0, 0.0
-    count0, count1, count2 = 1.0, 1.0, 1.0
+    counts = (1.0, 1.0, 1.0)
+    count0, count1, count2 = counts
     batch = False
-    for d in range(n_dims):
+    for d in range(tile.shape[0]):
         above = 1
         for b in range(passed, space.n_bounds):
             above *= start.every[b, d]
@@ -566,53 +643,86 @@ def level_excess(
             count2 *= left
         else:
             batch = True
-    parent = -1
-    same = True
-    for k in range(space.nodes.shape[0]):
-        if space.nodes[k, 0] != level:
+    slope0, slope1, slope2 = -1.0, -1.0, -1.0
+    rate0, rate1, rate2 = -1.0, -1.0, -1.0
+    size0, size1, size2 = 0.0, 0.0, 0.0
+    twice = 0
+    joint = space.pools[pool, 3]
+    for operand in range(3):
+        node = space.pools[pool, operand]
+        if node < 0 or not (missing >> operand) & 1:
             continue
-        operand = space.nodes[k, 1]
-        if not (missing >> operand) & 1:
-            continue
-        if parent >= 0 and space.nodes[k, 2] != parent:
-            same = False
-        parent = space.nodes[k, 2]
-        slope, rate = space.slopes[k], space.rates[k]
-        stored = machine.stored_bits[level]
-        width = stored[operand]
-        if operand == OUTPUTS:
-            width = min(stored[2], stored[3])
-            if space.nodes[k, 3] < 0 and _sums_in_time(shape, start, passed):
-                width = stored[3]
-        size = width * box(operand, shape.sizes, shape.relevant, shape.windows, tile)
-        if operand == INPUTS and shape.windows[0, 0] >= 0:
-            # A window grows at least with its tile of output rows and columns: filter taps come on top.
-            flat = width
-            for d in range(n_dims):
-                if shape.relevant[operand, d]:
-                    flat *= min(tile[d], shape.sizes[d])
-            for w in range(shape.windows.shape[0]):
-                if shape.windows[w, 0] >= 0:
-                    flat /= shape.sizes[shape.windows[w, 2]]
-            size = flat
+        level = space.nodes[node, 0]
+        size = _tile_bits(node, passed, shape, space, start, machine, tile)
+        if level >= 0 and doubles(level, machine):
+            twice |= 1 << operand
+        if joint < 0:
+            # The room in tiles of this size.
+            free = 1.0
+            if level >= 0:
+                free = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - need[level]
+            size = free / size
         if operand == 0:
-            slope0, rate0, size0 = slope, rate, size
+            slope0, rate0, size0 = space.slopes[node], space.rates[node], size
         elif operand == 1:
-            slope1, rate1, size1 = slope, rate, size
+            slope1, rate1, size1 = space.slopes[node], space.rates[node], size
         else:
-            slope2, rate2, size2 = slope, rate, size
-    if parent < 0:
-        return 0.0, 0.0
-    twice = doubles(level, machine)
-    energy = pool_excess(slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, twice, batch, room)
-    if energy == np.inf or not same:
+            slope2, rate2, size2 = space.slopes[node], space.rates[node], size
+    room = 0.0
+    if joint >= 0:
+        room = machine.levels[joint, CAPACITY] - machine.levels[joint, RESERVED] - need[joint]
+    energy = _pool(
+        slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, twice, batch, room, joint >= 0
+    )
+    parent = space.pools[pool, 4]
+    if energy == np.inf or parent < 0:
         return energy, 0.0
     if machine.operand_bw[parent, 0] + machine.operand_bw[parent, 1] + machine.operand_bw[parent, 2] > 0:
         return energy, 0.0
     if machine.levels[parent, SHARED_PORTS] <= 0 and rate2 >= 0.0:
         rate2 = 0.0
-    bits = pool_excess(rate0, rate1, rate2, count0, count1, count2, size0, size1, size2, twice, batch, room)
-    return energy, bits
+    return energy, _pool(
+        rate0, rate1, rate2, count0, count1, count2, size0, size1, size2, twice, batch, room, joint >= 0
+    )
+
+
+@inner_kernel
+def _pool(
+    slope0: float,
+    slope1: float,
+    slope2: float,
+    count0: float,
+    count1: float,
+    count2: float,
+    size0: float,
+    size1: float,
+    size2: float,
+    twice: int,
+    batch: bool,
+    room: float,
+    joint: bool,
+) -> float:
+    if joint:
+        return pool_excess(
+            slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, twice > 0, batch, room
+        )
+    best = np.inf
+    for first in range(3):
+        for step in range(1, 3):
+            second = (first + step) % 3
+            third = 3 - first - second
+            s1 = slope0 if first == 0 else (slope1 if first == 1 else slope2)
+            s2 = slope0 if second == 0 else (slope1 if second == 1 else slope2)
+            s3 = slope0 if third == 0 else (slope1 if third == 1 else slope2)
+            c1 = count0 if first == 0 else (count1 if first == 1 else count2)
+            c2 = count0 if second == 0 else (count1 if second == 1 else count2)
+            c3 = count0 if third == 0 else (count1 if third == 1 else count2)
+            r1 = size0 if first == 0 else (size1 if first == 1 else size2)
+            r2 = size0 if second == 0 else (size1 if second == 1 else size2)
+            r3 = size0 if third == 0 else (size1 if third == 1 else size2)
+            value = _apart_in_order(s1, s2, s3, c1, c2, c3, r1, r2, r3, twice, batch, first, second, third)
+            best = min(best, value)
+    return best
 
 
 @inner_kernel
@@ -621,23 +731,20 @@ def pool_excesses(
     space: Space,
     start: Start,
     machine: Machine,
-    placed: Ints,
     taken: Floats,
     tile: Ints,
     excess: Floats,
     traffic: Floats,
 ) -> bool:
-    """`level_excess` of every level with all its nodes to come; False when some level cannot hold the least tiles."""
-    for level in range(machine.levels.shape[0]):
+    """`pool_line` of every pool with all its nodes to come; False when some level cannot hold the least tiles."""
+    for pool in range(space.pools.shape[0]):
+        inside = space.pools[pool, 5]
         for d in range(shape.sizes.shape[0]):
             tile[d] = start.base[d]
-            for b in range(placed[level]):
+            for b in range(inside):
                 tile[d] *= start.every[b, d]
-        room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - taken[level]
-        excess[level], traffic[level] = level_excess(
-            level, placed[level], 7, shape, space, start, machine, tile, room
-        )
-        if excess[level] == np.inf:
+        excess[pool], traffic[pool] = pool_line(pool, inside, 7, shape, space, start, machine, tile, taken)
+        if excess[pool] == np.inf:
             return False
     return True
 
@@ -730,7 +837,7 @@ SCORE, SECOND, CYCLES, ENERGY_OF, N_FRONT = range(5)
 COSTED, BOUNDED, OVERFULL, WALKED, REACHED = range(5)
 # Columns of a program's steps. PLACED: boundaries passed when a closed node was placed; whether the child of a placed
 # one is closed; operands that a look ahead counts; alternatives of a branch. LEFT, OPEN, AHEAD: bit masks of nodes not
-# placed yet, of nodes not closed yet, of levels not looked at yet. BACK: steps from a close to the last loop before it.
+# placed yet, of nodes not closed yet, of pools not looked at yet. BACK: steps from a close to the last loop before it.
 OP, ARG, PLACED, PARENT, PASSED, BACK, SEGMENT, LEFT, OPEN, AHEAD = range(10)
 
 
@@ -1038,7 +1145,6 @@ def _out_of_reach(
     walk: Walk,
     space: Space,
     machine: Machine,
-    parents: Ints,
     goal: Goal,
     best: Best,
 ) -> bool:
@@ -1054,11 +1160,11 @@ def _out_of_reach(
         if (open_nodes >> k) & 1:
             energy += space.least[k]
             add_node_bits(k, space, reading, writing)
-    for level in range(n_levels):
-        if (ahead >> level) & 1:
-            energy += walk.excess[level]
-            if parents[level] >= 0:
-                reading[parents[level]] += walk.traffic[level]
+    for pool in range(space.pools.shape[0]):
+        if (ahead >> pool) & 1:
+            energy += walk.excess[pool]
+            if space.pools[pool, 4] >= 0:
+                reading[space.pools[pool, 4]] += walk.traffic[pool]
     cycles = least_time(compute, walk.firsts[row], reading, writing, used, machine)
     return hopeless(cycles, energy + goal.pj_per_cycle * cycles, goal, best)
 
@@ -1144,14 +1250,14 @@ def _look_ahead(
     space: Space,
     start: Start,
     machine: Machine,
-    parents: Ints,
     goal: Goal,
     best: Best,
 ) -> bool:
     """Whether the nodes still to come at a level can be worth it, now that its smallest tiles are known."""
-    level, missing = step[ARG], step[PLACED]
-    room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[row, level]
-    energy, bits = level_excess(level, step[PASSED], missing, shape, space, start, machine, walk.tile[row], room)
+    pool, missing = step[ARG], step[PLACED]
+    energy, bits = pool_line(
+        pool, step[PASSED], missing, shape, space, start, machine, walk.tile[row], walk.need[row]
+    )
     if energy == np.inf:
         return False
     _copy_row(row, walk)
@@ -1167,7 +1273,6 @@ def _look_ahead(
         walk,
         space,
         machine,
-        parents,
         goal,
         best,
     )
@@ -1187,7 +1292,6 @@ def walk_program(
     shape: Shape,
     space: Space,
     start: Start,
-    parents: Ints,
     homes: Ints,
     machine: Machine,
     scratch: Scratch,
@@ -1261,7 +1365,6 @@ def walk_program(
                 walk,
                 space,
                 machine,
-                parents,
                 goal,
                 best,
             ):
@@ -1272,7 +1375,7 @@ def walk_program(
                     row -= step[BACK]
         elif op == BOUND:
             forward = _look_ahead(
-                row, step, compute, used, walk, shape, space, start, machine, parents, goal, best
+                row, step, compute, used, walk, shape, space, start, machine, goal, best
             )
             best.counters[BOUNDED] += 0 if forward else 1
         elif op == BRANCH:
@@ -1361,7 +1464,6 @@ def least_of_start(
     starts: Starts,
     machine: Machine,
     placed: Ints,
-    parents: Ints,
     taken: Floats,
     goal: Goal,
     tile: Ints,
@@ -1376,12 +1478,12 @@ def least_of_start(
     for i in range(2 * n_levels):
         reading[i], writing[i] = starts.reading[s, i], starts.writing[s, i]
     energy = starts.energy[s] + set_lines(start, shape, space, machine, placed, reading, writing)
-    if not pool_excesses(shape, space, start, machine, placed, taken, tile, excess, traffic):
+    if not pool_excesses(shape, space, start, machine, taken, tile, excess, traffic):
         return np.inf, np.inf
-    for level in range(n_levels):
-        energy += excess[level]
-        if parents[level] >= 0:
-            reading[parents[level]] += traffic[level]
+    for pool in range(space.pools.shape[0]):
+        energy += excess[pool]
+        if space.pools[pool, 4] >= 0:
+            reading[space.pools[pool, 4]] += traffic[pool]
     cycles = least_time(starts.compute[s], 0.0, reading, writing, starts.used[s], machine)
     return cycles, energy + goal.fixed_pj + goal.pj_per_cycle * cycles
 
@@ -1393,7 +1495,6 @@ def least_of_starts(
     starts: Starts,
     machine: Machine,
     placed: Ints,
-    parents: Ints,
     taken: Floats,
     goal: Goal,
     least: Floats,
@@ -1401,11 +1502,11 @@ def least_of_starts(
     """Fill `least` (S, 2) with what no mapping from each start goes below: cycles, energy in pJ."""
     n_levels = machine.levels.shape[0]
     tile = np.ones(shape.sizes.shape[0], np.int64)
-    excess, traffic = np.zeros(n_levels), np.zeros(n_levels)
+    excess, traffic = np.zeros(space.pools.shape[0]), np.zeros(space.pools.shape[0])
     reading, writing = np.zeros(2 * n_levels), np.zeros(2 * n_levels)
     for s in range(least.shape[0]):
         least[s, 0], least[s, 1] = least_of_start(
-            s, shape, space, starts, machine, placed, parents, taken, goal, tile, excess, traffic, reading, writing
+            s, shape, space, starts, machine, placed, taken, goal, tile, excess, traffic, reading, writing
         )
 
 
@@ -1426,8 +1527,8 @@ def new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
         np.zeros(n_nodes),
         np.zeros(n_nodes, np.int64),
         np.ones(n_dims, np.int64),
-        np.zeros(n_levels),
-        np.zeros(n_levels),
+        np.zeros(n_nodes),
+        np.zeros(n_nodes),
         np.zeros(2 * n_levels),
         np.zeros(2 * n_levels),
         np.full((n_levels, 3), -1, np.int64),
@@ -1453,7 +1554,6 @@ def explore(
     machine: Machine,
     scratch: Scratch,
     placed: Ints,
-    parents: Ints,
     homes: Ints,
     taken: Floats,
     least: Floats,
@@ -1479,7 +1579,6 @@ def explore(
             starts,
             machine,
             placed,
-            parents,
             taken,
             goal,
             walk.tile_scrap,
@@ -1507,7 +1606,6 @@ def explore(
             shape,
             space,
             start,
-            parents,
             homes,
             machine,
             scratch,

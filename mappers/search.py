@@ -97,11 +97,11 @@ def search_problem(
     )
     cost_starts(shape, starts, where.space.n_bounds, where.placed, where.innermost, machine, room)
     least = np.zeros((len(starts.base), 2))
-    least_of_starts(shape, where.space, starts, machine, where.placed, where.parents, where.taken, goal, least)
+    least_of_starts(shape, where.space, starts, machine, where.placed, where.taken, goal, least)
     values = _values(objective, least, exponents)
     order = np.argsort(values, kind="stable").astype(np.int64)
     at = explore(
-        order, 0, shape, where.space, starts, steps, jumps, machine, room, where.placed, where.parents, where.homes,
+        order, 0, shape, where.space, starts, steps, jumps, machine, room, where.placed, where.homes,
         where.taken, least, goal, best,
         new_walk(len(steps) + 1, n_dims, n_levels, len(where.space.nodes)), most_steps,
     )  # fmt: skip

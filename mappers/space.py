@@ -84,6 +84,7 @@ def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozen
             least=np.zeros(len(nodes)),
             bits=np.zeros((len(nodes), 4)),
             serial=_serial(problem, holds),
+            pools=_pools(table, placed),
         ),
         slot_bound=np.array([bounds.index(int(s)) for s in slot_stage], np.int64),
         placed=placed,
@@ -93,6 +94,30 @@ def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozen
         taken=_taken(problem, homes),
         holds=holds,
     )
+
+
+def _pools(nodes: Ints, placed: Ints) -> Ints:
+    """Nodes that are bounded together: those of one level, and the rest by how far in they lie among their operand's.
+
+    Any set with at most one node of each operand makes an admissible bound; these are the sets that compete for room.
+    """
+    inside = [int(placed[node[0]]) if node[0] >= 0 else 0 for node in nodes]
+    by_level: dict[int, list[int]] = {}
+    for k, node in enumerate(nodes):
+        by_level.setdefault(int(node[0]), []).append(k)
+    groups = [(level, members) for level, members in by_level.items() if level >= 0 and len(members) > 1]
+    shared = {k for _, members in groups for k in members}
+    single = [[k for k in range(len(nodes)) if nodes[k, 1] == j and k not in shared] for j in range(3)]
+    for row in itertools.zip_longest(*single):
+        groups.append((-1, [k for k in row if k is not None]))
+    rows = []
+    for level, members in groups:
+        row = [-1, -1, -1]
+        for k in members:
+            row[int(nodes[k, 1])] = k
+        above = {int(nodes[k, 2]) for k in members}
+        rows.append((*row, level, above.pop() if len(above) == 1 else -1, min(inside[k] for k in members)))
+    return np.array(rows, np.int64).reshape(len(rows), 6)
 
 
 def _serial(problem: Problem, holds: Bools) -> Ints:
@@ -188,7 +213,7 @@ class _Writer:
         self.problem, self.where = problem, where
         self.steps: list[Step] = []
         self.left = self.open = (1 << len(where.space.nodes)) - 1
-        self.ahead = sum(1 << int(level) for level in set(where.space.nodes[:, 0].tolist()) if level >= 0)
+        self.ahead = (1 << len(where.space.pools)) - 1
         self.passed = 0
         self.segment = 0
         self.pending: list[tuple[int, int]] = []
@@ -219,12 +244,11 @@ class _Writer:
             self.add(op, d)
 
     def place(self, node: int) -> None:
-        table = self.where.space.nodes
-        level = int(table[node, 0])
+        table, pools = self.where.space.nodes, self.where.space.pools
+        pool = int(np.flatnonzero((pools[:, :3] == node).any(axis=1))[0])
         placed = {step[1] for step in self.steps if step[0] == PLACE}
-        missing = [int(table[k, 1]) for k in range(len(table)) if table[k, 0] == level and k not in placed]
-        if level >= 0:
-            self.add(BOUND, level, sum(1 << operand for operand in missing), int(self.where.parents[level]))
+        missing = [j for j in range(3) if pools[pool, j] >= 0 and int(pools[pool, j]) not in placed]
+        self.add(BOUND, pool, sum(1 << operand for operand in missing), int(pools[pool, 4]))
         self.pending.append((node, self.passed))
         closed = {step[1] for step in self.steps if step[0] == CLOSE}
         self.add(PLACE, node, int(int(table[node, 5]) in closed))
