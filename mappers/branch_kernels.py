@@ -39,6 +39,7 @@ from archsim.sim.kernels import (
     SHARED_PORTS,
     THROUGHPUT,
     TOTAL,
+    WHOLE_HALO,
     WIDE_FINALS,
     WRITE_BACK_READ,
     WRITE_BW,
@@ -163,11 +164,11 @@ def least_elements(operand: int, shape: Shape, machine: Machine, tile: Ints, cou
     distinct = box(operand, sizes, shape.relevant, windows, sizes)
     if operand != INPUTS or windows[0, 0] < 0:
         return distinct
-    # Shares of each window's touched elements: as they are, and with one of its dimensions whole (a slide).
     total = 1.0
     for d in range(sizes.shape[0]):
         if shape.relevant[operand, d]:
             total *= sizes[d]
+    # The share of what a window touches that is moved; a slide along one of its dimensions makes that one whole.
     best = 1.0
     for w in range(windows.shape[0]):
         d1, d2 = windows[w, 0], windows[w, 2]
@@ -176,12 +177,11 @@ def least_elements(operand: int, shape: Shape, machine: Machine, tile: Ints, cou
         every = float(sizes[d1]) * sizes[d2]
         t1, t2 = min(tile[d1], sizes[d1]), min(tile[d2], sizes[d2])
         halo = _window(sizes, windows, w, count[d1], count[d2], t1, t2) / every
-        slid = min(
-            _window(sizes, windows, w, 1, count[d2], sizes[d1], t2),
-            _window(sizes, windows, w, count[d1], 1, t1, sizes[d2]),
-        ) / every
         total *= halo
-        best = min(best, slid / halo)
+        if not machine.counting[WHOLE_HALO]:
+            slid = _window(sizes, windows, w, 1, count[d2], sizes[d1], t2)
+            slid = min(slid, _window(sizes, windows, w, count[d1], 1, t1, sizes[d2]))
+            best = min(best, slid / every / halo)
     return max(total * best, distinct)
 
 
@@ -491,11 +491,34 @@ def least_time(
 
 
 @inner_kernel
+def start_elements(node: int, shape: Shape, space: Space, start: Start, machine: Machine) -> float:
+    """Elements that all tiles of a node to come have, at least: what PEs hold is one tile of the array's."""
+    operand = space.nodes[node, 1]
+    if operand != INPUTS or space.nodes[node, 0] >= 0:
+        return box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    total = 1.0
+    for d in range(shape.sizes.shape[0]):
+        if shape.relevant[operand, d]:
+            total *= shape.sizes[d]
+    for w in range(shape.windows.shape[0]):
+        d1, d2 = shape.windows[w, 0], shape.windows[w, 2]
+        if d1 < 0:
+            continue
+        shared1, shared2 = 1, 1
+        for b in range(space.n_bounds):
+            shared1 *= start.shared[b, INPUTS, d1]
+            shared2 *= start.shared[b, INPUTS, d2]
+        if shared1 > 1 or shared2 > 1 or start.base[d1] > 1 or start.base[d2] > 1:
+            return box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    return total
+
+
+@inner_kernel
 def _node_least(
     node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine
 ) -> tuple[float, float]:
     """(least energy, energy of each further visit or 0) of a node that is still to come."""
-    elements = box(space.nodes[node, 1], shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    elements = start_elements(node, shape, space, start, machine)
     return node_line(node, placed, space, start, elements, shape, machine)
 
 
@@ -503,7 +526,7 @@ def _node_least(
 def _node_bits(node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine) -> float:
     """Fill in the least bits that a node moves through its parent's ports and its own; bits of a further visit."""
     operand = space.nodes[node, 1]
-    elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    elements = start_elements(node, shape, space, start, machine)
     every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
     apart = every / shared
     bits = machine.bits
@@ -836,7 +859,7 @@ class Best(NamedTuple):
 SCORE, SECOND, CYCLES, ENERGY_OF, N_FRONT = range(5)
 COSTED, BOUNDED, OVERFULL, WALKED, REACHED = range(5)
 # Columns of a program's steps. PLACED: boundaries passed when a closed node was placed; whether the child of a placed
-# one is closed; operands that a look ahead counts; alternatives of a branch. LEFT, OPEN, AHEAD: bit masks of nodes not
+# one is closed; operands that a look ahead counts; alternatives of a branch. PARENT: of a pool; the node whose words a loop fills. LEFT, OPEN, AHEAD: bit masks of nodes not
 # placed yet, of nodes not closed yet, of pools not looked at yet. BACK: steps from a close to the last loop before it.
 OP, ARG, PLACED, PARENT, PASSED, BACK, SEGMENT, LEFT, OPEN, AHEAD = range(10)
 
@@ -1078,6 +1101,8 @@ def most_growth(
             most = min(most, (count - 1) // (units - 1) if not space.perfect else count // units)
             if not space.perfect and most >= 1 and _ceil(count, most) < units:
                 most -= 1
+    if most > 1 and step[PARENT] >= 0:
+        most = min(most, _words_left(step[PARENT], shape, space, machine, walk.tile[row]))
     if most <= 1:
         return most
     tile = walk.tile[row]
@@ -1099,6 +1124,18 @@ def most_growth(
         whole = size / min(tile[dim], shape.sizes[dim]) * shape.sizes[dim]
         if whole > room and size * most > room:
             most = int(room / size)
+    return most
+
+
+@inner_kernel
+def _words_left(node: int, shape: Shape, space: Space, machine: Machine, tile: Ints) -> int:
+    """How many tiles of a node fill the words it moves in; 1 where they are full."""
+    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
+    held = box(operand, shape.sizes, shape.relevant, shape.windows, tile) * machine.bits[operand]
+    most = 1
+    for word in (machine.words[level, 1], machine.words[parent, 0], machine.words[level, 0], machine.words[parent, 1]):
+        if word > 0.0 and held % word > 0.0:
+            most = max(most, int(np.ceil(word / held)), 2)
     return most
 
 

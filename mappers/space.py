@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archsim.mappers.branch_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
-from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, OUTPUTS, REUSE_WITHIN, Bools, Floats, Ints
+from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, OUTPUTS, REUSE_WITHIN, TRANSFERRED, WORDS, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 
 Step = tuple[int, ...]
@@ -309,10 +309,16 @@ def _write(problem: Problem, where: Layout, order: tuple[int, ...], windows: lis
                 # Inputs may slide along a window before the next tile is placed.
                 writer.segment += 1
                 writer.grow([d for d in windows if d not in _lacking(problem, operand)])
-        if operand == INPUTS and windows and (i == 0 or nodes[order[i - 1], 1] != INPUTS or i in apart):
-            reused = _lacking(problem, int(nodes[order[i - 1], 1])) if i else []
+        before = int(nodes[order[i - 1], 1]) if i else -1
+        if before != operand or i in apart:
+            reused = _lacking(problem, before) if i else []
             writer.segment += 1
-            writer.grow([d for d in windows if d not in reused])
+            slides = _window_dims(problem) if operand == INPUTS else []
+            writer.grow([d for d in slides if d not in reused])
+            if nodes[node, 0] >= 0 and problem.machine.counting[WORDS] == TRANSFERRED:
+                for d in range(len(problem.dims)):
+                    if problem.sizes[d] > 1 and problem.shape.relevant[operand, d] and d not in (*reused, *slides):
+                        writer.add(GROW, d, parent=node)
         writer.place(node)
     writer.spread_to(where.space.n_bounds)
     writer.close(fill=True)
