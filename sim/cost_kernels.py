@@ -34,6 +34,7 @@ from archsim.sim.kernels import (
     READS_PARTIAL,
     RESERVE,
     RESERVED,
+    REUSE_WITHIN,
     SHARED_PORTS,
     THROUGHPUT,
     TOTAL,

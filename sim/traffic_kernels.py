@@ -26,6 +26,7 @@ from archsim.sim.kernels import (
     READS_PARTIAL,
     REFILL_ALL,
     RETURNING,
+    REUSE_WITHIN,
     STRAY_WRITES,
     TRANSFERRED,
     UPDATES,
@@ -141,6 +142,7 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
             continue
         if parent >= 0:
             above = tiles[parent, operand]
+            least = above if machine.counting[REUSE_WITHIN] else 0
             shared_between(operand, above, position, nest, n_loops, machine.multicast, shared)
             moved = _distinct(operand, above, position, shape, nest, n_loops, machine, scratch)
             limit = reuse_limit(parent, tiles, shape, nest) if machine.counting[NESTED_REUSE] else 0
@@ -192,7 +194,7 @@ def _down_to_pes(
 
 
 @inner_kernel
-def _returning(times: float, starts: float, first: float) -> float:
+def returning(times: float, starts: float, first: float) -> float:
     """Partial sums that go down again, of `times` that come up and `starts` that need not: they begin at zero."""
     if first == RETURNING:
         return times if times > starts else 0.0
@@ -200,7 +202,7 @@ def _returning(times: float, starts: float, first: float) -> float:
 
 
 @inner_kernel
-def _partial(times: float, finished: float, wide: float) -> float:
+def partial_visits(times: float, finished: float, wide: float) -> float:
     """Those of `times` that move as partial sums: all but the finished, or with `wide` all where there are any."""
     return times if wide and times > finished else times - finished
 
@@ -220,6 +222,7 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             continue
         if parent >= 0:
             above = tiles[parent, OUTPUTS]
+            least = above if counting[REUSE_WITHIN] else 0
             shared_between(OUTPUTS, above, position, nest, n_loops, machine.multicast, shared)
             limit = reuse_limit(parent, tiles, shape, nest) if counting[NESTED_REUSE] else 0
             times = revisits(OUTPUTS, position, shape, nest, n_loops, shared, limit)
@@ -227,20 +230,20 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             if _any(shared):
                 copies = revisits(OUTPUTS, position, shape, nest, n_loops, scratch.none, limit)
             finishes = 0.0 if reduced_above(position, shape, nest, machine.multicast) else 1.0
-            back = _returning(times, starts, first)
+            back = returning(times, starts, first)
             fills = back
             if counting[REFILL_ALL]:
-                fills = _returning(copies, _copies_above(OUTPUTS, position, shape, nest), first)
+                fills = returning(copies, _copies_above(OUTPUTS, position, shape, nest), first)
             one = tile_elements(OUTPUTS, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, OUTPUTS] = min(total, one * spatial_loops(above, position, nest))
             together = one * units_apart(OUTPUTS, above, position, shape, nest, shared)
             _written(
-                UPDATES, parent, total * times, total * _partial(times, finished, wide), together, machine, scratch
+                UPDATES, parent, total * times, total * partial_visits(times, finished, wide), together, machine, scratch
             )
             _written(FILLS, level, total * fills, total * fills, one, machine, scratch)
             _read(parent, total * back, total * back, together, machine, scratch)
             if counting[WRITE_BACK_READ]:
-                _read(level, total * copies, total * _partial(copies, finishes, wide), one, machine, scratch)
+                _read(level, total * copies, total * partial_visits(copies, finishes, wide), one, machine, scratch)
             starts, finished = copies - fills, finishes
         parent = level
     if parent >= 0:
@@ -289,8 +292,8 @@ def _up_from_pes(
         shared_between(OUTPUTS, above, n_loops, nest, n_loops, machine.multicast, shared)
         times = mac_revisits(OUTPUTS, shape, nest, n_loops, shared, False)
         amount = units_apart(OUTPUTS, above, n_loops, shape, nest, shared)
-    partial = total * _partial(times, finished, counting[WIDE_FINALS])
+    partial = total * partial_visits(times, finished, counting[WIDE_FINALS])
     _written(UPDATES, parent, total * times + stray, partial, amount, machine, scratch)
     if counting[PSUM_REREADS]:
-        back = total * _returning(times, starts, counting[FIRST_PARTIAL_READ])
+        back = total * returning(times, starts, counting[FIRST_PARTIAL_READ])
         _read(parent, back, back, amount, machine, scratch)

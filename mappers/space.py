@@ -1,0 +1,325 @@
+"""The space of mappings of one problem as flat arrays: ways to begin, and programs that say in which order tiles come.
+
+docs/mapper.md describes the space and why nothing outside it is better.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from archsim.mappers.branch_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
+from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, OUTPUTS, REUSE_WITHIN, TRANSFERRED, WORDS, Bools, Floats, Ints
+from archsim.sim.problem import Problem
+
+Step = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where tiles and spatial loops stand. L levels, B boundaries (innermost first), K nodes."""
+
+    space: Space
+    slot_bound: Ints
+    placed: Ints
+    """(L,): boundaries inside each level."""
+    parents: Ints
+    """(L,): the level that the nodes of a level come from (the first of them); -1 without nodes."""
+    innermost: Ints
+    """(3,): the innermost level of each operand."""
+    homes: Ints
+    """(L, 3): position of the tiles that are no nodes, -1 elsewhere."""
+    taken: Floats
+    """(L,): bits that operands kept whole in a level take."""
+    holds: Bools
+    """(L, 3): which level holds which operand."""
+
+
+def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozenset[tuple[str, str]]) -> Layout:
+    """Nodes and boundaries of a problem; `skipped` (level, operand) pairs are bypassed."""
+    holds = (problem.level_stage >= 0) | problem.resident
+    for i, level in enumerate(problem.levels_used):
+        for j, operand in enumerate(("inputs", "weights", "outputs")):
+            if (level.name, operand) in skipped:
+                holds[i, j] = False
+    stage = problem.level_stage.max(axis=1)
+    bounds = sorted({int(s) for s in slot_stage}, reverse=True)
+    placed = np.array([sum(s > stage[i] for s in bounds) for i in range(len(stage))], np.int64)
+    homes = np.full(holds.shape, -1, np.int64)
+    nodes: list[tuple[int, int, int, int, int]] = []
+    innermost = np.full(3, -1, np.int64)
+    parents = np.full(len(stage), -1, np.int64)
+    for j in range(3):
+        chain = [int(i) for i in np.flatnonzero(holds[:, j])]
+        if not chain:
+            continue
+        homes[chain[0], j] = 0
+        innermost[j] = chain[-1]
+        for at in range(1, len(chain)):
+            child = chain[at + 1] if at + 1 < len(chain) else -1
+            nodes.append((chain[at], j, chain[at - 1], child, int(placed[chain[at - 1]])))
+            if parents[chain[at]] < 0:
+                parents[chain[at]] = chain[at - 1]
+    nodes.sort(key=lambda node: (-stage[node[0]], -node[0], node[1]))
+    if problem.machine.counting[MAC_HOLDS]:
+        # What a PE holds while its loops stand still is a tile inside all levels.
+        for j in (0, 1):
+            if innermost[j] >= 0:
+                nodes.insert(0, (-1, j, int(innermost[j]), -1, int(placed[innermost[j]])))
+    index = {(node[0], node[1]): k for k, node in enumerate(nodes)}
+    rows = [(*node, index.get((node[3], node[1]), -1)) for node in nodes]
+    table = np.array(rows, np.int64).reshape(len(nodes), 6)
+    return Layout(
+        space=Space(
+            nodes=table,
+            divisors=_divisors(problem.sizes) if perfect else np.zeros((1, 1), np.int64),
+            perfect=int(perfect),
+            n_bounds=len(bounds),
+            steady=np.ones(len(nodes), np.bool_),
+            slopes=np.zeros(len(nodes)),
+            rates=np.zeros(len(nodes)),
+            least=np.zeros(len(nodes)),
+            bits=np.zeros((len(nodes), 4)),
+            serial=_serial(problem, holds),
+            pools=_pools(table, placed),
+        ),
+        slot_bound=np.array([bounds.index(int(s)) for s in slot_stage], np.int64),
+        placed=placed,
+        parents=parents,
+        innermost=innermost,
+        homes=homes,
+        taken=_taken(problem, homes),
+        holds=holds,
+    )
+
+
+def _pools(nodes: Ints, placed: Ints) -> Ints:
+    """Nodes that are bounded together: those of one level, and the rest by how far in they lie among their operand's.
+
+    Any set with at most one node of each operand makes an admissible bound; these are the sets that compete for room.
+    """
+    inside = [int(placed[node[0]]) if node[0] >= 0 else 0 for node in nodes]
+    by_level: dict[int, list[int]] = {}
+    for k, node in enumerate(nodes):
+        by_level.setdefault(int(node[0]), []).append(k)
+    groups = [(level, members) for level, members in by_level.items() if level >= 0 and len(members) > 1]
+    shared = {k for _, members in groups for k in members}
+    single = [[k for k in range(len(nodes)) if nodes[k, 1] == j and k not in shared] for j in range(3)]
+    for row in itertools.zip_longest(*single):
+        groups.append((-1, [k for k in row if k is not None]))
+    rows = []
+    for level, members in groups:
+        row = [-1, -1, -1]
+        for k in members:
+            row[int(nodes[k, 1])] = k
+        above = {int(nodes[k, 2]) for k in members}
+        rows.append((*row, level, above.pop() if len(above) == 1 else -1, min(inside[k] for k in members)))
+    return np.array(rows, np.int64).reshape(len(rows), 6)
+
+
+def _serial(problem: Problem, holds: Bools) -> Ints:
+    """1 where a level feeds one without double buffer."""
+    serial = np.zeros(holds.shape, np.int64)
+    for j in range(3):
+        chain = np.flatnonzero(holds[:, j])
+        for above, below in itertools.pairwise(chain):
+            serial[above, j] = int(problem.machine.levels[below, DOUBLE_BUFFER] == 0)
+    return serial
+
+
+def _divisors(sizes: Ints) -> Ints:
+    rows = [[step for step in range(1, int(size) + 1) if size % step == 0] for size in sizes]
+    longest = max(len(row) for row in rows)
+    return np.array([row + [0] * (longest - len(row)) for row in rows], np.int64)
+
+
+def _taken(problem: Problem, homes: Ints) -> Floats:
+    taken = np.zeros(homes.shape[0])
+    for i, j in np.argwhere(homes == 0):
+        width = problem.bits[j] if j != OUTPUTS else min(problem.bits[2], problem.bits[3])
+        taken[i] += problem.op.elements(("inputs", "weights", "outputs")[j]) * width
+    return taken
+
+
+def program(problem: Problem, where: Layout) -> tuple[Ints, Ints]:
+    """Every order of the nodes that can matter, as one program that branches, and where its branches lead."""
+    lines = [line for order in _orders(where) for line in _program(problem, where, order)]
+    steps: list[Step] = []
+    jumps: list[int] = []
+    _write_branches(lines, 0, steps, jumps)
+    return np.array(steps, np.int64), np.array(jumps or [0], np.int64)
+
+
+def _write_branches(lines: list[list[Step]], at: int, steps: list[Step], jumps: list[int]) -> None:
+    """Write what `lines` have in common from step `at` on, then a branch, then each way on."""
+    while True:
+        following = dict.fromkeys(line[at] for line in lines if at < len(line))
+        if not following:
+            return
+        if len(following) > 1:
+            break
+        steps.append(next(iter(following)))
+        at += 1
+    first = len(jumps)
+    jumps += [-1] * len(following)
+    steps.append((BRANCH, first, len(following), -1, lines[0][at][4], 0, 0, 0, 0, 0))
+    for i, step in enumerate(following):
+        jumps[first + i] = len(steps)
+        _write_branches([line for line in lines if line[at] == step], at, steps, jumps)
+
+
+def _orders(where: Layout) -> Iterator[tuple[int, ...]]:
+    """Interleavings of the operands' nodes, innermost first; a node inside a boundary comes before those outside."""
+    nodes = where.space.nodes
+    regions: dict[int, list[int]] = {}
+    for k in range(len(nodes)):
+        regions.setdefault(_inside(where, k), []).append(k)
+    parts = [list(_interleavings([_chain(nodes, members, j) for j in range(3)])) for _, members in sorted(regions.items())]
+    for choice in itertools.product(*parts):
+        yield tuple(itertools.chain.from_iterable(choice))
+
+
+def _inside(where: Layout, node: int) -> int:
+    """Boundaries inside a node; none inside what a PE holds."""
+    level = int(where.space.nodes[node, 0])
+    return int(where.placed[level]) if level >= 0 else 0
+
+
+def _chain(nodes: Ints, members: list[int], operand: int) -> tuple[int, ...]:
+    """Nodes of one operand, innermost first."""
+    own = [k for k in members if nodes[k, 1] == operand]
+    return tuple(sorted(own, key=lambda k: -int(nodes[k, 0]) if nodes[k, 0] >= 0 else -len(nodes) - 99))
+
+
+def _interleavings(chains: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+    if not any(chains):
+        yield ()
+        return
+    for i, chain in enumerate(chains):
+        if chain:
+            rest = [*chains]
+            rest[i] = chain[1:]
+            for tail in _interleavings(rest):
+                yield (chain[0], *tail)
+
+
+class _Writer:
+    """Steps of one program while they are written."""
+
+    def __init__(self, problem: Problem, where: Layout) -> None:
+        self.problem, self.where = problem, where
+        self.steps: list[Step] = []
+        self.left = self.open = (1 << len(where.space.nodes)) - 1
+        self.ahead = (1 << len(where.space.pools)) - 1
+        self.passed = 0
+        self.segment = 0
+        self.pending: list[tuple[int, int]] = []
+        """Nodes whose traffic is not counted yet, with the boundaries passed when they were placed."""
+
+    def add(self, op: int, arg: int = -1, placed: int = -1, parent: int = -1) -> None:
+        back = 0
+        if op == CLOSE:
+            at = len(self.steps) - 1
+            while at >= 0 and self.steps[at][0] == CLOSE:
+                at -= 1
+            back = len(self.steps) - at if at >= 0 and self.steps[at][0] == GROW else 0
+            self.open &= ~(1 << arg)
+        elif op == PLACE:
+            self.left &= ~(1 << arg)
+        elif op == BOUND:
+            self.ahead &= ~(1 << arg)
+        masks = (self.left, self.open, self.ahead)
+        self.steps.append((op, arg, placed, parent, self.passed, back, self.segment, *masks))
+
+    def spread_to(self, bounds: int) -> None:
+        while self.passed < bounds:
+            self.add(SPREAD, self.passed)
+            self.passed += 1
+
+    def grow(self, dims: list[int], op: int = GROW) -> None:
+        for d in dims:
+            self.add(op, d)
+
+    def place(self, node: int) -> None:
+        table, pools = self.where.space.nodes, self.where.space.pools
+        pool = int(np.flatnonzero((pools[:, :3] == node).any(axis=1))[0])
+        placed = {step[1] for step in self.steps if step[0] == PLACE}
+        missing = [j for j in range(3) if pools[pool, j] >= 0 and int(pools[pool, j]) not in placed]
+        self.add(BOUND, pool, sum(1 << operand for operand in missing), int(pools[pool, 4]))
+        self.pending.append((node, self.passed))
+        closed = {step[1] for step in self.steps if step[0] == CLOSE}
+        self.add(PLACE, node, int(int(table[node, 5]) in closed))
+
+    def close(self, *, fill: bool = False) -> None:
+        """Loops that reuse the pending operand, and its traffic."""
+        if not self.pending:
+            return
+        operand = int(self.where.space.nodes[self.pending[0][0], 1])
+        self.segment += 1
+        self.grow(_lacking(self.problem, operand), FILL if fill else GROW)
+        for node, placed in self.pending:
+            self.add(CLOSE, node, placed)
+        self.pending = []
+
+    def finished(self) -> list[Step]:
+        self.segment += 1
+        self.add(LEAF)
+        return self.steps
+
+
+def _lacking(problem: Problem, operand: int) -> list[int]:
+    """Dimensions that do not index an operand."""
+    return [d for d in range(len(problem.dims)) if problem.sizes[d] > 1 and not problem.shape.relevant[operand, d]]
+
+
+def _window_dims(problem: Problem) -> list[int]:
+    dims = [int(problem.shape.windows[w, column]) for w in range(2) for column in (0, 2) if problem.shape.windows[w, 0] >= 0]
+    return [d for d in dims if problem.sizes[d] > 1]
+
+
+def _program(problem: Problem, where: Layout, order: tuple[int, ...]) -> list[list[Step]]:
+    """The program of an order; one more for each pair of inputs' nodes that a window may grow between."""
+    nodes = where.space.nodes
+    windows = _window_dims(problem)
+    repeats = [
+        i
+        for i in range(1, len(order))
+        if windows and nodes[order[i], 1] == INPUTS and nodes[order[i - 1], 1] == INPUTS
+    ]
+    variants = []
+    for chosen in itertools.product((False, True), repeat=len(repeats)):
+        apart = {i for i, yes in zip(repeats, chosen, strict=True) if yes}
+        variants.append(_write(problem, where, order, windows, apart))
+    return variants
+
+
+def _write(problem: Problem, where: Layout, order: tuple[int, ...], windows: list[int], apart: set[int]) -> list[Step]:
+    nodes = where.space.nodes
+    writer = _Writer(problem, where)
+    for i, node in enumerate(order):
+        writer.spread_to(_inside(where, node))
+        operand = int(nodes[node, 1])
+        within = problem.machine.counting[REUSE_WITHIN] > 0
+        if i and (nodes[order[i - 1], 1] != operand or i in apart or within):
+            writer.close()
+            if windows and nodes[order[i - 1], 1] == INPUTS and operand != INPUTS:
+                # Inputs may slide along a window before the next tile is placed.
+                writer.segment += 1
+                writer.grow([d for d in windows if d not in _lacking(problem, operand)])
+        before = int(nodes[order[i - 1], 1]) if i else -1
+        if before != operand or i in apart:
+            reused = _lacking(problem, before) if i else []
+            writer.segment += 1
+            slides = _window_dims(problem) if operand == INPUTS else []
+            writer.grow([d for d in slides if d not in reused])
+            if nodes[node, 0] >= 0 and problem.machine.counting[WORDS] == TRANSFERRED:
+                for d in range(len(problem.dims)):
+                    if problem.sizes[d] > 1 and problem.shape.relevant[operand, d] and d not in (*reused, *slides):
+                        writer.add(GROW, d, parent=node)
+        writer.place(node)
+    writer.spread_to(where.space.n_bounds)
+    writer.close(fill=True)
+    return writer.finished()

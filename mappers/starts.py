@@ -1,0 +1,272 @@
+"""Ways to begin a mapping: array tiles of engines with passes, and spatial loops on every axis."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from archsim.mappers.branch_kernels import Starts
+from archsim.mappers.space import Layout
+from archsim.sim.kernels import OUTPUTS, Ints
+from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
+
+MOST_STARTS = 20000
+"""More ways than this are thinned to those that keep most units at work; the result then is not called optimal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """Array tiles (T, D) and spatial options (O, slots) whose every pair is a start."""
+
+    tiles: Ints
+    dims: Ints
+    factors: Ints
+    slot_axis: Ints
+    slot_stage: Ints
+    complete: bool
+
+
+def choices(problem: Problem, *, perfect: bool) -> Choices:
+    """All starts of a problem."""
+    slots, options, complete = _spatial(problem, perfect)
+    dims, factors = options
+    tiles = _array_tiles(problem, perfect) if problem.flow[0] else np.ones((1, len(problem.dims)), np.int64)
+    return Choices(
+        tiles=tiles,
+        dims=dims,
+        factors=factors,
+        slot_axis=np.array([axis for axis, _ in slots], np.int64),
+        slot_stage=np.array([stage for _, stage in slots], np.int64),
+        complete=complete and len(tiles) * len(dims) <= MOST_STARTS,
+    )
+
+
+def _stage_of(problem: Problem, finer_than: tuple[str, ...]) -> int:
+    """First stage (from 1) that has a level with instances finer than `finer_than`; else below all stages."""
+    stages = [
+        int(problem.level_stage[i].max()) for i, level in enumerate(problem.levels_used) if level.per not in finer_than
+    ]
+    return max(1, min([stage for stage in stages if stage > 0], default=problem.n_stages))
+
+
+def _shared_along(problem: Problem, position: int) -> tuple[str, ...]:
+    """Places of memories that all units along one of the array's own axes share."""
+    names = [axis.name for axis in problem.dataflow.axes]
+    others = [name for i, name in enumerate(names) if i != position]
+    return (
+        *COARSE,
+        *others,
+        *(name for i, name in enumerate(("row", "column")) if i != position and name not in names),
+    )
+
+
+Slots = list[tuple[int, int]]
+Options = tuple[Ints, Ints]
+
+
+def _spatial(problem: Problem, perfect: bool) -> tuple[Slots, Options, bool]:
+    """(axis, stage) of each slot and all ways to fill them: a slot for each dimension that an axis can unroll."""
+    slots: Slots = []
+    parts: list[Options] = []
+    complete = True
+    stages = [_stage_of(problem, ("chip",)), _stage_of(problem, ("chip", "core"))]
+    for axis, stage in enumerate(stages):
+        size = problem.axis_sizes[axis]
+        dims = [d for d in range(len(problem.dims)) if problem.shape.relevant[OUTPUTS, d] and problem.sizes[d] > 1]
+        if size > 1 and dims:
+            fills = _fills(problem, dims, size, perfect, most_loops=1)
+            slots += [(axis, stage)] * len(dims)
+            parts.append((np.tile(np.array(dims, np.int64), (len(fills), 1)), fills))
+    if not problem.flow[0]:
+        own, own_parts = _own_axes(problem, perfect)
+        slots += own
+        parts += own_parts
+    if not parts:
+        none = np.full((1, 1), -1, np.int64)
+        return [(0, stages[0])], (none, np.ones((1, 1), np.int64)), True
+    dims_all, factors_all = parts[0]
+    for dims_next, factors_next in parts[1:]:
+        a, b = len(factors_all), len(factors_next)
+        dims_all = np.hstack([np.repeat(dims_all, b, axis=0), np.tile(dims_next, (a, 1))])
+        factors_all = np.hstack([np.repeat(factors_all, b, axis=0), np.tile(factors_next, (a, 1))])
+    dims_all, factors_all = _distinct(problem, slots, dims_all, factors_all)
+    return slots, (dims_all, factors_all), complete
+
+
+def _own_axes(problem: Problem, perfect: bool) -> tuple[Slots, list[Options]]:
+    slots: Slots = []
+    parts: list[Options] = []
+    for i, axis in enumerate(problem.dataflow.axes):
+        names = [dim for entry in axis.dims(problem.op.kind) for dim in _expand(problem, entry)]
+        dims = [
+            problem.dims.index(dim) for dim in dict.fromkeys(names) if problem.op.loops[dim] > 1
+        ]
+        if not dims:
+            continue
+        number = len(CHIP_AXES) + i
+        stage = _stage_of(problem, _shared_along(problem, i))
+        fills = _fills(problem, dims, problem.axis_sizes[number], perfect, most_loops=len(dims))
+        slots += [(number, stage)] * len(dims)
+        parts.append((np.tile(np.array(dims, np.int64), (len(fills), 1)), fills))
+    return slots, parts
+
+
+def _expand(problem: Problem, entry: str) -> tuple[str, ...]:
+    if entry in GROUPS:
+        members: tuple[str, ...] = getattr(problem.op, entry)
+        return members
+    return (entry,) if entry in problem.op.loops else ()
+
+
+def _fills(problem: Problem, dims: list[int], size: int, perfect: bool, *, most_loops: int) -> Ints:
+    """Factors of each dimension on an axis of `size` units: every way whose product is at most that."""
+    rows: list[tuple[int, ...]] = []
+
+    def extend(at: int, left: int, row: tuple[int, ...], loops: int) -> None:
+        if at == len(dims):
+            rows.append(row)
+            return
+        for factor in _factors(int(problem.sizes[dims[at]]), left if loops < most_loops else 1, perfect):
+            extend(at + 1, left // factor, (*row, factor), loops + (factor > 1))
+
+    extend(0, size, (), 0)
+    return np.array(rows, np.int64)
+
+
+def _factors(size: int, most: int, perfect: bool) -> list[int]:
+    """
+    >>> _factors(12, 8, True), _factors(5, 8, False)
+    ([1, 2, 3, 4, 6], [1, 2, 3, 4, 5])
+    """
+    top = min(size, most)
+    if perfect:
+        return [step for step in range(1, top + 1) if size % step == 0]
+    if top <= 32:
+        return list(range(1, top + 1))
+    # On long axes only the least factor for each number of steps.
+    useful = {-(-size // -(-size // step)) for step in range(1, top + 1)}
+    return sorted({step for step in useful if step <= top})
+
+
+def _distinct(problem: Problem, slots: Slots, dims: Ints, factors: Ints) -> Options:
+    """One option for each effect: axes that send and add up alike are one axis to the traffic."""
+    kinds: dict[tuple[object, ...], int] = {}
+    kind_of = []
+    for axis, stage in slots:
+        key = (stage, tuple(bool(problem.machine.multicast[j, axis]) for j in range(3)))
+        kind_of.append(kinds.setdefault(key, len(kinds)))
+    n_dims = len(problem.dims)
+    totals = np.ones((len(dims), len(kinds) * n_dims), np.int64)
+    rows = np.arange(len(dims))
+    for i, kind in enumerate(kind_of):
+        totals[rows, kind * n_dims + dims[:, i]] *= factors[:, i]
+    code = np.zeros(len(dims), np.int64)
+    for column in range(totals.shape[1]):
+        top = int(totals[:, column].max())
+        if top > 1:
+            code = code * (top + 1) + totals[:, column]
+    _, first = np.unique(code, return_index=True)
+    first.sort()
+    return dims[first], factors[first]
+
+
+def _array_tiles(problem: Problem, perfect: bool) -> Ints:
+    """Array tiles: for each GEMM-view group its tiles, the batch one at a time."""
+    groups = []
+    for g in range(3):
+        members = [int(d) for d in problem.shape.groups[g] if d >= 0]
+        groups.append((members, _group_tiles(problem, g, members, perfect)))
+    rows = []
+    for picked in itertools.product(*(tiles for _, tiles in groups)):
+        row = np.ones(len(problem.dims), np.int64)
+        for (members, _), tile in zip(groups, picked, strict=True):
+            for d, size in zip(members, tile, strict=True):
+                row[d] = size
+        rows.append(row)
+    return np.array(rows, np.int64)
+
+
+def _group_tiles(problem: Problem, group: int, members: list[int], perfect: bool) -> list[tuple[int, ...]]:
+    """Tiles of a group: its innermost dimension grown to its full size, then the next.
+
+    A group on an axis takes the largest tile of one fold, and the whole; in between, loops outside the array do the
+    same. The streamed group takes every useful tile.
+    """
+    sizes = [int(problem.sizes[d]) for d in members]
+    chain: list[tuple[int, ...]] = []
+    tile = [1] * len(sizes)
+    for i, size in enumerate(sizes):
+        for step in _factors_all(size, perfect):
+            tile[i] = step
+            chain.append(tuple(tile))
+    chain = list(dict.fromkeys(chain)) or [()]
+    if group not in problem.flow[1:3]:
+        return chain
+    units = int(problem.machine.array[0] if group == problem.flow[1] else problem.machine.array[1])
+    fits = [tile for tile in chain if math.prod(tile) <= units]
+    best = fits[-1:] or chain[:1]
+    folds = [tile for tile in chain if math.prod(tile) % units == 0]
+    return list(dict.fromkeys([*best, *folds[:1], *chain[-1:]]))
+
+
+def _factors_all(size: int, perfect: bool) -> list[int]:
+    """Useful tiles of a dimension, ascending: divisors, or the least tile for each number of tiles."""
+    if perfect:
+        return [step for step in range(1, size + 1) if size % step == 0]
+    counts: set[int] = set()
+    step = size
+    while step >= 1:
+        tiles = -(-size // step)
+        least = -(-size // tiles)
+        counts.add(least)
+        step = least - 1
+    return sorted(counts)
+
+
+def build_starts(problem: Problem, where: Layout, chosen: Choices) -> Starts:
+    """The arrays of every start, with room for what `cost_starts` fills in."""
+    n_tiles, n_options = len(chosen.tiles), len(chosen.dims)
+    n_dims, n_levels, bounds = len(problem.dims), len(problem.levels_used), where.space.n_bounds
+    every = np.ones((n_options, bounds, n_dims), np.int64)
+    shared = np.ones((n_options, bounds, 3, n_dims), np.int64)
+    rows = np.arange(n_options)
+    for i, axis in enumerate(chosen.slot_axis):
+        b = int(where.slot_bound[i])
+        used = chosen.dims[:, i] >= 0
+        every[rows[used], b, chosen.dims[used, i]] *= chosen.factors[used, i]
+        for j in range(3):
+            if problem.machine.multicast[j, axis]:
+                shared[rows[used], b, j, chosen.dims[used, i]] *= chosen.factors[used, i]
+    base = np.tile(chosen.tiles, (n_options, 1))
+    repeat = n_tiles
+    total = n_tiles * n_options
+    return Starts(
+        base=base,
+        every=np.repeat(every, repeat, axis=0),
+        shared=np.repeat(shared, repeat, axis=0),
+        folded=_folded(problem, base),
+        sums=np.ones(total),
+        slot_dim=np.repeat(chosen.dims, repeat, axis=0),
+        slot_factor=np.repeat(chosen.factors, repeat, axis=0),
+        slot_axis=chosen.slot_axis,
+        slot_bound=where.slot_bound,
+        compute=np.zeros(total),
+        energy=np.zeros(total),
+        reading=np.zeros((total, 2 * n_levels)),
+        writing=np.zeros((total, 2 * n_levels)),
+        used=np.ones((total, n_levels)),
+    )
+
+
+def _folded(problem: Problem, base: Ints) -> Ints:
+    """Whether sums are folded inside the array tile: there are more of them than the array adds up at once."""
+    if not problem.flow[0] or problem.flow[4] == OUTPUTS:
+        return np.zeros(len(base), np.int64)
+    product = np.ones(len(base), np.int64)
+    for d in problem.shape.groups[2]:
+        if d >= 0:
+            product *= base[:, d]
+    return (product > problem.machine.array[0]).astype(np.int64)
