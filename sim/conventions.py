@@ -60,12 +60,10 @@ class Counting:
     """A port is busy for the bits it carries, or for whole words that hold one operand each."""
     reserve: Literal["design", "none", "all"] = "design"
     """Room for a second tile: in levels the design double-buffers, in none, or in all."""
-    reuse: Literal["any", "nested"] = "any"
-    """A tile that stands still is kept; or only while every tile of the level above it stands still too."""
     latency: Literal["pipeline", "throughput"] = "pipeline"
     """First loads, last write-backs and levels without double buffer add time, or everything overlaps perfectly."""
     reuse: Literal["across", "within"] = "across"
-    """A tile outlives its parent's where the loops above both do not index it, or ends with it."""
+    """A tile that stands still is kept; or only while every operand's tile of the level above it stands still too."""
 
 
 CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
@@ -84,7 +82,7 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             utilization_period="scale-sim",
         ),
         # Source: AccelForge (commit 1c1929c2), checked against its runs (docs/validation.md).
-        "accelforge": Counting(psum_refill="all", reserve="none", reuse="nested", latency="throughput"),
+        "accelforge": Counting(psum_refill="all", reserve="none", reuse="within", latency="throughput"),
         # Source: Timeloop 3.0.3, checked against its runs (docs/validation.md).
         "timeloop": Counting(
             psum_refill="all",
@@ -134,7 +132,6 @@ SWITCHES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "ports": ("design", "shared", "separate"),
         "port_time": ("bits", "words"),
         "reserve": ("design", "none", "all"),
-        "reuse": ("any", "nested"),
         "latency": ("pipeline", "throughput"),
         "reuse": ("across", "within"),
     }

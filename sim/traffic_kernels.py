@@ -16,7 +16,6 @@ from archsim.sim.kernels import (
     INPUTS,
     LINK_FIRST,
     MAC_HOLDS,
-    NESTED_REUSE,
     OUTPUTS,
     OVERLAP,
     PASSES,
@@ -142,10 +141,9 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
             continue
         if parent >= 0:
             above = tiles[parent, operand]
-            least = above if machine.counting[REUSE_WITHIN] else 0
             shared_between(operand, above, position, nest, n_loops, machine.multicast, shared)
             moved = _distinct(operand, above, position, shape, nest, n_loops, machine, scratch)
-            limit = reuse_limit(parent, tiles, shape, nest) if machine.counting[NESTED_REUSE] else 0
+            limit = reuse_limit(parent, tiles, shape, nest) if machine.counting[REUSE_WITHIN] else 0
             moved *= revisits(operand, position, shape, nest, n_loops, shared, limit)
             traffic[READS, parent, operand] += moved
             filled = moved
@@ -222,9 +220,8 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             continue
         if parent >= 0:
             above = tiles[parent, OUTPUTS]
-            least = above if counting[REUSE_WITHIN] else 0
             shared_between(OUTPUTS, above, position, nest, n_loops, machine.multicast, shared)
-            limit = reuse_limit(parent, tiles, shape, nest) if counting[NESTED_REUSE] else 0
+            limit = reuse_limit(parent, tiles, shape, nest) if counting[REUSE_WITHIN] else 0
             times = revisits(OUTPUTS, position, shape, nest, n_loops, shared, limit)
             copies = times
             if _any(shared):
@@ -237,9 +234,8 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             one = tile_elements(OUTPUTS, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, OUTPUTS] = min(total, one * spatial_loops(above, position, nest))
             together = one * units_apart(OUTPUTS, above, position, shape, nest, shared)
-            _written(
-                UPDATES, parent, total * times, total * partial_visits(times, finished, wide), together, machine, scratch
-            )
+            partial = total * partial_visits(times, finished, wide)
+            _written(UPDATES, parent, total * times, partial, together, machine, scratch)
             _written(FILLS, level, total * fills, total * fills, one, machine, scratch)
             _read(parent, total * back, total * back, together, machine, scratch)
             if counting[WRITE_BACK_READ]:
