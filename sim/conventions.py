@@ -60,6 +60,8 @@ class Counting:
     """A port is busy for the bits it carries, or for whole words that hold one operand each."""
     reserve: Literal["design", "none", "all"] = "design"
     """Room for a second tile: in levels the design double-buffers, in none, or in all."""
+    reuse: Literal["any", "nested"] = "any"
+    """A tile that stands still is kept; or only while every tile of the level above it stands still too."""
     latency: Literal["pipeline", "throughput"] = "pipeline"
     """First loads, last write-backs and levels without double buffer add time, or everything overlaps perfectly."""
     reuse: Literal["across", "within"] = "across"
@@ -82,7 +84,7 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             utilization_period="scale-sim",
         ),
         # Source: AccelForge (commit 1c1929c2), checked against its runs (docs/validation.md).
-        "accelforge": Counting(psum_refill="all", reserve="none", latency="throughput", reuse="within"),
+        "accelforge": Counting(psum_refill="all", reserve="none", reuse="nested", latency="throughput"),
         # Source: Timeloop 3.0.3, checked against its runs (docs/validation.md).
         "timeloop": Counting(
             psum_refill="all",
@@ -132,6 +134,7 @@ SWITCHES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "ports": ("design", "shared", "separate"),
         "port_time": ("bits", "words"),
         "reserve": ("design", "none", "all"),
+        "reuse": ("any", "nested"),
         "latency": ("pipeline", "throughput"),
         "reuse": ("across", "within"),
     }

@@ -50,7 +50,7 @@ CAPACITY, READ_BW, WRITE_BW, SHARED_PORTS, DOUBLE_BUFFER, OFF_CHIP, RESERVED = 0
     PORT_WORDS,
     RESERVE,
     THROUGHPUT,
-    REUSE_WITHIN,
+    NESTED_REUSE,
 ) = range(17)
 # Values of entries that take more than two.
 ALWAYS, RETURNING = 1, 2  # FIRST_PARTIAL_READ
@@ -431,15 +431,13 @@ def first_relevant(operand: int, position: int, shape: Shape, nest: Nest) -> int
 
 
 @inner_kernel
-def revisits(
-    operand: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, least: int
-) -> float:
+def revisits(operand: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, limit: int) -> float:
     """How often each tile of the operand at `position` is transferred: tiles of the loops that do not index it.
 
-    Loops in time directly above the tile, from `least` on, that do not index it are reuse; spatial ones count unless in
+    Loops in time directly above the tile (from `limit` on) that do not index it are reuse; spatial ones count unless in
     `shared`.
     """
-    q = max(first_relevant(operand, position, shape, nest), least)
+    q = min(position, max(limit, first_relevant(operand, position, shape, nest)))
     times = 1.0
     for d in range(shape.sizes.shape[0]):
         if shape.relevant[operand, d]:
@@ -449,6 +447,16 @@ def revisits(
         if nest.axis[i] >= 0 and not shared[nest.axis[i]] and not shape.relevant[operand, nest.dim[i]]:
             times *= nest.factor[i]
     return times
+
+
+@inner_kernel
+def reuse_limit(parent: int, tiles: Ints, shape: Shape, nest: Nest) -> int:
+    """Loops above the innermost tile of any operand at level `parent`, where none stand still directly above it."""
+    limit = 0
+    for operand in range(3):
+        if tiles[parent, operand] >= 0:
+            limit = max(limit, first_relevant(operand, tiles[parent, operand], shape, nest))
+    return limit
 
 
 @inner_kernel

@@ -16,6 +16,7 @@ from archsim.sim.kernels import (
     INPUTS,
     LINK_FIRST,
     MAC_HOLDS,
+    NESTED_REUSE,
     OUTPUTS,
     OVERLAP,
     PASSES,
@@ -43,6 +44,7 @@ from archsim.sim.kernels import (
     Shape,
     mac_revisits,
     operand_elements,
+    reuse_limit,
     revisits,
     shared_between,
     spatial_loops,
@@ -143,14 +145,15 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
             least = above if machine.counting[REUSE_WITHIN] else 0
             shared_between(operand, above, position, nest, n_loops, machine.multicast, shared)
             moved = _distinct(operand, above, position, shape, nest, n_loops, machine, scratch)
-            moved *= revisits(operand, position, shape, nest, n_loops, shared, least)
+            limit = reuse_limit(parent, tiles, shape, nest) if machine.counting[NESTED_REUSE] else 0
+            moved *= revisits(operand, position, shape, nest, n_loops, shared, limit)
             traffic[READS, parent, operand] += moved
             filled = moved
             if _any(shared):
                 whole = machine.counting[WHOLE_HALO] > 0
                 none = scratch.none
                 filled = operand_elements(operand, position, shape, nest, n_loops, none, none, scratch.tile, whole)
-                filled *= revisits(operand, position, shape, nest, n_loops, none, least)
+                filled *= revisits(operand, position, shape, nest, n_loops, none, limit)
             traffic[FILLS, level, operand] += filled
             one = tile_elements(operand, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, operand] = min(moved, one * spatial_loops(above, position, nest))
@@ -221,10 +224,11 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             above = tiles[parent, OUTPUTS]
             least = above if counting[REUSE_WITHIN] else 0
             shared_between(OUTPUTS, above, position, nest, n_loops, machine.multicast, shared)
-            times = revisits(OUTPUTS, position, shape, nest, n_loops, shared, least)
+            limit = reuse_limit(parent, tiles, shape, nest) if counting[NESTED_REUSE] else 0
+            times = revisits(OUTPUTS, position, shape, nest, n_loops, shared, limit)
             copies = times
             if _any(shared):
-                copies = revisits(OUTPUTS, position, shape, nest, n_loops, scratch.none, least)
+                copies = revisits(OUTPUTS, position, shape, nest, n_loops, scratch.none, limit)
             finishes = 0.0 if reduced_above(position, shape, nest, machine.multicast) else 1.0
             back = returning(times, starts, first)
             fills = back
