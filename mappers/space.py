@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archsim.mappers.branch_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
-from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, OUTPUTS, REUSE_WITHIN, TRANSFERRED, WORDS, Bools, Floats, Ints
+from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, NESTED_REUSE, OUTPUTS, TRANSFERRED, WORDS, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 
 Step = tuple[int, ...]
@@ -144,8 +144,29 @@ def _taken(problem: Problem, homes: Ints) -> Floats:
     return taken
 
 
+_PROGRAMS: dict[tuple[object, ...], tuple[Ints, Ints]] = {}
+
+
 def program(problem: Problem, where: Layout) -> tuple[Ints, Ints]:
-    """Every order of the nodes that can matter, as one program that branches, and where its branches lead."""
+    """Every order of the nodes that can matter, as one program that branches, and where its branches lead.
+
+    It depends on the hardware and on which dimensions an op has, not on their sizes: programs are kept.
+    """
+    key = (
+        where.space.nodes.tobytes(),
+        where.placed.tobytes(),
+        where.space.n_bounds,
+        problem.shape.relevant.tobytes(),
+        problem.shape.windows[:, (0, 2)].tobytes(),
+        (problem.sizes > 1).tobytes(),
+        problem.machine.counting.tobytes(),
+    )
+    if key not in _PROGRAMS:
+        _PROGRAMS[key] = _branching(problem, where)
+    return _PROGRAMS[key]
+
+
+def _branching(problem: Problem, where: Layout) -> tuple[Ints, Ints]:
     lines = [line for order in _orders(where) for line in _program(problem, where, order)]
     steps: list[Step] = []
     jumps: list[int] = []
@@ -299,7 +320,8 @@ def _program(problem: Problem, where: Layout, order: tuple[int, ...]) -> list[li
             choices.append([(i, 0), (i, -1)])
         if _inside(where, order[i]) != _inside(where, order[i - 1]):
             rest = [k for k in order[i:] if _inside(where, k) == _inside(where, order[i])]
-            past = [n for n in range(len(rest) + 1) if sorted(rest[:n]) == rest[:n]]
+            nested = problem.machine.counting[NESTED_REUSE] > 0
+            past = [n for n in range(1 if nested else len(rest) + 1) if sorted(rest[:n]) == rest[:n]]
             choices.append([(i, n) for n in past])
     variants = []
     for chosen in itertools.product(*choices):
@@ -314,7 +336,6 @@ def _write(
 ) -> list[Step]:
     nodes = where.space.nodes
     windows = _window_dims(problem)
-    within = problem.machine.counting[REUSE_WITHIN] > 0
     writer = _Writer(problem, where)
     before, waiting = -1, 0
     for i, node in enumerate(order):
@@ -324,10 +345,9 @@ def _write(
         waiting = past.get(i, waiting)
         if waiting > 0:
             waiting -= 1
-            if not (within and pending == operand):
-                writer.place(node, beside=True)
-                continue
-        chained = pending == operand and i not in apart and not within and not writer.beside
+            writer.place(node, beside=True)
+            continue
+        chained = pending == operand and i not in apart and not writer.beside
         if pending >= 0 and not chained:
             before = writer.close()
             if before == INPUTS and operand != INPUTS and windows:

@@ -26,7 +26,6 @@ from archsim.sim.kernels import (
     READS_PARTIAL,
     REFILL_ALL,
     RETURNING,
-    REUSE_WITHIN,
     STRAY_WRITES,
     TRANSFERRED,
     UPDATES,
@@ -142,7 +141,6 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
             continue
         if parent >= 0:
             above = tiles[parent, operand]
-            least = above if machine.counting[REUSE_WITHIN] else 0
             shared_between(operand, above, position, nest, n_loops, machine.multicast, shared)
             moved = _distinct(operand, above, position, shape, nest, n_loops, machine, scratch)
             limit = reuse_limit(parent, tiles, shape, nest) if machine.counting[NESTED_REUSE] else 0
@@ -222,7 +220,6 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             continue
         if parent >= 0:
             above = tiles[parent, OUTPUTS]
-            least = above if counting[REUSE_WITHIN] else 0
             shared_between(OUTPUTS, above, position, nest, n_loops, machine.multicast, shared)
             limit = reuse_limit(parent, tiles, shape, nest) if counting[NESTED_REUSE] else 0
             times = revisits(OUTPUTS, position, shape, nest, n_loops, shared, limit)
