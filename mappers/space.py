@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archsim.mappers.branch_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
-from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, OUTPUTS, REUSE_WITHIN, TRANSFERRED, WORDS, Bools, Floats, Ints
+from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, NESTED_REUSE, OUTPUTS, TRANSFERRED, WORDS, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 
 Step = tuple[int, ...]
@@ -144,8 +144,29 @@ def _taken(problem: Problem, homes: Ints) -> Floats:
     return taken
 
 
+_PROGRAMS: dict[tuple[object, ...], tuple[Ints, Ints]] = {}
+
+
 def program(problem: Problem, where: Layout) -> tuple[Ints, Ints]:
-    """Every order of the nodes that can matter, as one program that branches, and where its branches lead."""
+    """Every order of the nodes that can matter, as one program that branches, and where its branches lead.
+
+    It depends on the hardware and on which dimensions an op has, not on their sizes: programs are kept.
+    """
+    key = (
+        where.space.nodes.tobytes(),
+        where.placed.tobytes(),
+        where.space.n_bounds,
+        problem.shape.relevant.tobytes(),
+        problem.shape.windows[:, (0, 2)].tobytes(),
+        (problem.sizes > 1).tobytes(),
+        problem.machine.counting.tobytes(),
+    )
+    if key not in _PROGRAMS:
+        _PROGRAMS[key] = _branching(problem, where)
+    return _PROGRAMS[key]
+
+
+def _branching(problem: Problem, where: Layout) -> tuple[Ints, Ints]:
     lines = [line for order in _orders(where) for line in _program(problem, where, order)]
     steps: list[Step] = []
     jumps: list[int] = []
@@ -218,6 +239,8 @@ class _Writer:
         self.segment = 0
         self.pending: list[tuple[int, int]] = []
         """Nodes whose traffic is not counted yet, with the boundaries passed when they were placed."""
+        self.beside: list[tuple[int, int]] = []
+        """Nodes of other operands at the same tile, that the pending ones are reused past."""
 
     def add(self, op: int, arg: int = -1, placed: int = -1, parent: int = -1) -> None:
         back = 0
@@ -243,26 +266,29 @@ class _Writer:
         for d in dims:
             self.add(op, d)
 
-    def place(self, node: int) -> None:
+    def place(self, node: int, *, beside: bool = False) -> None:
+        """Place a node; `beside`: at the tile of the pending ones, whose reuse goes on."""
         table, pools = self.where.space.nodes, self.where.space.pools
         pool = int(np.flatnonzero((pools[:, :3] == node).any(axis=1))[0])
         placed = {step[1] for step in self.steps if step[0] == PLACE}
         missing = [j for j in range(3) if pools[pool, j] >= 0 and int(pools[pool, j]) not in placed]
         self.add(BOUND, pool, sum(1 << operand for operand in missing), int(pools[pool, 4]))
-        self.pending.append((node, self.passed))
+        same = not self.pending or table[self.pending[0][0], 1] == table[node, 1]
+        (self.beside if beside and not same else self.pending).append((node, self.passed))
         closed = {step[1] for step in self.steps if step[0] == CLOSE}
         self.add(PLACE, node, int(int(table[node, 5]) in closed))
 
-    def close(self, *, fill: bool = False) -> None:
-        """Loops that reuse the pending operand, and its traffic."""
+    def close(self, *, fill: bool = False) -> int:
+        """Loops that reuse the pending operand, and its traffic; the operand, -1 when nothing is pending."""
         if not self.pending:
-            return
+            return -1
         operand = int(self.where.space.nodes[self.pending[0][0], 1])
         self.segment += 1
         self.grow(_lacking(self.problem, operand), FILL if fill else GROW)
-        for node, placed in self.pending:
+        for node, placed in (*self.pending, *self.beside):
             self.add(CLOSE, node, placed)
-        self.pending = []
+        self.pending, self.beside = [], []
+        return operand
 
     def finished(self) -> list[Step]:
         self.segment += 1
@@ -281,45 +307,70 @@ def _window_dims(problem: Problem) -> list[int]:
 
 
 def _program(problem: Problem, where: Layout, order: tuple[int, ...]) -> list[list[Step]]:
-    """The program of an order; one more for each pair of inputs' nodes that a window may grow between."""
+    """The programs of an order.
+
+    Where inputs' nodes follow each other a window may grow between them or not. Where units lie between two nodes, the
+    inner one may be reused past some of those outside it: one program for each number of these.
+    """
     nodes = where.space.nodes
     windows = _window_dims(problem)
-    repeats = [
-        i
-        for i in range(1, len(order))
-        if windows and nodes[order[i], 1] == INPUTS and nodes[order[i - 1], 1] == INPUTS
-    ]
+    choices: list[list[tuple[int, int]]] = []
+    for i in range(1, len(order)):
+        if windows and nodes[order[i], 1] == INPUTS and nodes[order[i - 1], 1] == INPUTS:
+            choices.append([(i, 0), (i, -1)])
+        if _inside(where, order[i]) != _inside(where, order[i - 1]):
+            rest = [k for k in order[i:] if _inside(where, k) == _inside(where, order[i])]
+            nested = problem.machine.counting[NESTED_REUSE] > 0
+            past = [n for n in range(1 if nested else len(rest) + 1) if sorted(rest[:n]) == rest[:n]]
+            choices.append([(i, n) for n in past])
     variants = []
-    for chosen in itertools.product((False, True), repeat=len(repeats)):
-        apart = {i for i, yes in zip(repeats, chosen, strict=True) if yes}
-        variants.append(_write(problem, where, order, windows, apart))
+    for chosen in itertools.product(*choices):
+        apart = {i for i, n in chosen if n < 0}
+        past = {i: n for i, n in chosen if n > 0}
+        variants.append(_write(problem, where, order, apart, past))
     return variants
 
 
-def _write(problem: Problem, where: Layout, order: tuple[int, ...], windows: list[int], apart: set[int]) -> list[Step]:
+def _write(
+    problem: Problem, where: Layout, order: tuple[int, ...], apart: set[int], past: dict[int, int]
+) -> list[Step]:
     nodes = where.space.nodes
+    windows = _window_dims(problem)
     writer = _Writer(problem, where)
+    before, waiting = -1, 0
     for i, node in enumerate(order):
         writer.spread_to(_inside(where, node))
         operand = int(nodes[node, 1])
-        within = problem.machine.counting[REUSE_WITHIN] > 0
-        if i and (nodes[order[i - 1], 1] != operand or i in apart or within):
-            writer.close()
-            if windows and nodes[order[i - 1], 1] == INPUTS and operand != INPUTS:
+        pending = int(nodes[writer.pending[0][0], 1]) if writer.pending else -1
+        waiting = past.get(i, waiting)
+        if waiting > 0:
+            waiting -= 1
+            writer.place(node, beside=True)
+            continue
+        chained = pending == operand and i not in apart and not writer.beside
+        if pending >= 0 and not chained:
+            before = writer.close()
+            if before == INPUTS and operand != INPUTS and windows:
                 # Inputs may slide along a window before the next tile is placed.
                 writer.segment += 1
                 writer.grow([d for d in windows if d not in _lacking(problem, operand)])
-        before = int(nodes[order[i - 1], 1]) if i else -1
-        if before != operand or i in apart:
-            reused = _lacking(problem, before) if i else []
-            writer.segment += 1
-            slides = _window_dims(problem) if operand == INPUTS else []
-            writer.grow([d for d in slides if d not in reused])
-            if nodes[node, 0] >= 0 and problem.machine.counting[WORDS] == TRANSFERRED:
-                for d in range(len(problem.dims)):
-                    if problem.sizes[d] > 1 and problem.shape.relevant[operand, d] and d not in (*reused, *slides):
-                        writer.add(GROW, d, parent=node)
+        if not chained:
+            _grow_before(writer, node, before)
         writer.place(node)
     writer.spread_to(where.space.n_bounds)
     writer.close(fill=True)
     return writer.finished()
+
+
+def _grow_before(writer: _Writer, node: int, before: int) -> None:
+    """Loops over dimensions that a node's tile gains from though they index it: windows, and words to be filled."""
+    problem, nodes = writer.problem, writer.where.space.nodes
+    operand = int(nodes[node, 1])
+    reused = _lacking(problem, before) if before >= 0 else []
+    slides = _window_dims(problem) if operand == INPUTS else []
+    writer.segment += 1
+    writer.grow([d for d in slides if d not in reused])
+    if nodes[node, 0] >= 0 and problem.machine.counting[WORDS] == TRANSFERRED:
+        for d in range(len(problem.dims)):
+            if problem.sizes[d] > 1 and problem.shape.relevant[operand, d] and d not in (*reused, *slides):
+                writer.add(GROW, d, parent=node)

@@ -33,7 +33,6 @@ from archsim.sim.kernels import (
     READS_PARTIAL,
     RESERVE,
     RESERVED,
-    REUSE_WITHIN,
     SHARED_PORTS,
     THROUGHPUT,
     TOTAL,

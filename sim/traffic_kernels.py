@@ -25,7 +25,6 @@ from archsim.sim.kernels import (
     READS_PARTIAL,
     REFILL_ALL,
     RETURNING,
-    REUSE_WITHIN,
     STRAY_WRITES,
     TRANSFERRED,
     UPDATES,
