@@ -23,6 +23,7 @@ from archsim.sim.kernels import (
     LINK_FIRST,
     LINK_TIME,
     MEMORY_STALLS,
+    NESTED_REUSE,
     NO_RESERVE,
     OFF_CHIP,
     OUTPUTS,
@@ -128,7 +129,7 @@ def _holds_partial_sums(
     if below >= 0:
         inner = tiles[below, OUTPUTS]
         shared_between(OUTPUTS, position, inner, nest, n_loops, machine.multicast, scratch.shared)
-        limit = reuse_limit(level, tiles, shape, nest) if machine.counting[REUSE_WITHIN] else 0
+        limit = reuse_limit(level, tiles, shape, nest) if machine.counting[NESTED_REUSE] else 0
         return revisits(OUTPUTS, inner, shape, nest, n_loops, scratch.shared, limit) > 1
     for i in range(n_loops):
         a = nest.axis[i]

@@ -16,6 +16,7 @@ from archsim.sim.kernels import (
     INPUTS,
     LINK_FIRST,
     MAC_HOLDS,
+    NESTED_REUSE,
     OUTPUTS,
     OVERLAP,
     PASSES,
@@ -142,7 +143,7 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
             above = tiles[parent, operand]
             shared_between(operand, above, position, nest, n_loops, machine.multicast, shared)
             moved = _distinct(operand, above, position, shape, nest, n_loops, machine, scratch)
-            limit = reuse_limit(parent, tiles, shape, nest) if machine.counting[REUSE_WITHIN] else 0
+            limit = reuse_limit(parent, tiles, shape, nest) if machine.counting[NESTED_REUSE] else 0
             moved *= revisits(operand, position, shape, nest, n_loops, shared, limit)
             traffic[READS, parent, operand] += moved
             filled = moved
@@ -220,7 +221,7 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
         if parent >= 0:
             above = tiles[parent, OUTPUTS]
             shared_between(OUTPUTS, above, position, nest, n_loops, machine.multicast, shared)
-            limit = reuse_limit(parent, tiles, shape, nest) if counting[REUSE_WITHIN] else 0
+            limit = reuse_limit(parent, tiles, shape, nest) if counting[NESTED_REUSE] else 0
             times = revisits(OUTPUTS, position, shape, nest, n_loops, shared, limit)
             copies = times
             if _any(shared):
