@@ -60,8 +60,9 @@ class Counting:
     """A port is busy for the bits it carries, or for whole words that hold one operand each."""
     reserve: Literal["design", "none", "all"] = "design"
     """Room for a second tile: in levels the design double-buffers, in none, or in all."""
-    latency: Literal["pipeline", "throughput"] = "pipeline"
-    """First loads, last write-backs and levels without double buffer add time, or everything overlaps perfectly."""
+    latency: Literal["pipeline", "throughput", "first-load"] = "pipeline"
+    """First loads, last write-backs and levels without double buffer add time, or all overlaps, or all but first loads.
+    """
     reuse: Literal["across", "within"] = "across"
     """A tile that stands still is kept; or only while every operand's tile of the level above it stands still too."""
 
@@ -104,7 +105,7 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             words="transferred",
             port_time="words",
             reserve="none",
-            latency="throughput",
+            latency="first-load",
         ),
     }
 )
@@ -132,7 +133,7 @@ SWITCHES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "ports": ("design", "shared", "separate"),
         "port_time": ("bits", "words"),
         "reserve": ("design", "none", "all"),
-        "latency": ("pipeline", "throughput"),
+        "latency": ("pipeline", "throughput", "first-load"),
         "reuse": ("across", "within"),
     }
 )

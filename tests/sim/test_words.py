@@ -137,3 +137,14 @@ def test_ports_may_be_busy_for_whole_words() -> None:
     switches = {"latency": "throughput", "words": "transferred", "psum_rereads": False, "write_back_read": False}
     assert run(8, slow, **switches)[1].out[LIMIT] == (15 + 45) * 8 / 16
     assert run(8, slow, **switches, port_time="words")[1].out[LIMIT] == 15 + 30
+
+
+def test_first_loads_may_come_before_what_overlaps() -> None:
+    slow = (replace(LEVELS[0], read_bits_per_cycle=8.0, write_bits_per_cycle=8.0), LEVELS[1])
+    _, raw, cost = run(8, slow, latency="first-load")
+    # One row of 5 inputs and 15 weights, then 30 elements in and 9 out on ports of their own, 15 steps beside them.
+    assert raw.out[TOTAL] == 20 + 30
+    assert cost.bound == "dram"
+    assert sum(stall.cycles for stall in cost.stalls) == cost.stall_cycles == 35
+    assert {stall.cause for stall in cost.stalls} == {"bandwidth", "first-load"}
+    assert run(8, latency="first-load")[2].cycles == 15

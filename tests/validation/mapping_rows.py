@@ -34,7 +34,7 @@ def mapping_rows() -> list[Row]:
             [(hundredths(ours), hundredths(theirs)) for ours, theirs in zigzag_runs.energies()],
         ),
         relative(
-            "`zigzag` convention: cycles of the same (its stalls and first loads are not modelled)",
+            "`zigzag` convention: cycles of the same (its stalls and write-backs are not modelled one by one)",
             ZIGZAG,
             list(zigzag_runs.cycles()),
         ),
