@@ -11,6 +11,7 @@ from archsim.core import units
 from archsim.core.errors import Problem
 from archsim.core.options import Fraction01, Options, TimeText
 from archsim.core.toml import KeyPath
+from archsim.mappers.constraint_options import ConstraintOptions
 
 Exponent = Annotated[float, Field(strict=True, ge=0, le=10)]
 """Above 10, cycles and pJ to that power leave the range of floats."""
@@ -36,13 +37,14 @@ class MapperOptions(Options):
     """Exponents; read by the weighted objective only."""
     tolerance: Fraction01 = 0.0
     """Stop when the best found is proven within this fraction of the optimum."""
-    constraints: dict[str, Any] = Field(default_factory=dict)
+    constraints: ConstraintOptions = ConstraintOptions()
 
     def written(self) -> dict[str, Any]:
         """The table, without the exponents where they say nothing."""
         table = super().written()
         if self.objective != "weighted":
             table.pop("weights")
+        table["constraints"] = self.constraints.written()
         return table
 
     @property
@@ -53,7 +55,7 @@ class MapperOptions(Options):
 
 def idle_mapper_keys(mapper: MapperOptions) -> Iterator[str]:
     """A warning for each stated key that the mapper does not read yet."""
-    if mapper.constraints:
+    if mapper.constraints.record():
         yield "mapper.constraints are not read yet: the mapping is searched without them"
     fixed = "the mapper tries one small set of mappings"
     for key, stated in (

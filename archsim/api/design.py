@@ -22,9 +22,10 @@ from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.options import Options
 from archsim.core.spelling import spelled
 from archsim.core.toml import KeyPath, TomlDocument, read_toml
+from archsim.mappers.constraint_options import constraint_conflicts
 from archsim.mappers.options import MapperOptions, dataflow_conflict, idle_mapper_keys
 from archsim.sim.options import SimulationOptions
-from archsim.workloads.op import VECTOR_KINDS
+from archsim.workloads.op import OPERANDS, VECTOR_KINDS
 from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions
 from archsim.workloads.trace import Trace
 
@@ -84,6 +85,7 @@ def _design(document: TomlDocument, overrides: list[Override], path: Path | None
     work = _work(read, merged, None if path is None else path.parent)
     accelerators = _accelerators(read, merged, _name(read, path))
     _check_dataflows(read, merged)
+    _check_constraints(read, merged)
     _check_vector_rates(read, merged)
     _check_tiling(read, merged)
     merged.reject()
@@ -168,6 +170,26 @@ def _check_dataflows(read: Mapping[str, Options], merged: Merged) -> None:
     problem = dataflow_conflict(mapper, permitted_dataflows(hardware.array))
     if problem is not None:
         merged.report(("mapper", "dataflows"), problem)
+
+
+def _check_constraints(read: Mapping[str, Options], merged: Merged) -> None:
+    hardware, mapper = read.get("hardware"), read.get("mapper")
+    if not isinstance(hardware, HardwareOptions) or not isinstance(mapper, MapperOptions):
+        return
+    constraints, array = mapper.constraints, hardware.array
+    if not constraints.record():
+        return
+    sizes = (axis.size for axis in array.axes) if array.axes else (array.rows or 1, array.cols or 1)
+    axes = dict(zip(array.axis_names or ("row", "column"), sizes, strict=True))
+    memories = {memory.name: _operands(memory.operands) for memory in hardware.memory}
+    passes = hardware.kind == "systolic"
+    for path, problem in constraint_conflicts(constraints, axes, memories, passes=passes):
+        merged.report(("mapper", "constraints", *path), problem)
+
+
+def _operands(stated: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The operands that a memory's `operands` name; roles narrow them, and name none."""
+    return tuple(name for name in OPERANDS if name in (stated or ())) or OPERANDS
 
 
 def _check_vector_rates(read: Mapping[str, Options], merged: Merged) -> None:
