@@ -1,6 +1,6 @@
 """What a mapping must look like: the `[mapper.constraints]` table as the search takes it.
 
-Every entry holds for one kind of op (`gemm`, `conv`) or, with kind "", for both; `Constraints.of` keeps those of one op.
+Every entry holds for one kind of op (`gemm`, `conv`) or, with kind "", for both; `Constraints.of` keeps those of an op.
 Dimensions that an op does not have are no constraint on it.
 """
 
