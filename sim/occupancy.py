@@ -1,0 +1,167 @@
+"""How full each memory is under a mapping: elements, copies and bits of every operand's tile, against the capacity.
+
+The rules are those of the kernel that decides whether a mapping fits (docs/cost-model.md, Capacity), written out for
+one mapping so that it can say which operand takes how much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+
+from archsim.sim.mapping import Mapping
+from archsim.sim.problem import COARSE, Problem
+from archsim.workloads.op import OPERANDS, OperandName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One operand's tile in one instance of a level."""
+
+    operand: str
+    elements: int
+    bits_per_element: float
+    """The accumulator's for outputs whose sums come before they are complete."""
+    copies: int
+    """2 where the next tile is loaded while this one is used."""
+
+    @property
+    def bits(self) -> float:
+        return self.elements * self.bits_per_element * self.copies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupancy:
+    """What one instance of a level holds, and how much it could."""
+
+    level: str
+    held: tuple[Held, ...]
+    capacity_bits: float
+    reserved_bits: float = 0.0
+    """Taken by tensors of other ops."""
+    instances: int = 1
+    """Instances in use."""
+
+    @property
+    def bits(self) -> float:
+        return sum(item.bits for item in self.held)
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the capacity in use, other ops' tensors included; None where there is no limit."""
+        return (self.bits + self.reserved_bits) / self.capacity_bits if math.isfinite(self.capacity_bits) else None
+
+    @property
+    def excess_bits(self) -> float:
+        """Bits that do not fit; 0 when all does."""
+        return max(0.0, self.bits + self.reserved_bits - self.capacity_bits)
+
+
+def occupancy(problem: Problem, mapping: Mapping, *, reserved_bits: float = 0.0) -> tuple[Occupancy, ...]:
+    """Occupancy of every level that serves the op, outermost first; other ops take `reserved_bits` of the first on chip."""
+    home = next((x.name for x in problem.levels_used if not x.off_chip and x.serves("inputs", "activation")), None)
+    return tuple(
+        Occupancy(
+            level=level.name,
+            held=tuple(
+                _held(problem, mapping, level.name, operand, double=level.double_buffer)
+                for operand in OPERANDS
+                if operand in mapping.tiles.get(level.name, {})
+            ),
+            capacity_bits=level.capacity_bits * _banks(problem, level.per, level.instances),
+            reserved_bits=reserved_bits if level.name == home else 0.0,
+            instances=_instances(mapping, level.name),
+        )
+        for level in problem.levels_used
+    )
+
+
+def _banks(problem: Problem, per: str, instances: int) -> int:
+    """Banks along a systolic array's rows or columns act as one memory of their sum."""
+    arrays = problem.axis_sizes[0] * problem.axis_sizes[1]
+    return instances // arrays if problem.dataflow.stream and per not in COARSE else 1
+
+
+def _instances(mapping: Mapping, level: str) -> int:
+    position = max(mapping.tiles.get(level, {}).values(), default=0)
+    return math.prod(loop.factor for loop in mapping.loops[:position] if loop.axis is not None)
+
+
+def _held(problem: Problem, mapping: Mapping, level: str, operand: OperandName, *, double: bool) -> Held:
+    position = mapping.tiles[level][operand]
+    dims = problem.op.operand(operand).dims
+    changes = any(loop.axis is None and loop.factor > 1 and loop.dim in dims for loop in mapping.loops[:position])
+    partial = operand == "outputs" and holds_partial_sums(problem, mapping, level)
+    return Held(
+        operand=operand,
+        elements=tile_elements(problem, mapping, operand, position),
+        bits_per_element=float(problem.bits[3 if partial else OPERANDS.index(operand)]),
+        copies=2 if double and changes else 1,
+    )
+
+
+def tile_dims(problem: Problem, mapping: Mapping, position: int) -> dict[str, int]:
+    """Size of each dimension inside the loops above `position`, at most the dimension itself."""
+    sizes = {dim: mapping.array_tile.get(dim, 1) for dim in problem.dims}
+    for loop in mapping.loops[position:]:
+        sizes[loop.dim] *= loop.factor
+    return {dim: min(size, problem.op.loops[dim]) for dim, size in sizes.items()}
+
+
+def tile_elements(problem: Problem, mapping: Mapping, operand: OperandName, position: int) -> int:
+    """Elements of one full tile of an operand; a sliding window counts its span, at most what it touches."""
+    return box_elements(problem, operand, tile_dims(problem, mapping, position))
+
+
+def box_elements(problem: Problem, operand: OperandName, sizes: MappingOf[str, int]) -> int:
+    """Elements of an operand that index ranges of these sizes touch."""
+    product = 1
+    for axis in problem.op.operand(operand).axes:
+        span = 1 + sum(term.coefficient * (sizes[term.dim] - 1) for term in axis)
+        product *= min(span, math.prod(sizes[term.dim] for term in axis))
+    return product
+
+
+def holds_partial_sums(problem: Problem, mapping: Mapping, level: str) -> bool:
+    """Whether sums come to a level before their reduction is complete."""
+    position = mapping.tiles[level]["outputs"]
+    own = {axis.name for axis in problem.dataflow.axes if "outputs" in axis.reduce}
+    free = [loop.factor > 1 and loop.dim not in problem.op.outputs.dims for loop in mapping.loops]
+    if any(free[i] and loop.axis in own for i, loop in enumerate(mapping.loops[:position])):
+        return True
+    names = [other.name for other in problem.levels_used]
+    inner = [
+        mapping.tiles[name]["outputs"]
+        for name in names[names.index(level) + 1 :]
+        if "outputs" in mapping.tiles.get(name, {})
+    ]
+    if not inner:
+        summed = {i for i, loop in enumerate(mapping.loops) if i >= position and loop.axis in own}
+        return any(free[i] and i not in summed for i in range(len(free))) or _folded(problem, mapping)
+    return _revisited(problem, mapping, position, inner[0], own, free)
+
+
+def _revisited(problem: Problem, mapping: Mapping, position: int, inner: int, own: set[str], free: list[bool]) -> bool:
+    """Whether a tile at `inner` is handed up to `position` more than once."""
+    between = {loop.axis for loop in mapping.loops[position:inner]} - {loop.axis for loop in mapping.loops[inner:]}
+    summed = between & own
+    first = inner
+    while first > 0 and not _indexes(problem, mapping, first - 1):
+        first -= 1
+    return any(
+        free[i] and (mapping.loops[i].axis is not None or i < first) and mapping.loops[i].axis not in summed
+        for i in range(inner)
+    )
+
+
+def _indexes(problem: Problem, mapping: Mapping, i: int) -> bool:
+    loop = mapping.loops[i]
+    return loop.axis is None and loop.factor > 1 and loop.dim in problem.op.outputs.dims
+
+
+def _folded(problem: Problem, mapping: Mapping) -> bool:
+    """Whether an array hands out sums of one fold of its tile's reduction."""
+    if not problem.dataflow.stream or problem.dataflow.stationary == "outputs":
+        return False
+    return math.prod(mapping.array_tile.get(dim, 1) for dim in problem.op.reduction) > problem.dataflow.axes[0].size
