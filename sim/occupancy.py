@@ -59,7 +59,7 @@ class Occupancy:
 
 
 def occupancy(problem: Problem, mapping: Mapping, *, reserved_bits: float = 0.0) -> tuple[Occupancy, ...]:
-    """Occupancy of every level that serves the op, outermost first; other ops take `reserved_bits` of the first on chip."""
+    """Occupancy of every level that serves the op, outermost first; `reserved_bits` are of the first one on chip."""
     home = next((x.name for x in problem.levels_used if not x.off_chip and x.serves("inputs", "activation")), None)
     return tuple(
         Occupancy(
@@ -69,7 +69,7 @@ def occupancy(problem: Problem, mapping: Mapping, *, reserved_bits: float = 0.0)
                 for operand in OPERANDS
                 if operand in mapping.tiles.get(level.name, {})
             ),
-            capacity_bits=level.capacity_bits * _banks(problem, level.per, level.instances),
+            capacity_bits=level.capacity_bits * banks(problem, level.per, level.instances),
             reserved_bits=reserved_bits if level.name == home else 0.0,
             instances=_instances(mapping, level.name),
         )
@@ -77,7 +77,7 @@ def occupancy(problem: Problem, mapping: Mapping, *, reserved_bits: float = 0.0)
     )
 
 
-def _banks(problem: Problem, per: str, instances: int) -> int:
+def banks(problem: Problem, per: str, instances: int) -> int:
     """Banks along a systolic array's rows or columns act as one memory of their sum."""
     arrays = problem.axis_sizes[0] * problem.axis_sizes[1]
     return instances // arrays if problem.dataflow.stream and per not in COARSE else 1
