@@ -81,10 +81,10 @@ def formats_text(mapped: MappedOp) -> str:
     return "/".join(dict.fromkeys(names))
 
 
-def energy_split(energy_j: Mapping[str, float]) -> str:
-    """Shares of energy by component, the largest first."""
+def energy_split(energy_j: Mapping[str, float], most: int = 9) -> str:
+    """Shares of energy by component, the `most` largest, first the largest."""
     total = math.fsum(energy_j.values())
-    ranked = sorted(energy_j.items(), key=lambda item: -item[1])
+    ranked = sorted(energy_j.items(), key=lambda item: -item[1])[:most]
     return ", ".join(f"{name} {percent(ratio(joules, total))}" for name, joules in ranked if joules > 0.001 * total)
 
 

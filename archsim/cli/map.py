@@ -140,7 +140,28 @@ def _print(mapped: tuple[MappedOp, ...], document: dict[str, Any], options: Opti
 
 
 def _compare(design: Path, request: Request, options: Options) -> int:
-    raise NotImplementedError
+    from archsim.api.dataflows import compare_dataflows
+
+    comparison = compare_dataflows(
+        design,
+        formats=_listed(request.formats or ""),
+        dataflows=_listed(request.dataflows or ""),
+        layer=request.layer,
+        op=stated_op(request),
+        overrides=options.overrides,
+    )
+    if options.folder is not None:
+        from archsim.reports.mapping_folder import write_dataflows
+
+        write_dataflows(comparison, options.folder)
+        output.note(f"wrote {options.folder}", quiet=options.quiet)
+    if options.json:
+        output.emit_json(comparison.to_dict())
+    else:
+        from archsim.reports.dataflow_tables import dataflow_tables
+
+        output.emit_tables(dataflow_tables(comparison))
+    return 0
 
 
 def _pareto(design: Path, request: Request, options: Options) -> int:
