@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim.reports import dataflows
+from archsim.reports.front import COLUMNS
 from archsim.reports.run_folder import csv_text, write_files, write_text
 from archsim.reports.values import json_text
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from archsim.reports.dataflows import DataflowComparison
+    from archsim.reports.front import Front
 
 DATAFLOWS = "dataflows.json"
 
@@ -27,6 +29,24 @@ def write_dataflows(comparison: DataflowComparison, folder: Path) -> Path:
             DATAFLOWS: lambda path: write_text(path, json_text(comparison.to_dict())),
         },
     )
+
+
+def write_front(front: Front, folder: Path) -> Path:
+    """Write a front to `folder`, all or none; errors as `write_files` raises them."""
+    return write_files(
+        folder,
+        {
+            "front.csv": lambda path: write_text(path, csv_text(front.rows(), COLUMNS)),
+            "front.png": lambda path: _write_plot(_front_figure(front), path),
+            "front.json": lambda path: write_text(path, json_text(front.to_dict())),
+        },
+    )
+
+
+def _front_figure(front: Front) -> Figure:
+    from archsim.reports.front_plot import draw_front
+
+    return draw_front(front)
 
 
 def _dataflow_figure(comparison: DataflowComparison) -> Figure:

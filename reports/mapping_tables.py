@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archsim.core.spelling import size_text
 from archsim.reports.tables import plain_table
@@ -13,6 +13,7 @@ from archsim.reports.values import MISSING, binary_bytes, engineering, percent, 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from archsim.reports.front import Front
     from archsim.reports.mapping import Help, MappedOp
     from archsim.sim.occupancy import Occupancy
     from archsim.sim.ports import PortUse
@@ -180,7 +181,7 @@ def help_table(changes: Sequence[Help]) -> RenderableType:
     """Changes with what they gain, each searched anew; the most useful first."""
     ranked = sorted(changes, key=lambda item: (-item.speedup * item.energy_gain, item.change))
     rows = [
-        (item.change, _times(item.speedup), _times(item.energy_gain), engineering(item.energy_j, "J"), item.bound)
+        (item.change, times(item.speedup), times(item.energy_gain), engineering(item.energy_j, "J"), item.bound)
         for item in ranked
     ]
     heads = ("change", "time", "energy", "new energy", "then bound by")
@@ -188,7 +189,8 @@ def help_table(changes: Sequence[Help]) -> RenderableType:
     return plain_table("What would help (searched anew; > 1 is better)", list(zip(heads, kinds, strict=True)), rows)
 
 
-def _times(gain: float) -> str:
+def times(gain: float) -> str:
+    """A gain as a factor; `same` where it is none."""
     return "same" if abs(gain - 1) < HELP_LEAST else f"{gain:.2f} x"
 
 
@@ -217,7 +219,31 @@ def mappings_table(mapped: Sequence[MappedOp]) -> RenderableType:
     return plain_table(title, list(zip(heads, kinds, strict=True)), rows)
 
 
-def pareto_table(points: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """A front, one point a row."""
-    rows = [(f"{point['energy_pj']:.6g} pJ", f"{point['cycles']:,.0f}") for point in points]
-    return plain_table("Front of energy and time", [("energy", "right"), ("cycles", "right")], rows)
+def front_table(front: Front) -> RenderableType:
+    """All points of a front, one a row; those that no other beats are marked."""
+    best = front.front
+    rows = [
+        (
+            *((binary_bytes(point.capacity_bytes),) if front.memory else ()),
+            engineering(point.latency_s, "s"),
+            f"{point.cycles:,.0f}",
+            f"{point.energy_pj:.5g} pJ",
+            f"{point.energy_pj * point.cycles:.4g}",
+            "0" if point.optimal else percent(point.gap),
+            "front" if point in best else "",
+        )
+        for point in front.points
+    ]
+    heads = (
+        *((f"size of {front.memory}",) if front.memory else ()),
+        "time",
+        "cycles",
+        "energy",
+        "pJ cycles",
+        "gap",
+        "",
+    )
+    kinds = ["right"] * (len(heads) - 1) + ["left"]
+    against = f"the size of {front.memory}" if front.memory else "time"
+    title = f"{front.work} on {front.design_name}: energy against {against}"
+    return plain_table(title, list(zip(heads, kinds, strict=True)), rows)

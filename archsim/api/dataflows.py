@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archsim.api.design import Design, design_from_dict
+from archsim.api.design import Design
 from archsim.api.evaluate import mapper_settings
-from archsim.api.map import Work, chosen_design, chosen_work, search
+from archsim.api.map import Work, chosen_design, chosen_work, search, without_workload
 from archsim.arch.formats import Format, format
 from archsim.core.errors import InfeasibleError, InputError, Problem
 from archsim.core.spelling import brief, spelled
@@ -53,14 +53,14 @@ def compare_dataflows(
     ]
     return DataflowComparison(
         design_name=chosen.name,
-        work=_words(chosen, work),
+        work=work_text(chosen, work),
         objective=chosen.mapper.objective,
         cells=tuple(cells),
         remarks=remarks,
     )
 
 
-def _words(design: Design, work: list[Work]) -> str:
+def work_text(design: Design, work: Sequence[Work]) -> str:
     if len(work) > 1:
         return f"{sum(item.count for item in work)} ops of {design.trace.name}"
     op = work[0].op
@@ -119,7 +119,7 @@ def _cell(design: Design, work: list[Work], flow: str, pair: Pair | None) -> Cel
     variants = [_with_flow(design, name) for name in _tried(design, flow)]
     outcome, why_not = None, None
     try:
-        outcome = _outcome(work, variants)
+        outcome = outcome_of(work, variants)
     except InfeasibleError as error:
         why_not = brief(str(error))
     return Cell(weights=weights, inputs=inputs, dataflow=flow, outcome=outcome, why_not=why_not)
@@ -134,14 +134,12 @@ def _tried(design: Design, flow: str) -> tuple[str, ...]:
 
 
 def _with_flow(design: Design, flow: str) -> Design:
-    """The design with an array that has this dataflow only, without its workload."""
-    values = {key: table for key, table in design.resolved.items() if key not in ("workload", "sparsity")}
-    values["quantization"] = {key: value for key, value in values["quantization"].items() if key != "layers"}
+    """The design with an array that has this dataflow only."""
     overrides = [f'hardware.array.dataflows=["{flow}"]', "mapper.dataflows=[]"] if flow else []
-    return design_from_dict(values, overrides, name=design.name, workload_required=False)
+    return without_workload(design, overrides)
 
 
-def _outcome(work: list[Work], variants: list[Design]) -> Outcome:
+def outcome_of(work: Sequence[Work], variants: Sequence[Design]) -> Outcome:
     """Sums over the work, each op on the variant that serves it best."""
     cycles, latency_s, macs_at_peak, dram_bytes = 0, 0.0, 0.0, 0.0
     energy: Counter[str] = Counter()
@@ -177,7 +175,7 @@ def _outcome(work: list[Work], variants: list[Design]) -> Outcome:
     )
 
 
-def _best(op: Op, variants: list[Design]) -> Found:
+def _best(op: Op, variants: Sequence[Design]) -> Found:
     """The best of the designs' mappings; InfeasibleError of the first when none has any."""
     found: list[Found] = []
     reason: InfeasibleError | None = None

@@ -242,12 +242,9 @@ def _helped(design: Design, mapped: MappedOp) -> MappedOp:
 
 def help_of(design: Design, op: Op, cycles: int, energy_j: float, changes: Sequence[Change]) -> Iterator[Help]:
     """What each change does to an op's best mapping; changes that the design cannot take are left out."""
-    values = {key: table for key, table in design.resolved.items() if key not in ("workload", "sparsity")}
-    values["quantization"] = {key: value for key, value in values["quantization"].items() if key != "layers"}
     for change in changes:
         try:
-            changed = design_from_dict(values, change.overrides, name=design.name, workload_required=False)
-            cost = search(changed, op).cost
+            cost = search(without_workload(design, change.overrides), op).cost
         except (InputError, InfeasibleError):
             continue
         yield Help(
@@ -259,6 +256,13 @@ def help_of(design: Design, op: Op, cycles: int, energy_j: float, changes: Seque
             speedup=cycles / cost.cycles,
             energy_gain=energy_j / cost.total_energy_j,
         )
+
+
+def without_workload(design: Design, overrides: Sequence[str]) -> Design:
+    """The design's hardware and mapper with overrides, for ops that have their formats already."""
+    values = {key: table for key, table in design.resolved.items() if key not in ("workload", "sparsity")}
+    values["quantization"] = {key: value for key, value in values["quantization"].items() if key != "layers"}
+    return design_from_dict(values, overrides, name=design.name, workload_required=False)
 
 
 def gemm_op(sizes: Sequence[int]) -> Op:

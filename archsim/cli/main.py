@@ -161,6 +161,26 @@ def map_(
 
 
 @app.command()
+def explain(
+    source: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of evaluate, or a design.")],
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A layer; left out: the one that takes the most time.", show_default=False),
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """What bounds a layer, and what single changes of the hardware would do to it, evaluated anew."""
+    from archsim.cli.explain import run
+
+    run(source, layer, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="A design, a run folder or its summary.json.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],

@@ -13,6 +13,7 @@ from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import spelled
 
 if TYPE_CHECKING:
+    from archsim.reports.front import Front
     from archsim.reports.mapping import MappedOp
     from archsim.workloads.op import Op
 
@@ -165,4 +166,33 @@ def _compare(design: Path, request: Request, options: Options) -> int:
 
 
 def _pareto(design: Path, request: Request, options: Options) -> int:
-    raise NotImplementedError
+    from archsim.api.front import mapping_front
+
+    front = mapping_front(
+        design, request.pareto or None, layer=request.layer, op=stated_op(request), overrides=options.overrides
+    )
+    if options.folder is not None:
+        from archsim.reports.mapping_folder import write_front
+
+        write_front(front, options.folder)
+        output.note(f"wrote {options.folder}", quiet=options.quiet)
+    if options.json:
+        output.emit_json(_front_document(design, request, front, options))
+    else:
+        from archsim.reports.mapping_tables import front_table
+
+        output.emit_tables([front_table(front)])
+    return 0
+
+
+def _front_document(design: Path, request: Request, front: Front, options: Options) -> dict[str, Any]:
+    """The front; of energy and time of one op, its best mapping with the front in it."""
+    from archsim.api.map import map_ops
+
+    document = front.to_dict()
+    if request.pareto:
+        return document
+    mapped = map_ops(design, layer=request.layer, op=stated_op(request), overrides=options.overrides)
+    if len(mapped) > 1:
+        return document
+    return mapped[0].to_dict() | {"pareto": document["pareto"], "points": document["points"]}
