@@ -102,7 +102,7 @@ def _split_passes(given: Given, passes: bool) -> tuple[tuple[Loop, ...], tuple[L
 
 
 def _loop_problems(given: Given, problem: OpProblem, loops: tuple[Loop, ...]) -> Iterator[Problem]:
-    """Loops over dimensions that the op has, which together cover each without idle iterations."""
+    """Loops over dimensions that the op has, which together cover each."""
     inside = dict.fromkeys(problem.dims, 1)
     if given.array_tile is not None and problem.dataflow.stream:
         for dim in given.array_tile:
@@ -116,13 +116,6 @@ def _loop_problems(given: Given, problem: OpProblem, loops: tuple[Loop, ...]) ->
         if loop.dim not in inside:
             yield given.problem(("loops", index), f"the op has no dimension '{loop.dim}'", _known(problem))
             continue
-        size = problem.op.loops[loop.dim]
-        if (loop.factor - 1) * inside[loop.dim] >= size and loop.factor > 1:
-            most = -(-size // inside[loop.dim])
-            message = (
-                f"{loop.factor} iterations of {loop.dim} pass its end ({size}): {inside[loop.dim]} lie inside each"
-            )
-            yield given.problem(("loops", index), message, f"at most {most}")
         inside[loop.dim] *= loop.factor
     if problem.dataflow.stream and given.array_tile is None:
         return
@@ -278,6 +271,12 @@ def _rest(problem: OpProblem, mapping: Mapping) -> dict[str, int]:
 
 
 def _warnings(problem: OpProblem, mapping: Mapping) -> Iterator[str]:
+    inside = {dim: mapping.array_tile.get(dim, 1) for dim in problem.dims}
+    for loop in reversed(mapping.loops):
+        if loop.axis is None and loop.factor > 1 and (loop.factor - 1) * inside[loop.dim] >= problem.op.loops[loop.dim]:
+            within = f"{inside[loop.dim]} of {problem.op.loops[loop.dim]} lie inside each"
+            yield f"some of the {loop.factor} iterations of {loop.dim} are empty: {within}"
+        inside[loop.dim] *= loop.factor
     for level in problem.levels_used:
         held = mapping.tiles.get(level.name, {})
         for operand in OPERANDS:
@@ -320,7 +319,40 @@ def _remedy(problem: OpProblem, mapping: Mapping, held: Occupancy, reserved_bits
                 text = f"an array tile with {dim}={smaller} instead of {size} would fit"
                 best = max(best or (0.0, ""), (use, text))
                 break
-    return None if best is None else best[1]
+    return _several(problem, mapping, held.level, reserved_bits) if best is None else best[1]
+
+
+def _several(problem: OpProblem, mapping: Mapping, level: str, reserved_bits: float) -> str | None:
+    """Several loops below a level halved, each time the one that frees most, until its tiles fit; None if never."""
+    at = max(mapping.tiles[level].values(), default=0)
+    factors = {i: loop.factor for i, loop in enumerate(mapping.loops) if i >= at and loop.axis is None}
+    changed: Mapping | None = mapping
+    while changed is not None:
+        held = next(x for x in occupancy(problem, changed, reserved_bits=reserved_bits) if x.level == level)
+        if not held.excess_bits:
+            cut = [f"for {mapping.loops[i].dim} in 0..{n}" for i, n in factors.items() if n < mapping.loops[i].factor]
+            return f"{' and '.join(cut)} below {level} would fit"
+        trials = []
+        for i in (i for i, n in factors.items() if n > 1):
+            trial = _cut(problem, mapping, factors | {i: -(-factors[i] // 2)}, at, level)
+            bits = next(x.bits for x in occupancy(problem, trial) if x.level == level)
+            trials.append((bits, i, trial))
+        changed = None
+        if trials:
+            _, i, changed = min(trials, key=lambda item: item[:2])
+            factors[i] = -(-factors[i] // 2)
+    return None
+
+
+def _cut(problem: OpProblem, mapping: Mapping, factors: dict[int, int], at: int, level: str) -> Mapping:
+    """The mapping with these factors of loops below `at`, and what they lose as loops just above it."""
+    loops = tuple(replace(loop, factor=factors.get(i, loop.factor)) for i, loop in enumerate(mapping.loops))
+    changed = replace(mapping, loops=loops)
+    for i, factor in factors.items():
+        loop = mapping.loops[i]
+        if factor < loop.factor:
+            changed = _with_loop(problem, changed, at, Loop(loop.dim, -(-loop.factor // factor)), level)
+    return changed
 
 
 def _shorter(factor: int) -> Iterator[int]:

@@ -142,6 +142,7 @@ class _Nest:
         if len(self.loops) == MOST_LOOPS:
             self.note(line, f"has more than {MOST_LOOPS} loops")
         if len(self.loops) <= MOST_LOOPS:
+            self.lines.setdefault(("loops",), line)
             self.lines["loops", len(self.loops)] = line
             self.loops.append(Loop(dim, int(factor), axis))
 

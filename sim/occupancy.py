@@ -149,10 +149,23 @@ def _revisited(problem: Problem, mapping: Mapping, position: int, inner: int, ow
     first = inner
     while first > 0 and not _indexes(problem, mapping, first - 1):
         first -= 1
+    busy = _busy(problem, mapping)
     return any(
-        free[i] and (mapping.loops[i].axis is not None or i < first) and mapping.loops[i].axis not in summed
+        free[i]
+        and (busy[i] if i < first else mapping.loops[i].axis is not None)
+        and mapping.loops[i].axis not in summed
         for i in range(inner)
     )
+
+
+def _busy(problem: Problem, mapping: Mapping) -> list[bool]:
+    """Whether a loop has work for more than its first iteration."""
+    inside = {dim: mapping.array_tile.get(dim, 1) for dim in problem.dims}
+    busy: list[bool] = []
+    for loop in reversed(mapping.loops):
+        busy.append(inside[loop.dim] < problem.op.loops[loop.dim])
+        inside[loop.dim] *= loop.factor
+    return busy[::-1]
 
 
 def _indexes(problem: Problem, mapping: Mapping, i: int) -> bool:

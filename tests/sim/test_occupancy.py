@@ -71,22 +71,10 @@ def problem_of(chip: Accelerator, op: Op) -> Problem:
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_the_need_is_the_least_capacity_with_which_a_mapping_fits(drawn: tuple[Accelerator, Op, Mapping]) -> None:
     chip, op, mapping = drawn
-    if _idle(op, mapping):
-        return
     for level in occupancy(problem_of(chip, op), mapping)[1:]:
         assert fits(chip, op, mapping, level.level, level.bits or 1.0)
         if level.bits > 0:
             assert not fits(chip, op, mapping, level.level, level.bits - 0.5)
-
-
-def _idle(op: Op, mapping: Mapping) -> bool:
-    """Whether a loop has iterations without work, which no legal mapping has."""
-    inside = {dim: mapping.array_tile.get(dim, 1) for dim in op.loops}
-    for loop in reversed(mapping.loops):
-        if (loop.factor - 1) * inside[loop.dim] >= op.loops[loop.dim]:
-            return True
-        inside[loop.dim] *= loop.factor
-    return False
 
 
 @pytest.mark.parametrize("kind", ["spatial", "ws", "os"])
