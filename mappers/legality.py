@@ -25,6 +25,8 @@ from archsim.sim.problem import CHIP_AXES, GROUPS, build_problem
 from archsim.sim.problem import Problem as OpProblem
 from archsim.workloads.op import OPERANDS, Op, OperandName
 
+Cuts = dict[int | str, int]
+"""Factors of loops by position, and sizes of an array tile by dimension."""
 PASSES = 5
 """Loops inside an array tile: column folds, row folds, stream, rows, columns."""
 
@@ -323,36 +325,47 @@ def _remedy(problem: OpProblem, mapping: Mapping, held: Occupancy, reserved_bits
 
 
 def _several(problem: OpProblem, mapping: Mapping, level: str, reserved_bits: float) -> str | None:
-    """Several loops below a level halved, each time the one that frees most, until its tiles fit; None if never."""
+    """Several loops below a level (or sizes of the array tile) halved, the longest first, until its tiles fit; None if
+    they never do.
+    """
     at = max(mapping.tiles[level].values(), default=0)
-    factors = {i: loop.factor for i, loop in enumerate(mapping.loops) if i >= at and loop.axis is None}
-    changed: Mapping | None = mapping
-    while changed is not None:
-        held = next(x for x in occupancy(problem, changed, reserved_bits=reserved_bits) if x.level == level)
-        if not held.excess_bits:
-            cut = [f"for {mapping.loops[i].dim} in 0..{n}" for i, n in factors.items() if n < mapping.loops[i].factor]
-            return f"{' and '.join(cut)} below {level} would fit"
+    whole: Cuts = {i: loop.factor for i, loop in enumerate(mapping.loops) if i >= at and loop.axis is None}
+    whole.update(mapping.array_tile.items())
+    cuts = dict(whole)
+    while True:
+        changed = _cut(problem, mapping, whole, cuts, at, level)
+        if _use(problem, changed, level, reserved_bits) is not None:
+            return _cut_text(mapping, whole, cuts, level)
         trials = []
-        for i in (i for i, n in factors.items() if n > 1):
-            trial = _cut(problem, mapping, factors | {i: -(-factors[i] // 2)}, at, level)
-            bits = next(x.bits for x in occupancy(problem, trial) if x.level == level)
-            trials.append((bits, i, trial))
-        changed = None
-        if trials:
-            _, i, changed = min(trials, key=lambda item: item[:2])
-            factors[i] = -(-factors[i] // 2)
-    return None
+        for key in (key for key, size in cuts.items() if size > 1):
+            halved = cuts | {key: -(-cuts[key] // 2)}
+            held = occupancy(problem, _cut(problem, mapping, whole, halved, at, level))
+            bits = next(item.bits for item in held if item.level == level)
+            trials.append((-cuts[key], bits, str(key), halved))
+        if not trials:
+            return None
+        cuts = min(trials, key=lambda trial: trial[:3])[3]
 
 
-def _cut(problem: OpProblem, mapping: Mapping, factors: dict[int, int], at: int, level: str) -> Mapping:
-    """The mapping with these factors of loops below `at`, and what they lose as loops just above it."""
-    loops = tuple(replace(loop, factor=factors.get(i, loop.factor)) for i, loop in enumerate(mapping.loops))
-    changed = replace(mapping, loops=loops)
-    for i, factor in factors.items():
-        loop = mapping.loops[i]
-        if factor < loop.factor:
-            changed = _with_loop(problem, changed, at, Loop(loop.dim, -(-loop.factor // factor)), level)
+def _cut(problem: OpProblem, mapping: Mapping, whole: Cuts, cuts: Cuts, at: int, level: str) -> Mapping:
+    """The mapping with shorter loops and array tile, and what they lose as loops just above the level's tiles."""
+    loops = tuple(replace(loop, factor=cuts.get(i, loop.factor)) for i, loop in enumerate(mapping.loops))
+    tile = {dim: cuts[dim] for dim in mapping.array_tile}
+    changed = replace(mapping, loops=loops, array_tile=tile)
+    for key, size in cuts.items():
+        if size < whole[key]:
+            dim = key if isinstance(key, str) else mapping.loops[key].dim
+            changed = _with_loop(problem, changed, at, Loop(dim, -(-whole[key] // size)), level)
     return changed
+
+
+def _cut_text(mapping: Mapping, whole: Cuts, cuts: Cuts, level: str) -> str:
+    shorter = {key: size for key, size in cuts.items() if size < whole[key]}
+    loops = [f"for {mapping.loops[key].dim} in 0..{size}" for key, size in shorter.items() if isinstance(key, int)]
+    tile = " ".join(f"{key}={size}" for key, size in shorter.items() if isinstance(key, str))
+    texts = [f"{' and '.join(loops)} below {level}"] if loops else []
+    texts += [f"an array tile with {tile}"] if tile else []
+    return f"{' and '.join(texts)} would fit"
 
 
 def _shorter(factor: int) -> Iterator[int]:

@@ -13,7 +13,7 @@ from archsim.api.evaluate import mapper_settings
 from archsim.api.map import Work, chosen_design, chosen_work, search, without_workload
 from archsim.arch.formats import Format, format
 from archsim.core.errors import InfeasibleError, InputError, Problem
-from archsim.core.spelling import brief, spelled
+from archsim.core.spelling import spelled
 from archsim.mappers.found import Found
 from archsim.reports.dataflows import ANY, Cell, DataflowComparison, Outcome
 from archsim.reports.mapping import PJ_PER_J, objective_value
@@ -121,7 +121,7 @@ def _cell(design: Design, work: list[Work], flow: str, pair: Pair | None) -> Cel
     try:
         outcome = outcome_of(work, variants)
     except InfeasibleError as error:
-        why_not = brief(str(error))
+        why_not = str(error)
     return Cell(weights=weights, inputs=inputs, dataflow=flow, outcome=outcome, why_not=why_not)
 
 
