@@ -78,6 +78,8 @@ def memory_level(options: MemoryOptions, *, index: int, places: Places, clock_hz
         write_bits_per_cycle=write,
         shared_ports=options.ports == "shared",
         operand_bits_per_cycle=by_operand,
+        read_word_bits=_word_bits(options, "read", energies["read"]),
+        write_word_bits=_word_bits(options, "write", energies["write"]),
         double_buffer=options.double_buffer,
         bypass=frozenset(options.bypass),
         read_energy=energies["read"],
@@ -141,6 +143,17 @@ def _default_bandwidth(options: MemoryOptions, side: str, clock_hz: float) -> fl
 def _stated_width(options: MemoryOptions, side: str) -> int | None:
     text = (options.read_width if side == "read" else options.write_width) or options.width
     return None if text is None else units.width_bits(text)
+
+
+def _word_bits(options: MemoryOptions, side: str, energy: AccessEnergy) -> int:
+    """Bits of one access: what its energy is for, or the width that the design states; 0 where it says neither."""
+    match energy.basis:
+        case EnergyBasis.ACCESS:
+            return energy.width_bits
+        case EnergyBasis.BIT:
+            return _stated_width(options, side) or 0
+        case EnergyBasis.ELEMENT:
+            return 0
 
 
 def _width_bits(options: MemoryOptions, side: str, bits_per_cycle: float) -> int:

@@ -39,6 +39,16 @@ class AccessEnergy:
             case EnergyBasis.ACCESS:
                 return self.value_pj * element_bits / self.width_bits
 
+    def per_word_pj(self, word_bits: int) -> float:
+        """pJ for one whole access of `word_bits`; an energy per element is none of a word's."""
+        match self.basis:
+            case EnergyBasis.BIT:
+                return self.value_pj * word_bits
+            case EnergyBasis.ELEMENT:
+                raise ValueError("an energy per element says nothing of a word's")
+            case EnergyBasis.ACCESS:
+                return self.value_pj * word_bits / self.width_bits
+
 
 UNLIMITED = math.inf
 
@@ -65,6 +75,9 @@ class MemoryLevel:
     """One port set serves reads and writes: their times add. `read_bits_per_cycle` is then the shared bandwidth."""
     operand_bits_per_cycle: tuple[tuple[str, float], ...] = ()
     """Own bandwidth of single operands (a port each), where the design gives a table."""
+    read_word_bits: int = 0
+    write_word_bits: int = 0
+    """Bits of one access, where the design states them; 0 where it does not, or charges energy per element."""
     double_buffer: bool = False
     bypass: frozenset[str] = frozenset()
     read_energy: AccessEnergy = AccessEnergy(value_pj=0.0)
@@ -84,6 +97,16 @@ class MemoryLevel:
             raise ValueError(f"memory {self.name!r}: bandwidth must be above 0 bits per cycle")
         if self.instances < 1:
             raise ValueError(f"memory {self.name!r}: instances must be at least 1 (got {self.instances})")
+
+    @property
+    def read_word_pj(self) -> float:
+        """Energy of reading one whole word of `read_word_bits`; 0 where those are not known."""
+        return self.read_energy.per_word_pj(self.read_word_bits) if self.read_word_bits else 0.0
+
+    @property
+    def write_word_pj(self) -> float:
+        """Energy of writing one whole word of `write_word_bits`; 0 where those are not known."""
+        return self.write_energy.per_word_pj(self.write_word_bits) if self.write_word_bits else 0.0
 
     def serves(self, operand: str, role: str) -> bool:
         """Whether data of this operand and role may live here."""

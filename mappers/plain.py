@@ -14,7 +14,7 @@ from archsim.mappers.candidates import Candidates, candidates
 from archsim.mappers.search_kernels import EDP, ENERGY, LATENCY, WEIGHTED, build_loops, search
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import PJ, Costing, cost_mapping, pass_loops
-from archsim.sim.kernels import MAX_LOOPS, Floats, Ints
+from archsim.sim.kernels import Floats, Ints, empty_nest
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem, build_problem
 from archsim.sim.records import OpCost
@@ -131,9 +131,7 @@ def _search(problem: Problem, costing: Costing, settings: MapperSettings, bound:
     fixed_pj = costing.fixed_pj(problem)
     elements, held = _held(problem)
     best = search(
-        problem.sizes, problem.relevant, problem.windows, problem.groups, problem.flow, problem.array, problem.timing,
-        problem.count, problem.multicast, problem.levels, problem.bits, problem.read_pj, problem.write_pj,
-        problem.operand_bw, problem.level_stage, problem.resident, options.chains, options.lengths,
+        problem.shape, problem.machine, problem.level_stage, problem.resident, options.chains, options.lengths,
         options.slot_stage, options.dims, options.factors, options.slot_axis, len(problem.axis_names),
         OBJECTIVES[settings.objective], np.array(settings.exponents), elements, held, fixed_pj,
         costing.pj_per_cycle(problem), _kernel_bound(bound, costing, settings), choice, orders, np.zeros(3, np.int64),
@@ -171,20 +169,17 @@ def _kernel_bound(bound: float, costing: Costing, settings: MapperSettings) -> f
 
 def _mapping(problem: Problem, options: Candidates, option: int, choice: Ints, orders: Ints) -> Mapping:
     """The winning candidate as a Mapping."""
-    loop_dim = np.zeros(MAX_LOOPS, np.int64)
-    loop_factor = np.ones(MAX_LOOPS, np.int64)
-    loop_axis = np.full(MAX_LOOPS, -1, np.int64)
-    base = np.ones(len(problem.dims), np.int64)
+    nest = empty_nest(len(problem.dims))
     position = np.zeros(problem.n_stages, np.int64)
     n = build_loops(
-        choice, orders, options.chains, problem.groups, problem.sizes, options.slot_stage, options.dims[option],
-        options.factors[option], options.slot_axis, problem.flow[0], position, loop_dim, loop_factor, loop_axis, base,
+        choice, orders, options.chains, problem.shape.groups, problem.sizes, options.slot_stage, options.dims[option],
+        options.factors[option], options.slot_axis, problem.flow[0], position, nest,
     )  # fmt: skip
     loops = tuple(
         Loop(
-            problem.dims[loop_dim[i]],
-            int(loop_factor[i]),
-            problem.axis_names[loop_axis[i]] if loop_axis[i] >= 0 else None,
+            problem.dims[nest.dim[i]],
+            int(nest.factor[i]),
+            problem.axis_names[nest.axis[i]] if nest.axis[i] >= 0 else None,
         )
         for i in range(int(n))
     )
@@ -197,7 +192,7 @@ def _mapping(problem: Problem, options: Candidates, option: int, choice: Ints, o
         for i, level in enumerate(problem.levels_used)
     }
     passes = bool(problem.flow[0])
-    tile = {dim: int(size) for dim, size in zip(problem.dims, base, strict=True)} if passes else {}
+    tile = {dim: int(size) for dim, size in zip(problem.dims, nest.base, strict=True)} if passes else {}
     return Mapping(
         dataflow=problem.dataflow.name,
         loops=loops,

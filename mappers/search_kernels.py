@@ -8,17 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.core.kernels import kernel
-from archsim.sim.cost_kernels import compute_cycles, cost, fits
+from archsim.sim.cost_kernels import cost, fits
 from archsim.sim.kernels import (
     CAPACITY,
     COMPUTE,
     DOUBLE_BUFFER,
     ENERGY_PJ,
     INPUTS,
-    MAX_LOOPS,
     MEMORY_STALLS,
-    N_OUT,
-    N_TRAFFIC,
     OUTPUTS,
     READ_BW,
     RESERVED,
@@ -27,10 +24,17 @@ from archsim.sim.kernels import (
     Bools,
     Floats,
     Ints,
-    array_factor,
+    Machine,
+    Nest,
+    Scratch,
+    Shape,
     box_elements,
+    empty_nest,
+    scratch,
     tile_sizes,
+    whole_elements,
 )
+from archsim.sim.pass_kernels import array_factor, compute_cycles
 
 LATENCY, ENERGY, EDP, WEIGHTED = 0, 1, 2, 3
 
@@ -48,10 +52,7 @@ def build_loops(
     spatial_axis: Ints,
     passes: int,
     stage_position: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    base: Ints,
+    nest: Nest,
 ) -> int:
     """Loops of one candidate; returns how many. `stage_position[s]` becomes the loops above stage s's tiles.
 
@@ -63,13 +64,11 @@ def build_loops(
     n = 0
     stage_position[0] = 0
     for d in range(sizes.shape[0]):
-        base[d] = 1
+        nest.base[d] = 1
     for s in range(n_stages):
         last = s + 1 == n_stages
         if last:
-            n = _spatial(
-                n_stages, spatial_stage, spatial_dim, spatial_factor, spatial_axis, n, loop_dim, loop_factor, loop_axis
-            )
+            n = _spatial(n_stages, spatial_stage, spatial_dim, spatial_factor, spatial_axis, n, nest)
         if s == 0:
             for j in range(groups.shape[1]):
                 d = groups[3, j]
@@ -78,10 +77,10 @@ def build_loops(
                     for i in range(spatial_dim.shape[0]):
                         if spatial_dim[i] == d:
                             below *= spatial_factor[i]
-                    loop_dim[n], loop_factor[n], loop_axis[n] = d, (sizes[d] + below - 1) // below, -1
+                    nest.dim[n], nest.factor[n], nest.axis[n] = d, (sizes[d] + below - 1) // below, -1
                     n += 1
         if last and passes:
-            _base(choice[s], chains[s], groups, sizes, spatial_stage, spatial_dim, spatial_factor, n_stages, base)
+            _base(choice[s], chains[s], groups, sizes, spatial_stage, spatial_dim, spatial_factor, n_stages, nest.base)
             break
         for step in range(3):
             g = (orders[s] + 1 + step) % 3
@@ -104,12 +103,10 @@ def build_loops(
                     inner *= _spatial_factor(s + 1, d, spatial_stage, spatial_dim, spatial_factor)
                     factor = (outer + inner - 1) // inner
                 if factor > 1:
-                    loop_dim[n], loop_factor[n], loop_axis[n] = d, factor, -1
+                    nest.dim[n], nest.factor[n], nest.axis[n] = d, factor, -1
                     n += 1
         if not last:
-            n = _spatial(
-                s + 1, spatial_stage, spatial_dim, spatial_factor, spatial_axis, n, loop_dim, loop_factor, loop_axis
-            )
+            n = _spatial(s + 1, spatial_stage, spatial_dim, spatial_factor, spatial_axis, n, nest)
             stage_position[s + 1] = n
     return n
 
@@ -122,13 +119,11 @@ def _spatial(
     spatial_factor: Ints,
     spatial_axis: Ints,
     n: int,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
+    nest: Nest,
 ) -> int:
     for i in range(spatial_dim.shape[0]):
         if spatial_stage[i] == stage and spatial_dim[i] >= 0 and spatial_factor[i] > 1:
-            loop_dim[n], loop_factor[n], loop_axis[n] = spatial_dim[i], spatial_factor[i], spatial_axis[i]
+            nest.dim[n], nest.factor[n], nest.axis[n] = spatial_dim[i], spatial_factor[i], spatial_axis[i]
             n += 1
     return n
 
@@ -211,14 +206,10 @@ def _too_big(
     only: int,
     choice: Ints,
     chains: Ints,
-    groups: Ints,
-    sizes: Ints,
-    relevant: Bools,
-    windows: Ints,
+    shape: Shape,
     level_stage: Ints,
     resident: Bools,
-    levels: Floats,
-    bits: Floats,
+    machine: Machine,
     ways: Ints,
     spatial_stage: Ints,
     spatial_dim: Ints,
@@ -230,6 +221,7 @@ def _too_big(
     `ways` are the units each dimension is unrolled over: a tile short of the rest changes over time. `only`: the tiles
     of one stage, -1 for all.
     """
+    sizes, groups, levels = shape.sizes, shape.groups, machine.levels
     for level in range(levels.shape[0]):
         need = 0.0
         for operand in range(3):
@@ -249,63 +241,46 @@ def _too_big(
             copies = 1.0
             if levels[level, DOUBLE_BUFFER] > 0:
                 for d in range(sizes.shape[0]):
-                    if relevant[operand, d] and tile[d] * ways[d] < sizes[d]:
+                    if shape.relevant[operand, d] and tile[d] * ways[d] < sizes[d]:
                         copies = 2.0
-            need += copies * box_elements(operand, relevant, windows, tile) * bits[operand]
+            need += copies * box_elements(operand, shape, tile) * machine.bits[operand]
         if need > levels[level, CAPACITY] - levels[level, RESERVED]:
             return True
     return False
 
 
 @kernel
-def _array_pj(
-    flow: Ints,
-    folds: Ints,
-    n_tiles: Ints,
-    home: Ints,
-    last: Ints,
-    sizes: Ints,
-    relevant: Bools,
-    read_pj: Floats,
-    write_pj: Floats,
-) -> float:
+def _array_pj(home: Ints, last: Ints, shape: Shape, machine: Machine, scratch: Scratch) -> float:
     """Energy, at least, of what passes move at the innermost levels (where these are not the outermost too)."""
     total = 0.0
     for operand in range(3):
         level = last[operand]
         if level < 0 or level == home[operand]:
             continue
-        elements = 1.0
-        for d in range(sizes.shape[0]):
-            if relevant[operand, d]:
-                elements *= sizes[d]
-        pj = read_pj[level, operand]
+        pj = machine.read_pj[level, operand]
         if operand == OUTPUTS:
-            pj = min(write_pj[level, OUTPUTS], write_pj[level, 3])
-        total += elements * array_factor(operand, flow, folds, n_tiles) * pj
+            pj = min(machine.write_pj[level, OUTPUTS], machine.write_pj[level, 3])
+        elements = whole_elements(operand, shape)
+        total += elements * array_factor(operand, machine.flow, scratch.folds, scratch.n_tiles) * pj
     return total
 
 
 @kernel
 def _outermost(
     innermost: int,
-    groups: Ints,
-    sizes: Ints,
+    shape: Shape,
+    machine: Machine,
     tile: Ints,
     home: Ints,
     child: Ints,
     elements: Floats,
-    read_pj: Floats,
-    write_pj: Floats,
-    bits: Floats,
-    levels: Floats,
-    operand_bw: Floats,
 ) -> tuple[float, float]:
     """Energy and read time, at least, of the traffic out of the outermost levels, with group `innermost` innermost.
 
     `child` is the next level that holds each operand (-1: none), which the same traffic fills. An operand is refetched
     for every tile of the group it lacks, unless all loops inside that group's stand still.
     """
+    sizes, groups, read_pj, write_pj = shape.sizes, shape.groups, machine.read_pj, machine.write_pj
     total = 0.0
     cycles = 0.0
     for operand in range(3):
@@ -337,27 +312,15 @@ def _outermost(
             total += elements[operand] * times * read_pj[level, operand]
             if child[operand] >= 0:
                 total += elements[operand] * times * write_pj[child[operand], operand]
-            if level == home[WEIGHTS] and operand_bw[level, operand] == 0:
-                cycles += elements[operand] * times * bits[operand] / levels[level, READ_BW]
+            if level == home[WEIGHTS] and machine.operand_bw[level, operand] == 0:
+                cycles += elements[operand] * times * machine.bits[operand] / machine.levels[level, READ_BW]
     return total, cycles
 
 
 @kernel
 def search(
-    sizes: Ints,
-    relevant: Bools,
-    windows: Ints,
-    groups: Ints,
-    flow: Ints,
-    array: Ints,
-    timing: Floats,
-    count: Floats,
-    multicast: Bools,
-    levels: Floats,
-    bits: Floats,
-    read_pj: Floats,
-    write_pj: Floats,
-    operand_bw: Floats,
+    shape: Shape,
+    machine: Machine,
     level_stage: Ints,
     resident: Bools,
     chains: Ints,
@@ -387,25 +350,16 @@ def search(
     far are not costed. Large tiles come first, so that the bound is soon a good one.
     counters: [0] costed, [1] rejected for capacity, [2] passed over by the bound.
     """
+    sizes, groups = shape.sizes, shape.groups
     n_stages = best_choice.shape[0]
     n_dims = sizes.shape[0]
-    n_levels = levels.shape[0]
-    loop_dim = np.zeros(MAX_LOOPS, np.int64)
-    loop_factor = np.ones(MAX_LOOPS, np.int64)
-    loop_axis = np.full(MAX_LOOPS, -1, np.int64)
-    base = np.ones(n_dims, np.int64)
+    n_levels = machine.levels.shape[0]
+    nest = empty_nest(n_dims)
+    room = scratch(n_dims, n_levels, n_axes)
+    out = room.out
     tile = np.ones(n_dims, np.int64)
     position = np.zeros(n_stages, np.int64)
     tiles = np.full((n_levels, 3), -1, np.int64)
-    none = np.zeros(n_axes, np.bool_)
-    shared = np.zeros(n_axes, np.bool_)
-    together = np.ones(n_axes, np.bool_)
-    folds = np.zeros((3, 7), np.int64)
-    n_tiles = np.ones(3, np.int64)
-    used = np.ones(n_levels)
-    steps = np.ones(n_levels)
-    traffic = np.zeros((N_TRAFFIC, n_levels, 3))
-    out = np.zeros(N_OUT)
     choice = np.zeros((n_stages, 3), np.int64)
     orders = np.zeros(n_stages, np.int64)
     total_orders = 3 ** (n_stages - 1)
@@ -442,14 +396,10 @@ def search(
                     innermost,
                     choice,
                     chains,
-                    groups,
-                    sizes,
-                    relevant,
-                    windows,
+                    shape,
                     level_stage,
                     resident,
-                    levels,
-                    bits,
+                    machine,
                     ways,
                     spatial_stage,
                     spatial_dims[option],
@@ -466,14 +416,10 @@ def search(
                 -1,
                 choice,
                 chains,
-                groups,
-                sizes,
-                relevant,
-                windows,
+                shape,
                 level_stage,
                 resident,
-                levels,
-                bits,
+                machine,
                 ways,
                 spatial_stage,
                 spatial_dims[option],
@@ -493,55 +439,23 @@ def search(
                 spatial_dims[option],
                 spatial_factors[option],
                 spatial_axis,
-                flow[0],
+                machine.flow[0],
                 position,
-                loop_dim,
-                loop_factor,
-                loop_axis,
-                base,
+                nest,
             )
-            compute_cycles(
-                sizes,
-                base,
-                loop_dim,
-                loop_factor,
-                loop_axis,
-                n_loops,
-                groups,
-                flow,
-                array,
-                timing,
-                count,
-                together,
-                folds,
-                n_tiles,
-                out,
-            )
+            compute_cycles(shape, nest, n_loops, machine, room)
             cycles = np.ceil(out[COMPUTE])
             floor_pj = fixed_pj + leak_pj_per_cycle * cycles
-            if flow[0]:
-                floor_pj += _array_pj(flow, folds, n_tiles, held[0], held[2], sizes, relevant, read_pj, write_pj)
+            if machine.flow[0]:
+                floor_pj += _array_pj(held[0], held[2], shape, machine, room)
             if n_stages > 1:
-                tile_sizes(position[1], sizes, base, loop_dim, loop_factor, n_loops, tile)
+                tile_sizes(shape, nest, n_loops, position[1], tile)
             for order in range(total_orders):
                 least_pj = 0.0
                 least_cycles = cycles
                 if n_stages > 1:
-                    least_pj, reading = _outermost(
-                        order % 3,
-                        groups,
-                        sizes,
-                        tile,
-                        held[0],
-                        held[1],
-                        elements,
-                        read_pj,
-                        write_pj,
-                        bits,
-                        levels,
-                        operand_bw,
-                    )
-                    if count[MEMORY_STALLS]:
+                    least_pj, reading = _outermost(order % 3, shape, machine, tile, held[0], held[1], elements)
+                    if machine.counting[MEMORY_STALLS]:
                         least_cycles = max(cycles, np.floor(reading))
                 score = _score(objective, least_cycles, floor_pj + least_pj, weights)
                 second = floor_pj + least_pj if objective == LATENCY else least_cycles
@@ -562,12 +476,9 @@ def search(
                     spatial_dims[option],
                     spatial_factors[option],
                     spatial_axis,
-                    flow[0],
+                    machine.flow[0],
                     position,
-                    loop_dim,
-                    loop_factor,
-                    loop_axis,
-                    base,
+                    nest,
                 )
                 for level in range(n_levels):
                     for operand in range(3):
@@ -575,59 +486,10 @@ def search(
                         tiles[level, operand] = -1 if stage < 0 else position[stage]
                         if resident[level, operand]:
                             tiles[level, operand] = 0
-                if not fits(
-                    sizes,
-                    base,
-                    loop_dim,
-                    loop_factor,
-                    loop_axis,
-                    n_loops,
-                    relevant,
-                    windows,
-                    tiles,
-                    groups,
-                    flow,
-                    array,
-                    multicast,
-                    levels,
-                    bits,
-                    shared,
-                    tile,
-                ):
+                if not fits(shape, nest, n_loops, tiles, machine, room):
                     counters[1] += 1
                     continue
-                cost(
-                    sizes,
-                    base,
-                    loop_dim,
-                    loop_factor,
-                    loop_axis,
-                    n_loops,
-                    relevant,
-                    windows,
-                    tiles,
-                    groups,
-                    flow,
-                    array,
-                    timing,
-                    count,
-                    multicast,
-                    levels,
-                    bits,
-                    read_pj,
-                    write_pj,
-                    operand_bw,
-                    none,
-                    shared,
-                    together,
-                    tile,
-                    folds,
-                    n_tiles,
-                    used,
-                    steps,
-                    traffic,
-                    out,
-                )
+                cost(shape, nest, n_loops, tiles, machine, room)
                 counters[0] += 1
                 cycles = np.ceil(out[TOTAL])
                 energy = out[ENERGY_PJ] + fixed_pj + leak_pj_per_cycle * cycles

@@ -28,8 +28,8 @@ class Counting:
     """Report how many cycles a layer takes, or the index of its last one (one less)."""
     psum_rereads: bool = True
     """Partial sums of a further reduction fold are read back before they are added to."""
-    first_partial_read: bool = False
-    """The first partial sum of each output is read too (as zero)."""
+    first_partial_read: bool | Literal["returning"] = False
+    """The first partial sum of each output is read too (as zero): of all, or of those that will be read again."""
     os_stray_writes: bool = False
     """Output-stationary passes write rows + columns elements more than there are results."""
     memory_stalls: bool = True
@@ -38,6 +38,30 @@ class Counting:
     """Tiles fit the memories, or each layer runs as one tile whatever their capacity."""
     utilization_period: Literal["pass", "scale-sim"] = "pass"
     """Cycles of a pass that compute_utilization divides by; scale-sim adds columns - 1 for ws and is."""
+    psum_refill: Literal["one", "all"] = "one"
+    """Units whose sums are added on the way up: one of them gets a partial sum back, or every one of them."""
+    write_back_read: bool = True
+    """A level is read when its results move up, besides being written by them."""
+    final_sums: Literal["final", "partial"] = "final"
+    """Width of completed results on their way up where partial sums travel too: their own, or the partial sums'."""
+    mac_operands: Literal["every", "held"] = "every"
+    """A PE without registers of an operand reads it for every MAC, or holds it while its loops stand still."""
+    halo: Literal["slide", "whole"] = "slide"
+    """A window that slides fetches what is new to it, or the whole of it."""
+    halo_multicast: Literal["overlap", "equal", "none"] = "overlap"
+    """What of the windows of neighbouring units is sent once: all they share, windows that are equal, or nothing."""
+    words: Literal["packed", "counted", "transferred"] = "packed"
+    """Accesses: as many as the bits fill, or whole words: of an operand's sum, or of every single transfer."""
+    packing: Literal["bits", "words"] = "bits"
+    """Elements lie across word borders, or floor(word / bits) of them in a word, the rest of it empty."""
+    ports: Literal["design", "shared", "separate"] = "design"
+    """Whether reads and writes share a port: as the design says, always, or never."""
+    port_time: Literal["bits", "words"] = "bits"
+    """A port is busy for the bits it carries, or for whole words that hold one operand each."""
+    reserve: Literal["design", "none", "all"] = "design"
+    """Room for a second tile: in levels the design double-buffers, in none, or in all."""
+    latency: Literal["pipeline", "throughput"] = "pipeline"
+    """First loads, last write-backs and levels without double buffer add time, or everything overlaps perfectly."""
 
 
 CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
@@ -55,6 +79,31 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             tiling="whole-layer",
             utilization_period="scale-sim",
         ),
+        # Source: AccelForge (commit 1c1929c2), checked against its runs (docs/validation.md).
+        "accelforge": Counting(psum_refill="all", reserve="none", latency="throughput"),
+        # Source: Timeloop 3.0.3, checked against its runs (docs/validation.md).
+        "timeloop": Counting(
+            psum_refill="all",
+            write_back_read=False,
+            halo_multicast="equal",
+            words="counted",
+            packing="words",
+            reserve="none",
+            latency="throughput",
+        ),
+        # Source: ZigZag 3.9.1, checked against its runs (docs/validation.md).
+        "zigzag": Counting(
+            first_partial_read="returning",
+            psum_refill="all",
+            final_sums="partial",
+            mac_operands="held",
+            halo="whole",
+            halo_multicast="equal",
+            words="transferred",
+            port_time="words",
+            reserve="none",
+            latency="throughput",
+        ),
     }
 )
 
@@ -65,11 +114,23 @@ SWITCHES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "overlap": ("design", "never"),
         "last_cycle": ("count", "index"),
         "psum_rereads": (True, False),
-        "first_partial_read": (True, False),
+        "first_partial_read": (True, False, "returning"),
         "os_stray_writes": (True, False),
         "memory_stalls": (True, False),
         "tiling": ("memory", "whole-layer"),
         "utilization_period": ("pass", "scale-sim"),
+        "psum_refill": ("one", "all"),
+        "write_back_read": (True, False),
+        "final_sums": ("final", "partial"),
+        "mac_operands": ("every", "held"),
+        "halo": ("slide", "whole"),
+        "halo_multicast": ("overlap", "equal", "none"),
+        "words": ("packed", "counted", "transferred"),
+        "packing": ("bits", "words"),
+        "ports": ("design", "shared", "separate"),
+        "port_time": ("bits", "words"),
+        "reserve": ("design", "none", "all"),
+        "latency": ("pipeline", "throughput"),
     }
 )
 """Every switch with the values it takes."""

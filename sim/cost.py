@@ -22,18 +22,20 @@ from archsim.sim.kernels import (
     LIMIT,
     LIMIT_LEVEL,
     LINK_TIME,
-    MAX_LOOPS,
-    N_OUT,
-    N_TRAFFIC,
     PASSES,
+    READ_WORDS,
     READS,
     READS_PARTIAL,
     STREAMED,
     TOTAL,
     UNBUFFERED,
     UPDATES,
+    WORDS,
     WRITE_BACK,
+    WRITE_WORDS,
     WRITES_PARTIAL,
+    empty_nest,
+    scratch,
 )
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import GROUPS, Problem
@@ -109,35 +111,20 @@ def run_kernel(problem: Problem, mapping: Mapping) -> Raw:
     """Call the closed form on one mapping; shapes: traffic (planes, levels, operands), used (levels,)."""
     dims = {dim: i for i, dim in enumerate(problem.dims)}
     axes = {name: i for i, name in enumerate(problem.axis_names)}
-    n_levels, n_axes = len(problem.levels_used), len(problem.axis_names)
-    loop_dim = np.zeros(MAX_LOOPS, np.int64)
-    loop_factor = np.ones(MAX_LOOPS, np.int64)
-    loop_axis = np.full(MAX_LOOPS, -1, np.int64)
+    nest = empty_nest(len(dims))
     for i, loop in enumerate(mapping.loops):
-        loop_dim[i], loop_factor[i] = dims[loop.dim], loop.factor
-        loop_axis[i] = -1 if loop.axis is None else axes[loop.axis]
-    base = np.array([mapping.array_tile.get(dim, 1) for dim in problem.dims], np.int64)
-    tiles = np.full((n_levels, 3), -1, np.int64)
+        nest.dim[i], nest.factor[i] = dims[loop.dim], loop.factor
+        nest.axis[i] = -1 if loop.axis is None else axes[loop.axis]
+    nest.base[:] = [mapping.array_tile.get(dim, 1) for dim in problem.dims]
+    tiles = np.full((len(problem.levels_used), 3), -1, np.int64)
     for i, level in enumerate(problem.levels_used):
         for j, operand in enumerate(OPERANDS):
             tiles[i, j] = mapping.tiles.get(level.name, {}).get(operand, -1)
-    traffic, out = np.zeros((N_TRAFFIC, n_levels, 3)), np.zeros(N_OUT)
-    used = np.ones(n_levels)
-    tile = np.ones(len(dims), np.int64)
-    none, shared = np.zeros(n_axes, np.bool_), np.zeros(n_axes, np.bool_)
-    cost_kernel(
-        problem.sizes, base, loop_dim, loop_factor, loop_axis, len(mapping.loops), problem.relevant, problem.windows,
-        tiles, problem.groups, problem.flow, problem.array, problem.timing, problem.count, problem.multicast,
-        problem.levels, problem.bits, problem.read_pj, problem.write_pj, problem.operand_bw, none,
-        shared, np.ones(n_axes, np.bool_), tile, np.zeros((3, 7), np.int64), np.ones(3, np.int64),
-        used, np.ones(n_levels), traffic, out,
-    )  # fmt: skip
-    fits = fits_kernel(
-        problem.sizes, base, loop_dim, loop_factor, loop_axis, len(mapping.loops), problem.relevant, problem.windows,
-        tiles, problem.groups, problem.flow, problem.array, problem.multicast, problem.levels, problem.bits, shared,
-        tile,
-    )  # fmt: skip
-    return Raw(traffic=traffic, out=out, used=used, tiles=tiles, fits=bool(fits))
+    room = scratch(len(dims), len(problem.levels_used), len(problem.axis_names))
+    arguments = (problem.shape, nest, len(mapping.loops), tiles, problem.machine, room)
+    cost_kernel(*arguments)
+    fits = fits_kernel(*arguments)
+    return Raw(traffic=room.traffic, out=room.out, used=room.used, tiles=tiles, fits=bool(fits))
 
 
 def cost_mapping(problem: Problem, mapping: Mapping, costing: Costing) -> OpCost:
@@ -200,12 +187,16 @@ def _traffic(problem: Problem, raw: Raw) -> tuple[Traffic, ...]:
 
 
 def _level_energy_pj(problem: Problem, raw: Raw, level: int, operand: int) -> float:
-    reads = float(raw.traffic[READS, level, operand])
-    writes = float(raw.traffic[FILLS, level, operand] + raw.traffic[UPDATES, level, operand])
-    partial_reads = float(raw.traffic[READS_PARTIAL, level, operand])
-    partial_writes = float(raw.traffic[WRITES_PARTIAL, level, operand])
-    pj = (reads - partial_reads) * problem.read_pj[level, operand] + partial_reads * problem.read_pj[level, 3]
-    pj += (writes - partial_writes) * problem.write_pj[level, operand] + partial_writes * problem.write_pj[level, 3]
+    machine, traffic = problem.machine, raw.traffic[:, level, operand]
+    if machine.counting[WORDS] and machine.words[level].all():
+        words = (float(traffic[READ_WORDS]), float(traffic[WRITE_WORDS]))
+        return float(words[0] * machine.word_pj[level, 0] + words[1] * machine.word_pj[level, 1])
+    reads = float(traffic[READS])
+    writes = float(traffic[FILLS] + traffic[UPDATES])
+    partial_reads, partial_writes = float(traffic[READS_PARTIAL]), float(traffic[WRITES_PARTIAL])
+    read_pj, write_pj = machine.read_pj[level], machine.write_pj[level]
+    pj = (reads - partial_reads) * read_pj[operand] + partial_reads * read_pj[3]
+    pj += (writes - partial_writes) * write_pj[operand] + partial_writes * write_pj[3]
     return float(pj)
 
 
@@ -283,7 +274,8 @@ def _stall_shares(problem: Problem, raw: Raw) -> list[tuple[str, str, str, float
 def _port_bits(problem: Problem, raw: Raw, level: int, operand: int) -> float:
     elements = float(sum(raw.traffic[plane, level, operand] for plane in (READS, FILLS, UPDATES)))
     partial = float(raw.traffic[READS_PARTIAL, level, operand] + raw.traffic[WRITES_PARTIAL, level, operand])
-    return elements * float(problem.bits[operand]) + partial * float(problem.bits[3] - problem.bits[operand])
+    bits = problem.machine.stored_bits[level]
+    return elements * float(bits[operand]) + partial * float(bits[3] - bits[operand])
 
 
 def pass_loops(problem: Problem, array_tile: dict[str, int]) -> tuple[Loop, ...]:

@@ -1,425 +1,228 @@
-"""The cost of one mapping: traffic of every level and operand, cycles, stalls and energy."""
+"""The closed form: one function costs one mapping; the mapper and the evaluator call that same one."""
+
+# pyright: reportArgumentType=false, reportReturnType=false
+# numpy's stubs let an element of an array be an array again, where numba sees a number.
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from archsim.core.kernels import kernel
+from archsim.core.kernels import inner_kernel
 from archsim.sim.kernels import (
+    ALL_RESERVE,
     CAPACITY,
     COMPUTE,
+    COUNTED,
     DOUBLE_BUFFER,
     DRAM_BITS,
     ENERGY_PJ,
     FILLS,
     FIRST_LOAD,
-    FIRST_PARTIAL_READ,
     LIMIT,
     LIMIT_LEVEL,
     LINK_FIRST,
     LINK_TIME,
     MEMORY_STALLS,
+    NO_RESERVE,
     OFF_CHIP,
     OUTPUTS,
-    PASSES,
-    PSUM_REREADS,
+    PORT_WORDS,
     READ_BW,
+    READ_WORDS,
     READS,
     READS_PARTIAL,
+    RESERVE,
     RESERVED,
     SHARED_PORTS,
-    STRAY_WRITES,
-    STREAMED,
+    THROUGHPUT,
     TOTAL,
     UNBUFFERED,
     UPDATES,
+    WORDS,
     WRITE_BACK,
     WRITE_BW,
+    WRITE_WORDS,
     WRITES_PARTIAL,
-    Bools,
-    Floats,
     Ints,
-    array_factor,
+    Machine,
+    Nest,
+    Scratch,
+    Shape,
     count_tiles,
-    group_folds,
-    mac_revisits,
-    operand_elements,
-    pass_cycles,
     revisits,
-    shared_below,
+    shared_between,
     spatial_loops,
     split,
     tile_elements,
 )
+from archsim.sim.pass_kernels import compute_cycles
+from archsim.sim.traffic_kernels import child, down, reduced_above, up
 
 
-@kernel
-def compute_cycles(
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    groups: Ints,
-    flow: Ints,
-    array: Ints,
-    timing: Floats,
-    count: Floats,
-    together: Bools,
-    folds: Ints,
-    n_tiles: Ints,
-    out: Floats,
-) -> None:
-    """Cycles without memory stalls into `out`; fills `folds` (row, column, stream group) and `n_tiles` per group."""
-    if not flow[0]:
-        steps = timing[0]
-        for d in range(sizes.shape[0]):
-            steps *= count_tiles(d, n_loops, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, together)
-        out[COMPUTE], out[STREAMED], out[PASSES] = steps, steps, 1.0
-        return
-    arguments = (sizes, base, loop_dim, loop_factor, loop_axis, n_loops, together)
-    group_folds(groups[flow[1]], array[0], *arguments, folds[0])
-    group_folds(groups[flow[2]], array[1], *arguments, folds[1])
-    group_folds(groups[flow[3]], 1, *arguments, folds[2])
-    for which in range(3):
-        n_tiles[flow[1 + which]] = folds[which, 0]
-    batch = 1.0
-    for j in range(groups.shape[1]):
-        if groups[3, j] >= 0:
-            batch *= count_tiles(groups[3, j], n_loops, *arguments)
-    # folds[2][6] is the last unit piece; the last stream is the sum less the others, exact for one tile.
-    last = folds[2, 1] / folds[2, 0]
-    total, streamed = pass_cycles(
-        folds[0], folds[1], array[0], array[1], folds[2, 0], folds[2, 1], last, batch, timing, count
-    )
-    out[COMPUTE], out[STREAMED] = total, streamed
-    out[PASSES] = batch * folds[0, 2] * folds[1, 2] * folds[2, 0]
+@inner_kernel
+def cost(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, scratch: Scratch) -> None:
+    """Cost of one mapping into `scratch.traffic` and `scratch.out`. Capacity: see `fits`."""
+    scratch.traffic[:] = 0.0
+    compute_cycles(shape, nest, n_loops, machine, scratch)
+    for operand in range(2):
+        down(operand, shape, nest, n_loops, tiles, machine, scratch)
+    up(shape, nest, n_loops, tiles, machine, scratch)
+    _instances(shape, nest, n_loops, tiles, scratch)
+    if machine.counting[WORDS] == COUNTED:
+        _count_words(machine, scratch)
+    _energy(machine, scratch)
+    if machine.counting[THROUGHPUT]:
+        _throughput(tiles, machine, scratch)
+    else:
+        _time(tiles, machine, scratch)
 
 
-@kernel
-def fits(
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    relevant: Bools,
-    windows: Ints,
-    tiles: Ints,
-    groups: Ints,
-    flow: Ints,
-    array: Ints,
-    multicast: Bools,
-    levels: Floats,
-    bits: Floats,
-    shared: Bools,
-    tile: Ints,
-) -> bool:
+@inner_kernel
+def fits(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, scratch: Scratch) -> bool:
     """Whether every level holds its tiles: two of each that changes over time under double buffering.
 
     Outputs take the accumulator's width wherever their sums arrive before they are complete.
     """
-    reduction = 1.0
-    for j in range(groups.shape[1]):
-        if groups[2, j] >= 0:
-            reduction *= base[groups[2, j]]
-    folded = flow[0] > 0 and flow[4] != OUTPUTS and reduction > array[0]
+    levels = machine.levels
     for level in range(levels.shape[0]):
+        bits = machine.stored_bits[level]
+        twice = machine.counting[RESERVE] != NO_RESERVE and levels[level, DOUBLE_BUFFER] > 0
+        twice = twice or machine.counting[RESERVE] == ALL_RESERVE
         need = 0.0
         for operand in range(3):
             position = tiles[level, operand]
             if position < 0:
                 continue
-            elements = tile_elements(
-                operand, position, sizes, base, loop_dim, loop_factor, n_loops, relevant, windows, tile
-            )
+            elements = tile_elements(operand, position, shape, nest, n_loops, scratch.tile)
             width = bits[operand]
-            if operand == OUTPUTS and _holds_partial_sums(
-                level,
-                sizes,
-                base,
-                loop_dim,
-                loop_factor,
-                loop_axis,
-                n_loops,
-                relevant,
-                tiles,
-                folded,
-                multicast,
-                shared,
-            ):
+            if operand == OUTPUTS and _holds_partial_sums(level, shape, nest, n_loops, tiles, machine, scratch):
                 width = bits[3]
-            changes = False
-            for i in range(position):
-                if loop_axis[i] < 0 and loop_factor[i] > 1 and relevant[operand, loop_dim[i]]:
-                    changes = True
-            need += elements * width * (2.0 if changes and levels[level, DOUBLE_BUFFER] > 0 else 1.0)
+            copies = 1.0
+            if twice and _changes(operand, position, shape, nest):
+                copies = 2.0
+            need += elements * width * copies
         if need > levels[level, CAPACITY] - levels[level, RESERVED]:
             return False
     return True
 
 
-@kernel
-def busiest_share(
-    position: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    shared: Bools,
-) -> float:
-    """Share of all work that falls to the busiest instance of a level: units at the edge have less, or none."""
-    for a in range(shared.shape[0]):
-        shared[a] = False
+@inner_kernel
+def _changes(operand: int, position: int, shape: Shape, nest: Nest) -> bool:
+    """Whether an operand's tile at `position` is replaced by another one over time."""
     for i in range(position):
-        if loop_axis[i] >= 0:
-            shared[loop_axis[i]] = True
-    share = 1.0
-    for d in range(sizes.shape[0]):
-        full, edge, size = split(d, 0, n_loops, sizes[d], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-        share *= (full * size + edge) / sizes[d]
-    return share
-
-
-@kernel
-def _child(level: int, operand: int, tiles: Ints) -> int:
-    for below in range(level + 1, tiles.shape[0]):
-        if tiles[below, operand] >= 0:
-            return below
-    return -1
-
-
-@kernel
-def reduced_above(
-    position: int, loop_dim: Ints, loop_factor: Ints, loop_axis: Ints, relevant: Bools, multicast: Bools
-) -> bool:
-    """Whether sums of a level at `position` are added to those of its neighbours on the way up: it has no results."""
-    for i in range(position):
-        a = loop_axis[i]
-        if a >= 0 and loop_factor[i] > 1 and multicast[OUTPUTS, a] and not relevant[OUTPUTS, loop_dim[i]]:
+        if nest.axis[i] < 0 and nest.factor[i] > 1 and shape.relevant[operand, nest.dim[i]]:
             return True
     return False
 
 
-@kernel
+@inner_kernel
 def _holds_partial_sums(
-    level: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    relevant: Bools,
-    tiles: Ints,
-    folded: bool,
-    multicast: Bools,
-    shared: Bools,
+    level: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, scratch: Scratch
 ) -> bool:
-    """Whether sums come to a level before their reduction is complete (`folded`: inside an array tile already)."""
+    """Whether sums come to a level before their reduction is complete."""
     position = tiles[level, OUTPUTS]
-    if reduced_above(position, loop_dim, loop_factor, loop_axis, relevant, multicast):
+    if reduced_above(position, shape, nest, machine.multicast):
         return True
-    below = _child(level, OUTPUTS, tiles)
+    below = child(level, OUTPUTS, tiles)
     if below >= 0:
-        shared_below(OUTPUTS, position, loop_axis, n_loops, multicast, shared)
-        for i in range(tiles[below, OUTPUTS], n_loops):
-            if loop_axis[i] >= 0:
-                shared[loop_axis[i]] = False
-        times = revisits(
-            OUTPUTS, tiles[below, OUTPUTS], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared
-        )
-        return times > 1
+        inner = tiles[below, OUTPUTS]
+        shared_between(OUTPUTS, position, inner, nest, n_loops, machine.multicast, scratch.shared)
+        return revisits(OUTPUTS, inner, shape, nest, n_loops, scratch.shared) > 1
     for i in range(n_loops):
-        a = loop_axis[i]
-        together = a >= 0 and i >= position and multicast[OUTPUTS, a]
-        if loop_factor[i] > 1 and not relevant[OUTPUTS, loop_dim[i]] and not together:
+        a = nest.axis[i]
+        together = a >= 0 and i >= position and machine.multicast[OUTPUTS, a]
+        if nest.factor[i] > 1 and not shape.relevant[OUTPUTS, nest.dim[i]] and not together:
             return True
-    return folded
+    return _folded(shape, nest, machine)
 
 
-@kernel
-def _copies_above(
-    operand: int, position: int, loop_dim: Ints, loop_factor: Ints, loop_axis: Ints, relevant: Bools
-) -> float:
-    """Instances of a level that each hold the same data of an operand."""
-    product = 1.0
+@inner_kernel
+def _folded(shape: Shape, nest: Nest, machine: Machine) -> bool:
+    """Whether sums leave an array before they are complete: its tile's reduction takes several folds."""
+    if machine.flow[0] == 0 or machine.flow[4] == OUTPUTS:
+        return False
+    reduction = 1.0
+    for j in range(shape.groups.shape[1]):
+        if shape.groups[2, j] >= 0:
+            reduction *= nest.base[shape.groups[2, j]]
+    return reduction > machine.array[0]
+
+
+@inner_kernel
+def _busiest_share(position: int, shape: Shape, nest: Nest, n_loops: int, scratch: Scratch) -> float:
+    """Share of all work that falls to the busiest instance of a level: units at the edge have less, or none."""
+    shared = scratch.shared
+    for a in range(shared.shape[0]):
+        shared[a] = False
     for i in range(position):
-        if loop_axis[i] >= 0 and not relevant[operand, loop_dim[i]]:
-            product *= loop_factor[i]
-    return product
+        if nest.axis[i] >= 0:
+            shared[nest.axis[i]] = True
+    share = 1.0
+    for d in range(shape.sizes.shape[0]):
+        if shape.sizes[d] > 1:
+            full, edge, size = split(d, n_loops, shape, nest, n_loops, shared)
+            share *= (full * size + edge) / shape.sizes[d]
+    return share
 
 
-@kernel
-def _down(
-    operand: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    relevant: Bools,
-    windows: Ints,
-    tiles: Ints,
-    groups: Ints,
-    flow: Ints,
-    multicast: Bools,
-    folds: Ints,
-    n_tiles: Ints,
-    none: Bools,
-    shared: Bools,
-    tile: Ints,
-    traffic: Floats,
-) -> None:
-    """Traffic of an operand that flows towards the PEs (inputs, weights)."""
-    parent = -1
+@inner_kernel
+def _instances(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, scratch: Scratch) -> None:
+    """Instances of each level at work, what they count for (the busiest has most to do), and steps at the level."""
     for level in range(tiles.shape[0]):
-        position = tiles[level, operand]
-        if position < 0:
-            continue
-        if parent >= 0:
-            shared_below(operand, tiles[parent, operand], loop_axis, n_loops, multicast, shared)
-            for i in range(position, n_loops):
-                if loop_axis[i] >= 0:
-                    shared[loop_axis[i]] = False
-            n = operand_elements(
-                operand,
-                position,
-                sizes,
-                base,
-                loop_dim,
-                loop_factor,
-                loop_axis,
-                n_loops,
-                relevant,
-                windows,
-                shared,
-                tile,
-            )
-            times = revisits(
-                operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared
-            )
-            traffic[READS, parent, operand] += n * times
-            own = operand_elements(
-                operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, none, tile
-            )
-            copies = revisits(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, none)
-            traffic[FILLS, level, operand] += own * copies
-            one = tile_elements(operand, position, sizes, base, loop_dim, loop_factor, n_loops, relevant, windows, tile)
-            traffic[LINK_FIRST, parent, operand] = min(
-                n * times, one * spatial_loops(tiles[parent, operand], position, loop_factor, loop_axis)
-            )
-        parent = level
-    if parent < 0:
-        return
-    shared_below(operand, tiles[parent, operand], loop_axis, n_loops, multicast, shared)
-    n = operand_elements(
-        operand, n_loops, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, windows, shared, tile
-    )
-    if flow[0]:
-        # Inside a pass a conv is a flattened GEMM: every element of the im2col matrix is sent.
-        n = 1.0
-        for d in range(sizes.shape[0]):
-            if relevant[operand, d]:
-                n *= sizes[d]
-        n *= _copies_above(operand, tiles[parent, operand], loop_dim, loop_factor, loop_axis, relevant)
-        traffic[READS, parent, operand] += n * array_factor(operand, flow, folds, n_tiles)
-    else:
-        traffic[READS, parent, operand] += n * mac_revisits(
-            operand, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared
-        )
+        position = 0
+        next_position = 0
+        for operand in range(3):
+            position = max(position, tiles[level, operand])
+            below = child(level, operand, tiles)
+            if below >= 0 and tiles[level, operand] >= 0:
+                next_position = max(next_position, tiles[below, operand])
+        used = spatial_loops(0, position, nest)
+        scratch.used[level] = used
+        scratch.shares[level] = used
+        if used > 1:
+            scratch.shares[level] = 1.0 / _busiest_share(position, shape, nest, n_loops, scratch)
+        steps = 1.0
+        for d in range(shape.sizes.shape[0]):
+            steps *= count_tiles(d, next_position, shape, nest, n_loops, scratch.together)
+        scratch.steps[level] = steps
 
 
-@kernel
-def _up(
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    relevant: Bools,
-    windows: Ints,
-    tiles: Ints,
-    groups: Ints,
-    flow: Ints,
-    multicast: Bools,
-    folds: Ints,
-    n_tiles: Ints,
-    none: Bools,
-    shared: Bools,
-    tile: Ints,
-    array: Ints,
-    count: Floats,
-    traffic: Floats,
-    out: Floats,
-) -> None:
-    """Traffic of the outputs: results and partial sums up, partial sums back down."""
-    total = 1.0
-    for d in range(sizes.shape[0]):
-        if relevant[OUTPUTS, d]:
-            total *= sizes[d]
-    first = count[FIRST_PARTIAL_READ]
-    parent = -1
-    # Copies of an element that the parent starts at zero, and whether one of them ever becomes the result.
-    starts, finished = 1.0, 1.0
-    for level in range(tiles.shape[0]):
-        position = tiles[level, OUTPUTS]
-        if position < 0:
-            continue
-        if parent >= 0:
-            shared_below(OUTPUTS, tiles[parent, OUTPUTS], loop_axis, n_loops, multicast, shared)
-            for i in range(position, n_loops):
-                if loop_axis[i] >= 0:
-                    shared[loop_axis[i]] = False
-            times = revisits(
-                OUTPUTS, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared
-            )
-            copies = revisits(OUTPUTS, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, none)
-            finishes = 0.0 if reduced_above(position, loop_dim, loop_factor, loop_axis, relevant, multicast) else 1.0
-            back = times - starts * (1.0 - first)
-            traffic[UPDATES, parent, OUTPUTS] += total * times
-            traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - finished)
-            traffic[READS, level, OUTPUTS] += total * copies
-            traffic[READS_PARTIAL, level, OUTPUTS] += total * (copies - finishes)
-            traffic[READS, parent, OUTPUTS] += total * back
-            traffic[READS_PARTIAL, parent, OUTPUTS] += total * back
-            traffic[FILLS, level, OUTPUTS] += total * back
-            traffic[WRITES_PARTIAL, level, OUTPUTS] += total * back
-            one = tile_elements(OUTPUTS, position, sizes, base, loop_dim, loop_factor, n_loops, relevant, windows, tile)
-            traffic[LINK_FIRST, parent, OUTPUTS] = min(
-                total, one * spatial_loops(tiles[parent, OUTPUTS], position, loop_factor, loop_axis)
-            )
-            starts, finished = copies - back, finishes
-        parent = level
-    if parent < 0:
-        return
-    shared_below(OUTPUTS, tiles[parent, OUTPUTS], loop_axis, n_loops, multicast, shared)
-    if flow[0]:
-        times = array_factor(OUTPUTS, flow, folds, n_tiles)
-        times *= _copies_above(OUTPUTS, tiles[parent, OUTPUTS], loop_dim, loop_factor, loop_axis, relevant)
-    else:
-        times = mac_revisits(OUTPUTS, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant, shared)
-    stray = count[STRAY_WRITES] * out[PASSES] * (array[0] + array[1]) if flow[0] and flow[4] == OUTPUTS else 0.0
-    traffic[UPDATES, parent, OUTPUTS] += total * times + stray
-    traffic[WRITES_PARTIAL, parent, OUTPUTS] += total * (times - finished)
-    if count[PSUM_REREADS]:
-        back = times - starts * (1.0 - first)
-        traffic[READS, parent, OUTPUTS] += total * back
-        traffic[READS_PARTIAL, parent, OUTPUTS] += total * back
+@inner_kernel
+def _count_words(machine: Machine, scratch: Scratch) -> None:
+    """Whole words that each instance reads, and writes from either side, of each operand."""
+    for level in range(machine.levels.shape[0]):
+        for operand in range(3):
+            for plane in (READS, FILLS, UPDATES):
+                width = machine.words[level, 0 if plane == READS else 1]
+                if width > 0:
+                    bits = _plane_bits(plane, level, operand, machine, scratch)
+                    words = math.ceil(bits / width / scratch.used[level]) * scratch.used[level]
+                    scratch.traffic[READ_WORDS if plane == READS else WRITE_WORDS, level, operand] += words
 
 
-@kernel
-def _energy(traffic: Floats, levels: Floats, bits: Floats, read_pj: Floats, write_pj: Floats, out: Floats) -> None:
-    """Energy of all levels in pJ, and bits over off-chip ports, into `out`."""
+@inner_kernel
+def _plane_bits(plane: int, level: int, operand: int, machine: Machine, scratch: Scratch) -> float:
+    """Bits of one operand's reads, fills or updates, partial sums at their width (fills of outputs are all partial)."""
+    traffic, bits = scratch.traffic, machine.stored_bits[level]
+    partial = 0.0
+    if operand == OUTPUTS:
+        if plane == READS:
+            partial = traffic[READS_PARTIAL, level, operand]
+        elif plane == FILLS:
+            partial = traffic[FILLS, level, operand]
+        else:
+            partial = traffic[WRITES_PARTIAL, level, operand] - traffic[FILLS, level, operand]
+    return float((traffic[plane, level, operand] - partial) * bits[operand] + partial * bits[3])
+
+
+@inner_kernel
+def _energy(machine: Machine, scratch: Scratch) -> None:
+    """Energy of all levels in pJ, and bits over off-chip ports, into `scratch.out`."""
+    traffic, read_pj, write_pj = scratch.traffic, machine.read_pj, machine.write_pj
     energy = 0.0
     dram_bits = 0.0
-    for level in range(levels.shape[0]):
+    for level in range(machine.levels.shape[0]):
+        bits, by_word = machine.stored_bits[level], _by_word(level, machine)
         level_bits = 0.0
         for operand in range(3):
             reads = traffic[READS, level, operand]
@@ -427,28 +230,40 @@ def _energy(traffic: Floats, levels: Floats, bits: Floats, read_pj: Floats, writ
             if operand == OUTPUTS:
                 partial_reads = traffic[READS_PARTIAL, level, operand]
                 partial_writes = traffic[WRITES_PARTIAL, level, operand]
-                energy += partial_reads * read_pj[level, 3] + partial_writes * write_pj[level, 3]
+                if not by_word:
+                    energy += partial_reads * read_pj[level, 3] + partial_writes * write_pj[level, 3]
                 level_bits += (partial_reads + partial_writes) * bits[3]
                 reads -= partial_reads
                 writes -= partial_writes
-            energy += reads * read_pj[level, operand] + writes * write_pj[level, operand]
+            if by_word:
+                energy += traffic[READ_WORDS, level, operand] * machine.word_pj[level, 0]
+                energy += traffic[WRITE_WORDS, level, operand] * machine.word_pj[level, 1]
+            else:
+                energy += reads * read_pj[level, operand] + writes * write_pj[level, operand]
             level_bits += (reads + writes) * bits[operand]
-        if levels[level, OFF_CHIP] > 0:
+        if machine.levels[level, OFF_CHIP] > 0:
             dram_bits += level_bits
-    out[ENERGY_PJ] = energy
-    out[DRAM_BITS] = dram_bits
+    scratch.out[ENERGY_PJ] = energy
+    scratch.out[DRAM_BITS] = dram_bits
 
 
-@kernel
-def _port_cycles(
-    level: int, traffic: Floats, levels: Floats, bits: Floats, operand_bw: Floats, used: float, operands: Bools
-) -> float:
-    """Cycles that one instance's ports are busy for the operands selected by `operands`."""
+@inner_kernel
+def _by_word(level: int, machine: Machine) -> bool:
+    """Whether a level's accesses are whole words: the convention says so, and the design states their width."""
+    return machine.counting[WORDS] > 0 and machine.words[level, 0] > 0 and machine.words[level, 1] > 0
+
+
+@inner_kernel
+def _port_cycles(level: int, machine: Machine, scratch: Scratch, links: int) -> float:
+    """Cycles that one instance's ports are busy for the operands whose bit is set in `links`."""
+    traffic, operand_bw, levels, bits = scratch.traffic, machine.operand_bw, machine.levels, machine.stored_bits[level]
+    by_word = machine.counting[PORT_WORDS] > 0 and _by_word(level, machine)
+    used = scratch.shares[level]
     read_bits = 0.0
     write_bits = 0.0
     slowest = 0.0
     for operand in range(3):
-        if not operands[operand]:
+        if not links >> operand & 1:
             continue
         reads = traffic[READS, level, operand] * bits[operand]
         writes = (traffic[FILLS, level, operand] + traffic[UPDATES, level, operand]) * bits[operand]
@@ -456,6 +271,9 @@ def _port_cycles(
             extra = bits[3] - bits[operand]
             reads += traffic[READS_PARTIAL, level, operand] * extra
             writes += traffic[WRITES_PARTIAL, level, operand] * extra
+        if by_word:
+            reads = traffic[READ_WORDS, level, operand] * machine.words[level, 0]
+            writes = traffic[WRITE_WORDS, level, operand] * machine.words[level, 1]
         if operand_bw[level, operand] > 0:
             slowest = max(slowest, (reads + writes) / operand_bw[level, operand] / used)
         else:
@@ -468,183 +286,70 @@ def _port_cycles(
     return max(slowest, own / used)
 
 
-@kernel
-def _link_first(
-    level: int, operand: int, traffic: Floats, levels: Floats, bits: Floats, operand_bw: Floats, used: float
-) -> float:
+@inner_kernel
+def _link_first(level: int, operand: int, machine: Machine, scratch: Scratch) -> float:
     """Cycles to bring the first tile of an operand from `level` (or to take the last result tile there)."""
-    amount = traffic[LINK_FIRST, level, operand] * bits[operand] / used
-    if operand_bw[level, operand] > 0:
-        return amount / operand_bw[level, operand]
-    column = WRITE_BW if operand == OUTPUTS and levels[level, SHARED_PORTS] == 0 else READ_BW
-    return amount / levels[level, column]
+    amount = scratch.traffic[LINK_FIRST, level, operand] * machine.stored_bits[level, operand] / scratch.shares[level]
+    if machine.operand_bw[level, operand] > 0:
+        return amount / machine.operand_bw[level, operand]
+    column = WRITE_BW if operand == OUTPUTS and machine.levels[level, SHARED_PORTS] == 0 else READ_BW
+    return amount / machine.levels[level, column]
 
 
-@kernel
-def _time(
-    tiles: Ints,
-    traffic: Floats,
-    levels: Floats,
-    bits: Floats,
-    operand_bw: Floats,
-    used: Floats,
-    count: Floats,
-    steps: Floats,
-    out: Floats,
-) -> None:
+@inner_kernel
+def _time(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     """Total cycles with stalls. See docs/cost-model.md, "time"."""
+    out, traffic = scratch.out, scratch.traffic
     compute = out[COMPUTE]
     out[TOTAL], out[LIMIT_LEVEL], out[LIMIT] = compute, -1.0, 0.0
     out[FIRST_LOAD], out[WRITE_BACK], out[UNBUFFERED] = 0.0, 0.0, 0.0
-    if not count[MEMORY_STALLS]:
+    if not machine.counting[MEMORY_STALLS]:
         return
-    buffered = np.zeros(3, np.bool_)
-    unbuffered = np.zeros(3, np.bool_)
-    for level in range(levels.shape[0]):
+    for level in range(machine.levels.shape[0]):
         feeds_level = False
+        buffered, unbuffered = 0, 0
         for operand in range(3):
-            below = _child(level, operand, tiles)
-            feeds_level = feeds_level or (below >= 0 and tiles[level, operand] >= 0)
-            held = tiles[level, operand] >= 0
-            serial = held and below >= 0 and levels[below, DOUBLE_BUFFER] == 0
-            buffered[operand] = held and not serial
-            unbuffered[operand] = serial
-            if held and below >= 0 and not serial:
-                first = _link_first(level, operand, traffic, levels, bits, operand_bw, used[level])
+            if tiles[level, operand] < 0:
+                continue
+            below = child(level, operand, tiles)
+            if below >= 0 and machine.levels[below, DOUBLE_BUFFER] == 0:
+                feeds_level = True
+                unbuffered |= 1 << operand
+                continue
+            buffered |= 1 << operand
+            if below >= 0:
+                feeds_level = True
+                first = _link_first(level, operand, machine, scratch)
                 traffic[LINK_TIME, level, operand] = first
-                if operand == OUTPUTS:
-                    out[WRITE_BACK] += first
-                else:
-                    out[FIRST_LOAD] += first
-        serial_time = _port_cycles(level, traffic, levels, bits, operand_bw, used[level], unbuffered)
-        out[UNBUFFERED] += serial_time
-        for operand in range(3):
-            if unbuffered[operand]:
-                traffic[LINK_TIME, level, operand] = serial_time
-        busy = _port_cycles(level, traffic, levels, bits, operand_bw, used[level], buffered)
+                out[WRITE_BACK if operand == OUTPUTS else FIRST_LOAD] += first
+        if unbuffered:
+            serial_time = _port_cycles(level, machine, scratch, unbuffered)
+            out[UNBUFFERED] += serial_time
+            for operand in range(3):
+                if unbuffered >> operand & 1:
+                    traffic[LINK_TIME, level, operand] = serial_time
+        busy = _port_cycles(level, machine, scratch, buffered)
         if busy > 0 and feeds_level:
-            busy += compute / steps[level]
+            busy += compute / scratch.steps[level]
         if busy > out[LIMIT]:
             out[LIMIT], out[LIMIT_LEVEL] = busy, float(level)
     out[TOTAL] = max(compute + out[FIRST_LOAD] + out[WRITE_BACK], out[LIMIT]) + out[UNBUFFERED]
 
 
-@kernel
-def cost(
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    relevant: Bools,
-    windows: Ints,
-    tiles: Ints,
-    groups: Ints,
-    flow: Ints,
-    array: Ints,
-    timing: Floats,
-    count: Floats,
-    multicast: Bools,
-    levels: Floats,
-    bits: Floats,
-    read_pj: Floats,
-    write_pj: Floats,
-    operand_bw: Floats,
-    none: Bools,
-    shared: Bools,
-    together: Bools,
-    tile: Ints,
-    folds: Ints,
-    n_tiles: Ints,
-    used: Floats,
-    steps: Floats,
-    traffic: Floats,
-    out: Floats,
-) -> None:
-    """Cost of one mapping into `traffic` and `out`; scratch arrays are the caller's. Capacity: see `fits`."""
-    traffic[:] = 0.0
-    compute_cycles(
-        sizes,
-        base,
-        loop_dim,
-        loop_factor,
-        loop_axis,
-        n_loops,
-        groups,
-        flow,
-        array,
-        timing,
-        count,
-        together,
-        folds,
-        n_tiles,
-        out,
-    )
-    for operand in range(2):
-        _down(
-            operand,
-            sizes,
-            base,
-            loop_dim,
-            loop_factor,
-            loop_axis,
-            n_loops,
-            relevant,
-            windows,
-            tiles,
-            groups,
-            flow,
-            multicast,
-            folds,
-            n_tiles,
-            none,
-            shared,
-            tile,
-            traffic,
-        )
-    _up(
-        sizes,
-        base,
-        loop_dim,
-        loop_factor,
-        loop_axis,
-        n_loops,
-        relevant,
-        windows,
-        tiles,
-        groups,
-        flow,
-        multicast,
-        folds,
-        n_tiles,
-        none,
-        shared,
-        tile,
-        array,
-        count,
-        traffic,
-        out,
-    )
-    _energy(traffic, levels, bits, read_pj, write_pj, out)
-    shares = np.ones(levels.shape[0])
-    for level in range(levels.shape[0]):
-        position = 0
-        next_position = 0
+@inner_kernel
+def _throughput(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
+    """Total cycles where every transfer overlaps with everything else: the slowest of the array and each port."""
+    out = scratch.out
+    out[TOTAL], out[LIMIT_LEVEL], out[LIMIT] = out[COMPUTE], -1.0, 0.0
+    out[FIRST_LOAD], out[WRITE_BACK], out[UNBUFFERED] = 0.0, 0.0, 0.0
+    if not machine.counting[MEMORY_STALLS]:
+        return
+    for level in range(machine.levels.shape[0]):
+        links = 0
         for operand in range(3):
-            position = max(position, tiles[level, operand])
-            below = _child(level, operand, tiles)
-            if below >= 0 and tiles[level, operand] >= 0:
-                next_position = max(next_position, tiles[below, operand])
-        used[level] = spatial_loops(0, position, loop_factor, loop_axis)
-        shares[level] = used[level]
-        if used[level] > 1:
-            shares[level] = 1.0 / busiest_share(
-                position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared
-            )
-        steps[level] = 1.0
-        for d in range(sizes.shape[0]):
-            steps[level] *= count_tiles(
-                d, next_position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, together
-            )
-    _time(tiles, traffic, levels, bits, operand_bw, shares, count, steps, out)
+            if tiles[level, operand] >= 0:
+                links |= 1 << operand
+        busy = _port_cycles(level, machine, scratch, links)
+        if busy > out[LIMIT]:
+            out[LIMIT], out[LIMIT_LEVEL] = busy, float(level)
+    out[TOTAL] = max(out[COMPUTE], out[LIMIT])

@@ -1,9 +1,10 @@
-"""The closed form on flat arrays: one function costs one mapping; the mapper and the evaluator call that same one.
+"""Geometry of one mapping on flat arrays: tiles, their numbers and sizes, and how often each is moved.
 
-A mapping is a list of loops, outermost first: `loop_dim[i]` iterates `loop_factor[i]` times, in time (`loop_axis[i]`
-below 0) or side by side on a spatial axis. Below the last loop lies the base tile, `base[d]` of each dimension: 1 for
-engines that unroll single loops, one array tile for engines that work in passes. A dimension of size D cut in tiles of
-t has ceil(D / t) of them, the last one partial: nothing is padded. docs/cost-model.md derives each formula.
+A mapping is a nest of loops, outermost first: `nest.dim[i]` iterates `nest.factor[i]` times, in time (`nest.axis[i]`
+below 0) or side by side on a spatial axis. Below the last of its `n_loops` loops lies the base tile, `nest.base[d]` of
+each dimension: 1 for engines that unroll single loops, one array tile for engines that work in passes. A dimension of
+size D cut in tiles of t has ceil(D / t) of them, the last one partial: nothing is padded. docs/cost-model.md derives
+each formula.
 
 Operands are numbered 0 inputs, 1 weights, 2 outputs. `tiles[level, operand]` is how many loops lie above that tile, -1
 for a level the operand does not use. Levels are outermost first.
@@ -14,10 +15,12 @@ for a level the operand does not use. Levels are outermost first.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.core.kernels import kernel
+from archsim.core.kernels import inner_kernel, kernel
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -27,63 +30,181 @@ INPUTS, WEIGHTS, OUTPUTS = 0, 1, 2
 MAX_DIMS = 9
 MAX_LOOPS = 64
 
+# Columns of `machine.levels`.
+CAPACITY, READ_BW, WRITE_BW, SHARED_PORTS, DOUBLE_BUFFER, OFF_CHIP, RESERVED = 0, 1, 2, 3, 4, 5, 6
+# Entries of `machine.counting` (conventions; see sim/conventions.py).
+(
+    WHOLE_FOLDS,
+    LAST_CYCLE,
+    PSUM_REREADS,
+    STRAY_WRITES,
+    MEMORY_STALLS,
+    FIRST_PARTIAL_READ,
+    REFILL_ALL,
+    WRITE_BACK_READ,
+    WIDE_FINALS,
+    MAC_HOLDS,
+    WHOLE_HALO,
+    HALO_MULTICAST,
+    WORDS,
+    PORT_WORDS,
+    RESERVE,
+    THROUGHPUT,
+) = range(16)
+# Values of entries that take more than two.
+ALWAYS, RETURNING = 1, 2  # FIRST_PARTIAL_READ
+OVERLAP, EQUAL = 1, 2  # HALO_MULTICAST
+COUNTED, TRANSFERRED = 1, 2  # WORDS
+NO_RESERVE, ALL_RESERVE = 1, 2  # RESERVE
+# Entries of `scratch.out`.
+TOTAL, COMPUTE, STREAMED, PASSES, ENERGY_PJ, DRAM_BITS, FIRST_LOAD, WRITE_BACK, LIMIT_LEVEL, UNBUFFERED, LIMIT = range(
+    11
+)
+N_OUT = 11
+# Planes of `scratch.traffic[plane, level, operand]`, totals over all instances; the partial-sum planes belong to
+# outputs. Words are counted where the convention rounds them.
+READS, FILLS, UPDATES, READS_PARTIAL, WRITES_PARTIAL, LINK_FIRST, LINK_TIME, READ_WORDS, WRITE_WORDS = range(9)
+N_TRAFFIC = 9
+
+
+class Shape(NamedTuple):
+    """What is computed: `sizes` (D,), `relevant` (3 operands, D), and how inputs slide and dimensions group.
+
+    windows: (2, 4), rows of (dim, coefficient, dim, coefficient), dim -1 where there is none; groups: (4, 3), the
+    dimensions of GEMM rows, columns, reduction and batch, -1 where there are fewer.
+    """
+
+    sizes: Ints
+    relevant: Bools
+    windows: Ints
+    groups: Ints
+
+
+class Nest(NamedTuple):
+    """The loops of a mapping, outermost first (MAX_LOOPS,), and the base tile below them (D,)."""
+
+    dim: Ints
+    factor: Ints
+    axis: Ints
+    base: Ints
+
+
+class Machine(NamedTuple):
+    """What computes it. L levels, A spatial axes, 4 widths: the operands' and that of partial sums.
+
+    flow: [engine with passes?, row group, column group, stream group, stationary operand]; array: its rows and columns;
+    timing: see `pass_cycles`; counting: the conventions; multicast: (3, A), one access serves all units of the axis;
+    levels: (L, 7); bits: (4,) of an element; stored_bits: (L, 4), with what a packed word leaves empty; read_pj,
+    write_pj: (L, 4) of an element; words: (L, 2) width of a read and of a write, word_pj: (L, 2) their energy, 0 where
+    the design states none; operand_bw: (L, 3) bits per cycle of an operand's own port, 0 where it has none.
+    """
+
+    flow: Ints
+    array: Ints
+    timing: Floats
+    counting: Floats
+    multicast: Bools
+    levels: Floats
+    bits: Floats
+    stored_bits: Floats
+    read_pj: Floats
+    write_pj: Floats
+    words: Floats
+    word_pj: Floats
+    operand_bw: Floats
+
+
+class Scratch(NamedTuple):
+    """Room for one costing at a time, and its results: `traffic` (planes, L, 3) and `out` (N_OUT,).
+
+    `used` (L,): instances at work. The rest is of no use to the caller.
+    """
+
+    none: Bools
+    shared: Bools
+    together: Bools
+    tile: Ints
+    folds: Ints
+    n_tiles: Ints
+    used: Floats
+    shares: Floats
+    steps: Floats
+    traffic: Floats
+    out: Floats
+
 
 @kernel
-def tile_sizes(
-    position: int, sizes: Ints, base: Ints, loop_dim: Ints, loop_factor: Ints, n_loops: int, out: Ints
-) -> None:
+def scratch(n_dims: int, n_levels: int, n_axes: int) -> Scratch:
+    """Room for costing mappings of `n_dims` dimensions on `n_levels` levels and `n_axes` spatial axes."""
+    return Scratch(
+        np.zeros(n_axes, np.bool_),
+        np.zeros(n_axes, np.bool_),
+        np.ones(n_axes, np.bool_),
+        np.ones(n_dims, np.int64),
+        np.zeros((3, 7), np.int64),
+        np.ones(3, np.int64),
+        np.ones(n_levels),
+        np.ones(n_levels),
+        np.ones(n_levels),
+        np.zeros((N_TRAFFIC, n_levels, 3)),
+        np.zeros(N_OUT),
+    )
+
+
+@kernel
+def empty_nest(n_dims: int) -> Nest:
+    """A nest without loops over a base tile of 1."""
+    return Nest(
+        np.zeros(MAX_LOOPS, np.int64),
+        np.ones(MAX_LOOPS, np.int64),
+        np.full(MAX_LOOPS, -1, np.int64),
+        np.ones(n_dims, np.int64),
+    )
+
+
+@inner_kernel
+def tile_sizes(shape: Shape, nest: Nest, n_loops: int, position: int, out: Ints) -> None:
     """Fill `out[d]` with the full tile size of each dimension inside `position`, at most the dimension itself."""
-    for d in range(sizes.shape[0]):
-        out[d] = base[d]
+    for d in range(shape.sizes.shape[0]):
+        out[d] = nest.base[d]
     for i in range(position, n_loops):
-        out[loop_dim[i]] *= loop_factor[i]
-    for d in range(sizes.shape[0]):
-        if out[d] > sizes[d]:
-            out[d] = sizes[d]
+        out[nest.dim[i]] *= nest.factor[i]
+    for d in range(shape.sizes.shape[0]):
+        if out[d] > shape.sizes[d]:
+            out[d] = shape.sizes[d]
 
 
-@kernel
-def split(
-    dim: int,
-    begin: int,
-    end: int,
-    size: int,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    shared: Bools,
-) -> tuple[int, int, int]:
-    """Tiles of `dim` that loops `begin`..`end` make of `size`: (number of full ones, edge size or 0, full size).
+@inner_kernel
+def split(dim: int, end: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> tuple[int, int, int]:
+    """Tiles of `dim` that the loops above `end` make: (number of full ones, edge size or 0, full size).
 
     Spatial loops whose axis is set in `shared` make their tiles at once: they count as one, the largest.
-    The walk follows the remainder: every other tile on the way is full.
+    Where factors do not divide, the walk follows the remainder: every other tile on the way is full.
     """
-    inside = base[dim]
+    size = shape.sizes[dim]
+    inside = nest.base[dim]
     for i in range(end, n_loops):
-        if loop_dim[i] == dim:
-            inside *= loop_factor[i]
+        if nest.dim[i] == dim:
+            inside *= nest.factor[i]
     span = inside
     per_full = 1
-    for i in range(begin, end):
-        if loop_dim[i] == dim:
-            span *= loop_factor[i]
-            if loop_axis[i] < 0 or not shared[loop_axis[i]]:
-                per_full *= loop_factor[i]
+    for i in range(end):
+        if nest.dim[i] == dim:
+            span *= nest.factor[i]
+            if nest.axis[i] < 0 or not shared[nest.axis[i]]:
+                per_full *= nest.factor[i]
+    if span == size:
+        return per_full, 0, inside
     full = 0
     rest = size
-    for i in range(begin, end):
-        if loop_dim[i] != dim:
+    for i in range(end):
+        if nest.dim[i] != dim or nest.factor[i] == 1:
             continue
-        span //= loop_factor[i]
-        together = loop_axis[i] >= 0 and shared[loop_axis[i]]
-        if not together:
-            per_full //= loop_factor[i]
-        if together:
-            if rest > span:
-                rest = span
+        span //= nest.factor[i]
+        if nest.axis[i] >= 0 and shared[nest.axis[i]]:
+            rest = min(rest, span)
         else:
+            per_full //= nest.factor[i]
             whole = (rest - 1) // span
             full += whole * per_full
             rest -= whole * span
@@ -92,37 +213,18 @@ def split(
     return full, rest, inside
 
 
-@kernel
-def count_tiles(
-    dim: int,
-    end: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    shared: Bools,
-) -> int:
+@inner_kernel
+def count_tiles(dim: int, end: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> int:
     """Tiles of `dim` above loop `end`; spatial loops set in `shared` count once."""
-    if sizes[dim] == 1:
+    if shape.sizes[dim] == 1:
         return 1
-    full, edge, _ = split(dim, 0, end, sizes[dim], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+    full, edge, _ = split(dim, end, shape, nest, n_loops, shared)
     return full + (1 if edge > 0 else 0)
 
 
-@kernel
+@inner_kernel
 def window_tiles(
-    dim: int,
-    end: int,
-    position: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    shared: Bools,
+    dim: int, end: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, none: Bools
 ) -> int:
     """Tiles of a window's `dim` above loop `end`, those that one access serves together counted as one.
 
@@ -131,59 +233,47 @@ def window_tiles(
     """
     together = False
     for i in range(position):
-        if loop_dim[i] != dim or loop_factor[i] == 1:
+        if nest.dim[i] != dim or nest.factor[i] == 1:
             continue
-        if loop_axis[i] >= 0:
-            together = together or shared[loop_axis[i]]
+        if nest.axis[i] >= 0:
+            together = together or shared[nest.axis[i]]
         elif together:
-            return count_tiles(dim, end, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, np.zeros_like(shared))
-    return count_tiles(dim, end, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+            return count_tiles(dim, end, shape, nest, n_loops, none)
+    return count_tiles(dim, end, shape, nest, n_loops, shared)
 
 
-@kernel
-def slide_begin(
-    operand: int,
-    position: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    relevant: Bools,
-) -> int:
+@inner_kernel
+def slide_begin(operand: int, position: int, shape: Shape, nest: Nest) -> int:
     """Outermost of the loops in time along which a tile at `position` slides without a break; `position` if none does.
 
     These are the innermost loop that indexes the operand and those of the same dimension directly above it. Where units
     unrolled along that dimension lie in between, each leaps over its neighbours and nothing slides.
     """
-    q = first_relevant(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant)
+    q = first_relevant(operand, position, shape, nest)
     if q == 0:
         return position
-    d = loop_dim[q - 1]
+    d = nest.dim[q - 1]
     for i in range(q, position):
-        if loop_dim[i] == d and loop_factor[i] > 1:
+        if nest.dim[i] == d and nest.factor[i] > 1:
             return position
     begin = q - 1
     for i in range(q - 2, -1, -1):
-        if loop_factor[i] > 1:
-            if loop_dim[i] != d or loop_axis[i] >= 0:
+        if nest.factor[i] > 1:
+            if nest.dim[i] != d or nest.axis[i] >= 0:
                 break
             begin = i
     return begin
 
 
-@kernel
-def _served_together(
-    dim: int, position: int, loop_dim: Ints, loop_factor: Ints, loop_axis: Ints, shared: Bools
-) -> bool:
+@inner_kernel
+def _served_together(dim: int, position: int, nest: Nest, shared: Bools) -> bool:
     for i in range(position):
-        if loop_dim[i] == dim and loop_factor[i] > 1 and loop_axis[i] >= 0 and shared[loop_axis[i]]:
+        if nest.dim[i] == dim and nest.factor[i] > 1 and nest.axis[i] >= 0 and shared[nest.axis[i]]:
             return True
     return False
 
 
-@kernel
+@inner_kernel
 def window_elements(
     first: int,
     second: int,
@@ -206,66 +296,113 @@ def window_elements(
     return min(float(span), float(size_first) * size_second)
 
 
-@kernel
+@inner_kernel
+def whole_elements(operand: int, shape: Shape) -> float:
+    """Product of the dimensions that index an operand."""
+    total = 1.0
+    for d in range(shape.sizes.shape[0]):
+        if shape.relevant[operand, d]:
+            total *= shape.sizes[d]
+    return total
+
+
+@inner_kernel
 def operand_elements(
     operand: int,
     position: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
+    shape: Shape,
+    nest: Nest,
     n_loops: int,
-    relevant: Bools,
-    windows: Ints,
     shared: Bools,
+    none: Bools,
     tile: Ints,
+    whole_halo: bool,
 ) -> float:
     """Elements of one operand summed over every distinct tile at `position`, each tile once.
 
-    A window that slides brings in only what is new to it, and the halo again when it jumps. Units served together
+    A window that slides brings in only what is new to it (with `whole_halo`: all of it), and the halo again when it
+    jumps. Units served together
     along the window's other dimension hand nothing to each other: what one slides onto comes from above, though its
     neighbour has held it. Tiles with gaps (strides above the rows they hold) do not slide.
     """
-    total = 1.0
-    for d in range(sizes.shape[0]):
-        if relevant[operand, d]:
-            total *= sizes[d]
-    if operand != INPUTS:
+    total = whole_elements(operand, shape)
+    if operand != INPUTS or (shape.windows[0, 0] < 0 and shape.windows[1, 0] < 0):
         return total
-    begin = slide_begin(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant)
-    slides = loop_dim[begin] if begin < position else -1
-    tile_sizes(position, sizes, base, loop_dim, loop_factor, n_loops, tile)
-    for w in range(windows.shape[0]):
-        d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
+    for w in range(shape.windows.shape[0]):
+        if shape.windows[w, 0] >= 0:
+            total /= float(shape.sizes[shape.windows[w, 0]]) * shape.sizes[shape.windows[w, 2]]
+    begin = position if whole_halo else slide_begin(operand, position, shape, nest)
+    slides = nest.dim[begin] if begin < position else -1
+    tile_sizes(shape, nest, n_loops, position, tile)
+    for w in range(shape.windows.shape[0]):
+        d1, a, d2, b = shape.windows[w, 0], shape.windows[w, 1], shape.windows[w, 2], shape.windows[w, 3]
         if d1 < 0:
             continue
         end1, end2 = position, position
         solid = a * (tile[d1] - 1) + b * (tile[d2] - 1) + 1 <= tile[d1] * tile[d2]
-        if d1 == slides and solid and not _served_together(d2, position, loop_dim, loop_factor, loop_axis, shared):
+        if d1 == slides and solid and not _served_together(d2, position, nest, shared):
             end1 = begin
-        if d2 == slides and solid and not _served_together(d1, position, loop_dim, loop_factor, loop_axis, shared):
+        if d2 == slides and solid and not _served_together(d1, position, nest, shared):
             end2 = begin
         for i in range(min(end1, end2), position):
-            if loop_dim[i] == slides:
-                tile[slides] = min(tile[slides] * loop_factor[i], sizes[slides])
-        n1 = window_tiles(d1, end1, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-        n2 = window_tiles(d2, end2, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-        elements = window_elements(d1, d2, a, b, n1, n2, tile[d1], tile[d2], sizes[d1], sizes[d2])
-        total *= elements / (float(sizes[d1]) * sizes[d2])
+            if nest.dim[i] == slides:
+                tile[slides] = min(tile[slides] * nest.factor[i], shape.sizes[slides])
+        n1 = window_tiles(d1, end1, position, shape, nest, n_loops, shared, none)
+        n2 = window_tiles(d2, end2, position, shape, nest, n_loops, shared, none)
+        s1, s2 = shape.sizes[d1], shape.sizes[d2]
+        total *= window_elements(d1, d2, a, b, n1, n2, tile[d1], tile[d2], s1, s2)
     return total
 
 
-@kernel
-def box_elements(operand: int, relevant: Bools, windows: Ints, tile: Ints) -> float:
+@inner_kernel
+def unequal_share(above: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> float:
+    """Share of the units served together whose windows differ: of n x m at offsets i*A + j*B, the distinct ones.
+
+    Offsets repeat where i grows by B/g while j falls by A/g, g the greatest common divisor.
+    """
+    share = 1.0
+    for w in range(shape.windows.shape[0]):
+        d1, a, d2, b = shape.windows[w, 0], shape.windows[w, 1], shape.windows[w, 2], shape.windows[w, 3]
+        if d1 < 0:
+            continue
+        n, first = _units_in_row(d1, above, position, nest, n_loops, shared)
+        m, second = _units_in_row(d2, above, position, nest, n_loops, shared)
+        first, second = first * a, second * b
+        divisor, rest = first, second
+        while rest > 0:
+            divisor, rest = rest, divisor % rest
+        repeated = max(0, n - second // divisor) * max(0, m - first // divisor)
+        share *= (n * m - repeated) / (float(n) * m)
+    return share
+
+
+@inner_kernel
+def _units_in_row(dim: int, above: int, position: int, nest: Nest, n_loops: int, shared: Bools) -> tuple[int, int]:
+    """Units side by side along `dim` that one access may serve, and how far they are apart; 1 where they are not."""
+    units, apart, inside = 1, 0, nest.base[dim]
+    for back in range(n_loops - above):
+        i = n_loops - 1 - back
+        if nest.dim[i] != dim or nest.factor[i] == 1:
+            continue
+        if i < position and nest.axis[i] >= 0 and shared[nest.axis[i]]:
+            if apart > 0 and apart * units != inside:
+                return 1, apart
+            apart = apart if apart > 0 else inside
+            units *= nest.factor[i]
+        inside *= nest.factor[i]
+    return units, apart if apart > 0 else inside
+
+
+@inner_kernel
+def box_elements(operand: int, shape: Shape, tile: Ints) -> float:
     """Elements of an operand that index ranges of the sizes in `tile` touch."""
     total = 1.0
     for d in range(tile.shape[0]):
-        if relevant[operand, d]:
+        if shape.relevant[operand, d]:
             total *= tile[d]
     if operand == INPUTS:
-        for w in range(windows.shape[0]):
-            d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
+        for w in range(shape.windows.shape[0]):
+            d1, a, d2, b = shape.windows[w, 0], shape.windows[w, 1], shape.windows[w, 2], shape.windows[w, 3]
             if d1 >= 0:
                 span = a * (tile[d1] - 1) + b * (tile[d2] - 1) + 1
                 touched = tile[d1] * tile[d2]
@@ -273,292 +410,85 @@ def box_elements(operand: int, relevant: Bools, windows: Ints, tile: Ints) -> fl
     return total
 
 
-@kernel
-def tile_elements(
-    operand: int,
-    position: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    n_loops: int,
-    relevant: Bools,
-    windows: Ints,
-    tile: Ints,
-) -> float:
+@inner_kernel
+def tile_elements(operand: int, position: int, shape: Shape, nest: Nest, n_loops: int, tile: Ints) -> float:
     """Elements of one full tile of an operand at `position`."""
-    tile_sizes(position, sizes, base, loop_dim, loop_factor, n_loops, tile)
-    return box_elements(operand, relevant, windows, tile)
+    tile_sizes(shape, nest, n_loops, position, tile)
+    return box_elements(operand, shape, tile)
 
 
-@kernel
-def first_relevant(
-    operand: int,
-    position: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    relevant: Bools,
-) -> int:
+@inner_kernel
+def first_relevant(operand: int, position: int, shape: Shape, nest: Nest) -> int:
     """Loops from here outwards refetch the operand's tile at `position`: irrelevant ones directly above it do not."""
     q = position
     while q > 0:
         i = q - 1
-        if loop_axis[i] < 0 and loop_factor[i] > 1 and relevant[operand, loop_dim[i]]:
+        if nest.axis[i] < 0 and nest.factor[i] > 1 and shape.relevant[operand, nest.dim[i]]:
             break
         q -= 1
     return q
 
 
-@kernel
-def revisits(
-    operand: int,
-    position: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    relevant: Bools,
-    shared: Bools,
-) -> float:
+@inner_kernel
+def revisits(operand: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> float:
     """How often each tile of the operand at `position` is transferred: tiles of the loops that do not index it.
 
     Loops in time directly above the tile that do not index it are reuse; spatial ones count unless in `shared`.
     """
-    q = first_relevant(operand, position, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, relevant)
+    q = first_relevant(operand, position, shape, nest)
     times = 1.0
-    for d in range(sizes.shape[0]):
-        if relevant[operand, d]:
+    for d in range(shape.sizes.shape[0]):
+        if shape.relevant[operand, d]:
             continue
-        times *= count_tiles(d, q, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-        for i in range(q, position):
-            if loop_dim[i] == d and loop_axis[i] >= 0 and not shared[loop_axis[i]]:
-                times *= loop_factor[i]
+        times *= count_tiles(d, q, shape, nest, n_loops, shared)
+    for i in range(q, position):
+        if nest.axis[i] >= 0 and not shared[nest.axis[i]] and not shape.relevant[operand, nest.dim[i]]:
+            times *= nest.factor[i]
     return times
 
 
-@kernel
-def group_folds(
-    group: Ints,
-    unit: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    shared: Bools,
-    out: Ints,
+@inner_kernel
+def shared_between(
+    operand: int, above: int, position: int, nest: Nest, n_loops: int, multicast: Bools, out: Bools
 ) -> None:
-    """Cut a flattened group of dimensions, tile by tile, in pieces of `unit`.
-
-    out: [0] tiles, [1] sum of tile sizes, [2] sum of pieces, [3] full pieces, [4] tiles with a partial last piece,
-    [5] size of the first piece, [6] size of the last piece.
-    """
-    out[:] = 0
-    n0, s0, e0 = _group_split(group[0], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-    n1, s1, e1 = _group_split(group[1], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-    n2, s2, e2 = _group_split(group[2], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-    for x in range(2 if e0 > 0 else 1):
-        for y in range(2 if e1 > 0 else 1):
-            for z in range(2 if e2 > 0 else 1):
-                n = (1 if x else n0) * (1 if y else n1) * (1 if z else n2)
-                if n == 0:
-                    continue
-                size = (e0 if x else s0) * (e1 if y else s1) * (e2 if z else s2)
-                pieces = (size + unit - 1) // unit
-                out[0] += n
-                out[1] += n * size
-                out[2] += n * pieces
-                out[3] += n * (size // unit)
-                out[4] += n * (1 if size % unit else 0)
-                if out[5] == 0:
-                    out[5] = min(unit, size)
-                out[6] = size - (pieces - 1) * unit
-
-
-@kernel
-def _group_split(
-    dim: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    shared: Bools,
-) -> tuple[int, int, int]:
-    """(full tiles, their size, edge size or 0) of one member of a group; a place without one is a single 1."""
-    if dim < 0 or sizes[dim] == 1:
-        return 1, 1, 0
-    full, edge, size = split(dim, 0, n_loops, sizes[dim], base, loop_dim, loop_factor, loop_axis, n_loops, shared)
-    return full, size, edge
-
-
-@kernel
-def pass_cycles(
-    rows: Ints,
-    columns: Ints,
-    array_rows: int,
-    array_columns: int,
-    stream_tiles: int,
-    stream_sum: float,
-    stream_last: float,
-    batch: float,
-    timing: Floats,
-    count: Floats,
-) -> tuple[float, float]:
-    """Cycles of all passes, and the streaming share of them, as (total, streamed).
-
-    `rows` and `columns` are `group_folds` results; `stream_sum` steps over `stream_tiles` streams per fold.
-    timing: step, load_r, skew_R, skew_r, skew_c, skew_constant, drain_r, hide_load, hide_skew.
-    count: [0] 1 where a partial fold pays the whole array, [1] cycles taken off the end (a convention).
-    """
-    step, load = timing[0], timing[1]
-    row_folds, column_folds = rows[2], columns[2]
-    used_rows = float(rows[1])
-    used_columns = float(columns[1])
-    if count[0]:
-        used_rows = float(row_folds * array_rows)
-        used_columns = float(column_folds * array_columns)
-    passes = float(stream_tiles) * row_folds * column_folds
-    streamed = step * stream_sum * row_folds * column_folds
-    loads = load * used_rows * stream_tiles * column_folds
-    skews = (timing[2] * array_rows + timing[5]) * passes
-    skews += timing[3] * used_rows * stream_tiles * column_folds
-    skews += timing[4] * used_columns * stream_tiles * row_folds
-    first_r = float(array_rows if count[0] else rows[5])
-    if not timing[8]:
-        total = streamed + skews + (load * first_r if timing[7] else loads)
-        if timing[7]:
-            total = total * batch - (batch - 1) * load * first_r
-        else:
-            total *= batch
-        return total - count[1], streamed * batch
-    total = _overlapped(
-        rows, columns, array_rows, array_columns, stream_tiles, stream_sum, stream_last, batch, timing, count
-    )
-    return total - count[1], streamed * batch
-
-
-@kernel
-def _overlapped(
-    rows: Ints,
-    columns: Ints,
-    array_rows: int,
-    array_columns: int,
-    stream_tiles: int,
-    stream_sum: float,
-    stream_last: float,
-    batch: float,
-    timing: Floats,
-    count: Floats,
-) -> float:
-    """Total cycles where a pass starts while the one before drains (fold overlap). Exact for one stream tile."""
-    step, load, drain, hide_load = timing[0], timing[1], timing[6], timing[7]
-    whole = count[0] > 0
-    full_r = float(array_rows)
-    edge_r = full_r if whole else float(rows[6])
-    last_r = full_r if whole else float(rows[6])
-    first_r = full_r if whole else float(rows[5])
-    last_c = float(array_columns) if whole else float(columns[6])
-    first_c = float(array_columns) if whole else float(columns[5])
-    mean_stream = step * stream_sum / stream_tiles
-    full_interval = _interval(mean_stream, full_r, load, drain, hide_load)
-    edge_interval = _interval(mean_stream, edge_r, load, drain, hide_load)
-    per_column = rows[3] * full_interval + rows[4] * edge_interval
-    everything = per_column * columns[2] * stream_tiles * batch
-    # Starts of the last pass of all, and of the last pass of the column fold before it (it may be wider).
-    if drain > 0:
-        start_last = everything - _interval(mean_stream, last_r, load, drain, hide_load)
-    else:
-        start_last = everything - _interval(mean_stream, first_r, load, drain, hide_load) + load * first_r
-        if not hide_load:
-            start_last = everything - mean_stream
-    stream_end = step * stream_last + timing[2] * array_rows + timing[3] * last_r + timing[5]
-    end = start_last + stream_end + timing[4] * last_c
-    if columns[2] > 1:
-        end = max(end, start_last - per_column + stream_end + timing[4] * first_c)
-    return end
-
-
-@kernel
-def _interval(stream: float, used_rows: float, load: float, drain: float, hide_load: float) -> float:
-    if hide_load or drain > 0:
-        return max(stream, max(load, drain) * used_rows)
-    return stream + load * used_rows
-
-
-# Columns of `levels`.
-CAPACITY, READ_BW, WRITE_BW, SHARED_PORTS, DOUBLE_BUFFER, OFF_CHIP, RESERVED = 0, 1, 2, 3, 4, 5, 6
-# Entries of `count` (conventions; see sim/conventions.py).
-WHOLE_FOLDS, LAST_CYCLE, PSUM_REREADS, STRAY_WRITES, MEMORY_STALLS, FIRST_PARTIAL_READ = 0, 1, 2, 3, 4, 5
-# Entries of `out`.
-TOTAL, COMPUTE, STREAMED, PASSES, ENERGY_PJ, DRAM_BITS, FIRST_LOAD, WRITE_BACK, LIMIT_LEVEL, UNBUFFERED, LIMIT = range(
-    11
-)
-N_OUT = 11
-# Planes of `traffic[plane, level, operand]`, totals over all instances; the partial-sum planes belong to outputs.
-READS, FILLS, UPDATES, READS_PARTIAL, WRITES_PARTIAL, LINK_FIRST, LINK_TIME = range(7)
-N_TRAFFIC = 7
-
-
-@kernel
-def shared_below(operand: int, position: int, loop_axis: Ints, n_loops: int, multicast: Bools, out: Bools) -> None:
-    """Axes on which a level at `position` serves all units of an operand with one access."""
+    """Axes that lie between tiles at `above` and at `position`, on which one access serves all units of an operand."""
     for a in range(out.shape[0]):
         out[a] = False
-    for i in range(position, n_loops):
-        if loop_axis[i] >= 0:
-            out[loop_axis[i]] = multicast[operand, loop_axis[i]]
+    for i in range(above, position):
+        if nest.axis[i] >= 0:
+            out[nest.axis[i]] = multicast[operand, nest.axis[i]]
+    for i in range(max(above, position), n_loops):
+        if nest.axis[i] >= 0:
+            out[nest.axis[i]] = False
 
 
-@kernel
-def array_factor(operand: int, flow: Ints, folds: Ints, n_tiles: Ints) -> float:
-    """Times an engine with passes moves each element of an operand's array tiles, per operand.
-
-    The operand is cut along the group it lacks: by row or column folds where that group lies on an axis, else once.
-    """
-    lacking = 1 if operand == INPUTS else (0 if operand == WEIGHTS else 2)
-    if operand == flow[4]:
-        return float(n_tiles[lacking])
-    if flow[1] == lacking:
-        return float(folds[0, 2])
-    if flow[2] == lacking:
-        return float(folds[1, 2])
-    return float(n_tiles[lacking])
-
-
-@kernel
-def mac_revisits(
-    operand: int,
-    sizes: Ints,
-    base: Ints,
-    loop_dim: Ints,
-    loop_factor: Ints,
-    loop_axis: Ints,
-    n_loops: int,
-    relevant: Bools,
-    shared: Bools,
-) -> float:
-    """Accesses a PE makes per element of an operand: every MAC takes its operands anew."""
+@inner_kernel
+def mac_revisits(operand: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, holds: bool) -> float:
+    """Accesses a PE makes per element of an operand: every MAC takes its operands anew, unless it `holds` them."""
+    if holds:
+        return revisits(operand, n_loops, shape, nest, n_loops, shared)
     times = 1.0
-    for d in range(sizes.shape[0]):
-        if not relevant[operand, d]:
-            times *= count_tiles(d, n_loops, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+    for d in range(shape.sizes.shape[0]):
+        if not shape.relevant[operand, d]:
+            times *= count_tiles(d, n_loops, shape, nest, n_loops, shared)
     return times
 
 
-@kernel
-def spatial_loops(begin: int, end: int, loop_factor: Ints, loop_axis: Ints) -> float:
+@inner_kernel
+def units_apart(operand: int, begin: int, end: int, shape: Shape, nest: Nest, shared: Bools) -> float:
+    """Units among loops begin..end that are not served by one access: one instance's distinct tiles below `begin`."""
+    product = 1.0
+    for i in range(begin, end):
+        if nest.axis[i] >= 0 and (shape.relevant[operand, nest.dim[i]] or not shared[nest.axis[i]]):
+            product *= nest.factor[i]
+    return product
+
+
+@inner_kernel
+def spatial_loops(begin: int, end: int, nest: Nest) -> float:
     """Product of the spatial factors among loops begin..end: instances used below `begin`."""
     product = 1.0
     for i in range(begin, end):
-        if loop_axis[i] >= 0:
-            product *= loop_factor[i]
+        if nest.axis[i] >= 0:
+            product *= nest.factor[i]
     return product

@@ -10,8 +10,9 @@ import math
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
+from archsim.sim.kernels import ALL_RESERVE, CAPACITY, DOUBLE_BUFFER, NO_RESERVE, RESERVE
 from archsim.sim.mapping import Mapping
-from archsim.sim.problem import COARSE, Problem
+from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS, OperandName
 
 
@@ -22,7 +23,7 @@ class Held:
     operand: str
     elements: int
     bits_per_element: float
-    """The accumulator's for outputs whose sums come before they are complete."""
+    """With what a packed word leaves empty; the accumulator's for outputs whose sums come before they are complete."""
     copies: int
     """2 where the next tile is loaded while this one is used."""
 
@@ -65,22 +66,16 @@ def occupancy(problem: Problem, mapping: Mapping, *, reserved_bits: float = 0.0)
         Occupancy(
             level=level.name,
             held=tuple(
-                _held(problem, mapping, level.name, operand, double=level.double_buffer)
+                _held(problem, mapping, i, operand)
                 for operand in OPERANDS
                 if operand in mapping.tiles.get(level.name, {})
             ),
-            capacity_bits=level.capacity_bits * banks(problem, level.per, level.instances),
+            capacity_bits=float(problem.machine.levels[i, CAPACITY]),
             reserved_bits=reserved_bits if level.name == home else 0.0,
             instances=_instances(mapping, level.name),
         )
-        for level in problem.levels_used
+        for i, level in enumerate(problem.levels_used)
     )
-
-
-def banks(problem: Problem, per: str, instances: int) -> int:
-    """Banks along a systolic array's rows or columns act as one memory of their sum."""
-    arrays = problem.axis_sizes[0] * problem.axis_sizes[1]
-    return instances // arrays if problem.dataflow.stream and per not in COARSE else 1
 
 
 def _instances(mapping: Mapping, level: str) -> int:
@@ -88,16 +83,19 @@ def _instances(mapping: Mapping, level: str) -> int:
     return math.prod(loop.factor for loop in mapping.loops[:position] if loop.axis is not None)
 
 
-def _held(problem: Problem, mapping: Mapping, level: str, operand: OperandName, *, double: bool) -> Held:
-    position = mapping.tiles[level][operand]
+def _held(problem: Problem, mapping: Mapping, index: int, operand: OperandName) -> Held:
+    level, machine = problem.levels_used[index], problem.machine
+    position = mapping.tiles[level.name][operand]
     dims = problem.op.operand(operand).dims
     changes = any(loop.axis is None and loop.factor > 1 and loop.dim in dims for loop in mapping.loops[:position])
-    partial = operand == "outputs" and holds_partial_sums(problem, mapping, level)
+    reserve = machine.counting[RESERVE]
+    twice = reserve == ALL_RESERVE or (reserve != NO_RESERVE and machine.levels[index, DOUBLE_BUFFER] > 0)
+    partial = operand == "outputs" and holds_partial_sums(problem, mapping, level.name)
     return Held(
         operand=operand,
         elements=tile_elements(problem, mapping, operand, position),
-        bits_per_element=float(problem.bits[3 if partial else OPERANDS.index(operand)]),
-        copies=2 if double and changes else 1,
+        bits_per_element=float(machine.stored_bits[index, 3 if partial else OPERANDS.index(operand)]),
+        copies=2 if twice and changes else 1,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy as np
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import Dataflow, PassTiming
 from archsim.arch.formats import Format
-from archsim.arch.memory import MemoryLevel
+from archsim.arch.memory import AccessEnergy, MemoryLevel
 from archsim.sim.conventions import Counting
-from archsim.sim.kernels import Bools, Floats, Ints
+from archsim.sim.kernels import Bools, Floats, Ints, Machine, Shape
 from archsim.workloads.op import OPERANDS, Op
 
 GROUPS = ("rows", "columns", "reduction", "batch")
@@ -34,24 +35,31 @@ class Problem:
     levels_used: tuple[MemoryLevel, ...]
     axis_names: tuple[str, ...]
     axis_sizes: tuple[int, ...]
-    sizes: Ints
-    relevant: Bools
-    windows: Ints
-    groups: Ints
-    flow: Ints
-    array: Ints
-    timing: Floats
-    count: Floats
-    multicast: Bools
-    levels: Floats
-    bits: Floats
-    read_pj: Floats
-    write_pj: Floats
-    operand_bw: Floats
+    shape: Shape
+    machine: Machine
     level_stage: Ints
     resident: Bools
     n_stages: int
     peak_macs_per_cycle: float
+
+    @property
+    def sizes(self) -> Ints:
+        """Size of each of `dims`."""
+        return self.shape.sizes
+
+    @property
+    def flow(self) -> Ints:
+        return self.machine.flow
+
+    @property
+    def array(self) -> Ints:
+        """Rows and columns of an array with passes."""
+        return self.machine.array
+
+    @property
+    def bits(self) -> Floats:
+        """Bits of an element of each operand, then of a partial sum."""
+        return self.machine.bits
 
 
 def element_bits(fmt: Format | None) -> float:
@@ -81,6 +89,7 @@ def build_problem(
     used = tuple(level for level in accelerator.memories if _serves_some(level, op) and not (passes and _in_pe(level)))
     axes = (*dataflow.axes,)
     bits = _bits(op, accumulator)
+    stored = np.array([[_stored_bits(float(b), level.read_word_bits, counting) for b in bits] for level in used])
     engine = accelerator.engine
     weights, inputs = op.weights.format, op.inputs.format
     assert weights is not None
@@ -89,7 +98,6 @@ def build_problem(
     stages, n_stages = level_stages(used, op)
     home: Bools = _resident_levels(used, op, resident)
     level_stage = np.where(home.any(axis=0, keepdims=True) & ~_below(home), -1, stages)
-    levels = _levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0)
     per_pe = accelerator.units // engine.arrays // accelerator.cores
     return Problem(
         op=op,
@@ -98,20 +106,27 @@ def build_problem(
         levels_used=used,
         axis_names=(*CHIP_AXES, *(axis.name for axis in axes)),
         axis_sizes=(accelerator.cores, engine.arrays, *(axis.size for axis in axes)),
-        sizes=np.array([op.loops[dim] for dim in dims], np.int64),
-        relevant=np.array([[dim in op.operand(name).dims for dim in dims] for name in OPERANDS], np.bool_),
-        windows=_windows(op, index),
-        groups=_groups(op, index),
-        flow=_flow(dataflow),
-        array=np.array([axis.size for axis in axes[:2]] + [1] * (2 - len(axes[:2])), np.int64),
-        timing=timing_array(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
-        count=_count(counting),
-        multicast=_multicast(dataflow),
-        levels=levels,
-        bits=bits,
-        read_pj=np.array([[level.read_energy.per_element_pj(b) for b in bits] for level in used]),
-        write_pj=np.array([[level.write_energy.per_element_pj(b) for b in bits] for level in used]),
-        operand_bw=np.array([[dict(level.operand_bits_per_cycle).get(n, 0.0) for n in OPERANDS] for level in used]),
+        shape=Shape(
+            sizes=np.array([op.loops[dim] for dim in dims], np.int64),
+            relevant=np.array([[dim in op.operand(name).dims for dim in dims] for name in OPERANDS], np.bool_),
+            windows=_windows(op, index),
+            groups=_groups(op, index),
+        ),
+        machine=Machine(
+            flow=_flow(dataflow),
+            array=np.array([axis.size for axis in axes[:2]] + [1] * (2 - len(axes[:2])), np.int64),
+            timing=timing_array(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
+            counting=_count(counting),
+            multicast=_multicast(dataflow),
+            levels=_levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0, counting),
+            bits=bits,
+            stored_bits=stored,
+            read_pj=_per_element_pj([level.read_energy for level in used], stored),
+            write_pj=_per_element_pj([level.write_energy for level in used], stored),
+            words=np.array([[level.read_word_bits, level.write_word_bits] for level in used], np.float64),
+            word_pj=np.array([[level.read_word_pj, level.write_word_pj] for level in used], np.float64),
+            operand_bw=np.array([[dict(level.operand_bits_per_cycle).get(n, 0.0) for n in OPERANDS] for level in used]),
+        ),
         level_stage=level_stage,
         resident=home,
         n_stages=n_stages,
@@ -129,6 +144,27 @@ def _serves_some(level: MemoryLevel, op: Op) -> bool:
 
 def _bits(op: Op, accumulator: Format) -> Floats:
     return np.array([*(element_bits(op.operand(name).format) for name in OPERANDS), element_bits(accumulator)])
+
+
+def _stored_bits(bits: float, word_bits: int, counting: Counting) -> float:
+    """Bits an element takes in words of `word_bits` (0: not known).
+
+    >>> _stored_bits(6.0, 16, Counting()), _stored_bits(6.0, 16, Counting(packing="words"))
+    (6.0, 8.0)
+    >>> _stored_bits(20.0, 16, Counting(packing="words"))
+    32.0
+    """
+    if counting.packing == "bits" or word_bits == 0:
+        return bits
+    if bits > word_bits:
+        return float(math.ceil(bits / word_bits) * word_bits)
+    return word_bits / (word_bits // bits)
+
+
+def _per_element_pj(energies: list[AccessEnergy], stored: Floats) -> Floats:
+    """Energy of one element of each width at each level: shape (levels, 4)."""
+    rows = zip(energies, stored.tolist(), strict=True)
+    return np.array([[energy.per_element_pj(bits) for bits in row] for energy, row in rows])
 
 
 def level_stages(levels: tuple[MemoryLevel, ...], op: Op) -> tuple[Ints, int]:
@@ -167,7 +203,7 @@ def _below(home: Bools) -> Bools:
     return np.asarray(np.logical_or.accumulate(home, axis=0))
 
 
-def _levels(levels: tuple[MemoryLevel, ...], reserved_bits: float, arrays: int) -> Floats:
+def _levels(levels: tuple[MemoryLevel, ...], reserved_bits: float, arrays: int, counting: Counting) -> Floats:
     """Level table. With `arrays` above 0, banks per row or column of an array act as one memory of their sum."""
     rows = []
     home = next((level for level in levels if not level.off_chip and level.serves("inputs", "activation")), None)
@@ -179,7 +215,7 @@ def _levels(levels: tuple[MemoryLevel, ...], reserved_bits: float, arrays: int) 
                 level.capacity_bits * banks,
                 level.read_bits_per_cycle * banks,
                 level.write_bits_per_cycle * banks,
-                float(level.shared_ports),
+                float(counting.ports == "shared" or (counting.ports == "design" and level.shared_ports)),
                 float(level.double_buffer),
                 float(level.off_chip),
                 reserved,
@@ -242,7 +278,17 @@ def _count(counting: Counting) -> Floats:
             float(counting.psum_rereads),
             float(counting.os_stray_writes),
             float(counting.memory_stalls),
-            float(counting.first_partial_read),
+            float((False, True, "returning").index(counting.first_partial_read)),
+            float(counting.psum_refill == "all"),
+            float(counting.write_back_read),
+            float(counting.final_sums == "partial"),
+            float(counting.mac_operands == "held"),
+            float(counting.halo == "whole"),
+            float(("none", "overlap", "equal").index(counting.halo_multicast)),
+            float(("packed", "counted", "transferred").index(counting.words)),
+            float(counting.port_time == "words"),
+            float(("design", "none", "all").index(counting.reserve)),
+            float(counting.latency == "throughput"),
         ]
     )
 

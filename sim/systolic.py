@@ -10,7 +10,8 @@ from archsim.arch.engines.systolic import SystolicEngine
 from archsim.arch.engines.units import UnitModel
 from archsim.core.errors import InputError, Problem
 from archsim.sim.conventions import counting
-from archsim.sim.kernels import group_folds, pass_cycles
+from archsim.sim.kernels import Nest, Shape
+from archsim.sim.pass_kernels import group_folds, pass_cycles
 from archsim.sim.problem import GROUPS, timing_array
 
 
@@ -45,10 +46,12 @@ def gemm_cycles(
     groups = [GROUPS.index(axis.gemm_dims[0]) for axis in flow.axes] + [GROUPS.index(flow.stream)]
     folds = np.zeros((3, 7), np.int64)
     nothing = np.zeros(1, np.int64)
+    shape = Shape(sizes, np.ones((3, 3), np.bool_), np.full((2, 4), -1, np.int64), np.full((4, 3), -1, np.int64))
+    nest = Nest(nothing, nothing, nothing, sizes)
     for out, group, unit in zip(folds, groups, (rows, cols, 1), strict=True):
         members = np.array([group, -1, -1], np.int64)
-        group_folds(members, unit, sizes, sizes, nothing, nothing, nothing, 0, np.ones(1, np.bool_), out)
+        group_folds(members, unit, shape, nest, 0, np.ones(1, np.bool_), out)
     timing = timing_array(flow.timing, counting(), 1.0, output_stationary=flow.stationary == "outputs")
     stream = float(folds[2, 1])
-    total, _ = pass_cycles(folds[0], folds[1], rows, cols, 1, stream, stream, 1.0, timing, np.zeros(6))
+    total, _ = pass_cycles(folds[0], folds[1], rows, cols, 1, stream, stream, 1.0, timing, np.zeros(2))
     return math.ceil(total - 1e-9)

@@ -67,10 +67,22 @@ def kernel(function: Function) -> Function:
 
     Division follows numpy (no exception inside a kernel): whoever calls a kernel has validated its arguments.
     """
+    return _compiled(function)
+
+
+def inner_kernel(function: Function) -> Function:
+    """A `kernel` that makes no arrays: numba leaves out the counting of references, which costs more than short loops.
+
+    What it calls must be an `inner_kernel` too.
+    """
+    return _compiled(function, _nrt=False)
+
+
+def _compiled(function: Function, **options: Any) -> Function:
     before = config.CACHE_DIR  # type: ignore[attr-defined]
     config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
     try:
-        return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True)(function))
+        return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True, **options)(function))
     finally:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
 

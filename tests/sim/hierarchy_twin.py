@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archsim.sim.mapping import Loop
@@ -21,6 +21,18 @@ Place = tuple[int, ...]
 Element = tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What other conventions count otherwise; see sim/conventions.py."""
+
+    refill_all: bool = False
+    write_back_read: bool = True
+    first_read: bool = False
+    mac_holds: bool = False
+    whole_halo: bool = False
+    halo_multicast: str = "overlap"
+
+
 @dataclass(slots=True)
 class Hierarchy:
     """A nest on levels (outermost first); `counts[plane, level, operand]` fills as it plays."""
@@ -30,6 +42,7 @@ class Hierarchy:
     tiles: tuple[Mapping[str, int], ...]
     together: Mapping[str, frozenset[str]]
     """Operand to the axes along which one access of the level above serves all units (outputs: sums are added)."""
+    rules: Rules = Rules()
     counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     held: dict[tuple[int, str, Place], frozenset[Element]] = field(default_factory=dict)
     ranges: dict[tuple[int, str, Place], dict[str, Range]] = field(default_factory=dict)
@@ -95,6 +108,19 @@ class Hierarchy:
             for i, index in zip(self.spatial, place, strict=True)
         )
 
+    def _served(
+        self, parent: int, operand: OperandName, place: Place, now: Mapping[str, Range], elements: frozenset[Element]
+    ) -> Hashable:
+        """Units with equal keys are served by one access, which carries what they need together."""
+        group = self._group(parent, operand, place)
+        match self.rules.halo_multicast:
+            case "overlap":
+                return group
+            case "equal":
+                return group, elements
+            case _:
+                return group, *(now[dim] for dim in sorted(self.op.operand(operand).dims))
+
     def _step(self, operand: OperandName, indices: Place) -> None:
         chain = self._chain(operand)
         wanted = {
@@ -109,7 +135,7 @@ class Hierarchy:
             self._accumulate(chain[-1], wanted[len(self.tiles)])
             return
         for parent, level in itertools.pairwise(chain):
-            fetched: dict[Place, set[Element]] = {}
+            fetched: dict[Hashable, set[Element]] = {}
             for place, elements in wanted[level].items():
                 key = (level, operand, place)
                 now, before = self._ranges(level, operand, indices, place), self.ranges.get(key, {})
@@ -117,13 +143,19 @@ class Hierarchy:
                 self.held[key], self.ranges[key] = elements, now
                 if held == elements:
                     continue
-                new = elements - held if slides(self.op.operand(operand), before, now) else elements
+                sliding = slides(self.op.operand(operand), before, now) and not self.rules.whole_halo
+                new = elements - held if sliding else elements
                 self.counts["fills", level, operand] += len(new)
-                fetched.setdefault(self._group(parent, operand, place), set()).update(new)
+                fetched.setdefault(self._served(parent, operand, place, now, elements), set()).update(new)
             self.counts["reads", parent, operand] += sum(len(elements) for elements in fetched.values())
-        used: dict[Place, set[Element]] = {}
+        used: dict[Hashable, set[Element]] = {}
         for place, elements in wanted[len(self.tiles)].items():
-            used.setdefault(self._group(chain[-1], operand, place), set()).update(elements)
+            now = self._ranges(len(self.tiles), operand, indices, place)
+            at = {dim: now[dim] for dim in self.op.operand(operand).dims}
+            if self.rules.mac_holds and self.ranges.get((len(self.tiles), operand, place)) == at:
+                continue
+            self.ranges[len(self.tiles), operand, place] = at
+            used.setdefault(self._served(chain[-1], operand, place, now, elements), set()).update(elements)
         self.counts["reads", chain[-1], operand] += sum(len(elements) for elements in used.values())
 
     def _drain(self, level: int, wanted: Mapping[Place, frozenset[Element]]) -> None:
@@ -134,7 +166,8 @@ class Hierarchy:
             if self.held.get((level, "outputs", place), elements) == elements:
                 continue
             for element, products in self.sums.pop((level, place)).items():
-                self._count("reads", level, products)
+                if self.rules.write_back_read:
+                    self._count("reads", level, products)
                 arriving.setdefault(self._group(parent, "outputs", place), Counter())[element] += products
         for group, sums in arriving.items():
             above = self.sums[parent, self._home(parent, "outputs", group)]
@@ -145,18 +178,28 @@ class Hierarchy:
     def _begin(self, level: int, wanted: Mapping[Place, frozenset[Element]]) -> None:
         """New tiles: sums begun earlier come back to one unit of each group, the others start at zero.
 
-        Units without a reducing axis between them share a sum by handing it on: the last to drain has it.
+        With `refill_all` the others are written too: zeros. Units without a reducing axis between them share a sum by
+        handing it on: the last to drain has it.
         """
         parent = [above for above in self._chain("outputs") if above < level][-1]
+        read: set[tuple[Place, Element]] = set()
         for place, elements in wanted.items():
             if self.held.get((level, "outputs", place)) == elements:
                 continue
             self.held[level, "outputs", place] = elements
             above = self.sums[parent, self._home(parent, "outputs", place)]
             mine = self.sums[level, place] = {}
-            for element in elements & above.keys():
-                mine[element] = above.pop(element)
-                self._count("reads", parent, mine[element])
+            group = self._group(parent, "outputs", place)
+            for element in elements:
+                shared = self.rules.refill_all and (group, element) in read
+                if element not in above and not shared and not self.rules.first_read:
+                    continue
+                mine[element] = above.pop(element, 0)
+                if (group, element) not in read:
+                    self._count("reads", parent, mine[element])
+                    read.add((group, element))
+                elif not self.rules.refill_all:
+                    continue
                 self._count("fills", level, mine[element])
 
     def _accumulate(self, level: int, wanted: Mapping[Place, frozenset[Element]]) -> None:
@@ -166,8 +209,8 @@ class Hierarchy:
         for group, products in arriving.items():
             here = self.sums[level, self._home(level, "outputs", group)]
             for element, number in products.items():
-                if element in here:
-                    self._count("reads", level, here[element])
+                if element in here or self.rules.first_read:
+                    self._count("reads", level, here.get(element, 0))
                 here[element] = here.get(element, 0) + number
                 self._count("updates", level, here[element])
 

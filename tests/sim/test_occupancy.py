@@ -56,25 +56,30 @@ def mappings(draw: st.DrawFn) -> tuple[Accelerator, Op, Mapping]:
     return chip, op, Mapping(dataflow=kind, loops=loops, tiles=tiles, array_tile=base)
 
 
-def fits(chip: Accelerator, op: Op, mapping: Mapping, level: str, capacity_bits: float) -> bool:
+def fits(chip: Accelerator, op: Op, mapping: Mapping, level: str, capacity_bits: float, convention: str) -> bool:
     memories = tuple(
         replace(memory, capacity_bits=capacity_bits) if memory.name == level else memory for memory in chip.memories
     )
-    return run_kernel(problem_of(replace(chip, memories=memories), op), mapping).fits
+    return run_kernel(problem_of(replace(chip, memories=memories), op, convention), mapping).fits
 
 
-def problem_of(chip: Accelerator, op: Op) -> Problem:
-    return build_problem(op, chip, chip.engine.dataflows[0], counting(), INT32)
+def problem_of(chip: Accelerator, op: Op, convention: str = "archsim") -> Problem:
+    return build_problem(op, chip, chip.engine.dataflows[0], counting(convention), INT32)
 
 
-@given(mappings())
+CONVENTIONS = ("archsim", "accelforge", "timeloop", "zigzag")
+
+
+@given(mappings(), st.sampled_from(CONVENTIONS))
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_the_need_is_the_least_capacity_with_which_a_mapping_fits(drawn: tuple[Accelerator, Op, Mapping]) -> None:
+def test_the_need_is_the_least_capacity_with_which_a_mapping_fits(
+    drawn: tuple[Accelerator, Op, Mapping], convention: str
+) -> None:
     chip, op, mapping = drawn
-    for level in occupancy(problem_of(chip, op), mapping)[1:]:
-        assert fits(chip, op, mapping, level.level, level.bits or 1.0)
+    for level in occupancy(problem_of(chip, op, convention), mapping)[1:]:
+        assert fits(chip, op, mapping, level.level, level.bits or 1.0, convention)
         if level.bits > 0:
-            assert not fits(chip, op, mapping, level.level, level.bits - 0.5)
+            assert not fits(chip, op, mapping, level.level, level.bits - 0.5, convention)
 
 
 @pytest.mark.parametrize("kind", ["spatial", "ws", "os"])
