@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from archsim.core.spelling import size_text
 from archsim.reports.tables import plain_table
-from archsim.reports.values import MISSING, binary_bytes, engineering, percent, ratio
+from archsim.reports.values import binary_bytes, engineering, percent, ratio
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -69,11 +69,10 @@ def _overflow_texts(mapped: MappedOp) -> Iterator[str]:
 
 def proof(mapped: MappedOp) -> str:
     """How good the mapping is known to be."""
-    if mapped.given is not None and mapped.bound is not None and not mapped.found.optimal:
-        above = ratio(mapped.value, mapped.bound)
-        return MISSING if above is None else f"{percent(above - 1)} above the bound of all mappings"
     if mapped.found.optimal:
         return "proven optimal"
+    if mapped.given is not None and mapped.gap is not None:
+        return f"{percent(mapped.gap)} above what no mapping is below"
     return f"at most {percent(mapped.gap)} above the optimum" if mapped.gap is not None else "nothing proven"
 
 
@@ -199,10 +198,11 @@ def mappings_table(mapped: Sequence[MappedOp]) -> RenderableType:
     rows = []
     for item in mapped:
         cost = item.cost
-        more = f" and {len(item.names) - 1} more" if len(item.names) > 1 else ""
+        first, *others = item.names
+        more = f" and {len(others)} more" if others else ""
         rows.append(
             (
-                f"{item.names[0]}{more}",
+                f"{first}{more}",
                 f"{item.count:,}",
                 item.mapping.dataflow,
                 f"{cost.cycles:,}",

@@ -15,8 +15,9 @@ from archsim.api.evaluate import mapper_settings
 from archsim.core.errors import InfeasibleError, InputError, Problem, nearest
 from archsim.core.spelling import brief, spelled
 from archsim.mappers.found import Found
-from archsim.mappers.given import Given, read_given
+from archsim.mappers.given import Given
 from archsim.mappers.legality import Settled, overflows, settle
+from archsim.mappers.mapping_files import read_given
 from archsim.mappers.plain import MapperSettings, score
 from archsim.mappers.search import find_mapping
 from archsim.reports.mapping import Help, MappedOp

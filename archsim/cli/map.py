@@ -193,6 +193,6 @@ def _front_document(design: Path, request: Request, front: Front, options: Optio
     if request.pareto:
         return document
     mapped = map_ops(design, layer=request.layer, op=stated_op(request), overrides=options.overrides)
-    if len(mapped) > 1:
+    if len(mapped) != 1:
         return document
     return mapped[0].to_dict() | {"pareto": document["pareto"], "points": document["points"]}

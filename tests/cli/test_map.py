@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +181,15 @@ def test_explain_of_a_run_and_of_a_design(capsys: Capture) -> None:
 )  # fmt: skip
 def test_wrong_input_is_exit_code_2_with_its_place(arguments: list[str], message: str, capsys: Capture) -> None:
     assert errors(capsys, *arguments)[0].startswith(message)
+
+
+def test_mapping_loads_neither_plots_nor_tables_of_data() -> None:
+    code = (
+        "import sys; from archsim.cli.main import run; run(['map', 'd.toml', '--gemm', '8,8,8', '--json', '--quiet']); "
+        "print([name for name in ('matplotlib', 'pandas', 'pyarrow', 'rich') if name in sys.modules], "
+        "file=sys.stderr)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr.splitlines()[-1] == "[]"

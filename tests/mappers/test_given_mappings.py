@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import SpatialAxis
 from archsim.core.errors import InputError
-from archsim.mappers.given import Given, read_given
+from archsim.mappers.given import Given
 from archsim.mappers.legality import Overflow, overflows, settle
+from archsim.mappers.mapping_files import read_given
 from archsim.mappers.mapping_text import loop_nest, parse_loop_nest
 from archsim.mappers.plain import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
