@@ -14,7 +14,7 @@ from archsim.reports.values import engineering, percent, plain, ratio
 SCHEMA = "archsim.dataflows/1"
 ANY = "any"
 SAME = 0.005
-"""Values within this fraction of each other are told as equal."""
+"""Values within this fraction of each other tie."""
 
 COLUMNS: dict[str, str] = {
     "weights": TEXT,
@@ -188,14 +188,16 @@ def _why(comparison: DataflowComparison, name: str) -> Iterator[str]:
     singles = [cell for cell in comparison.of(name) if cell.dataflow != ANY]
     ranked = sorted((cell for cell in singles if cell.outcome is not None and cell is not best), key=_value)
     outcome = best.outcome
-    text = f"{name}: {best.dataflow} wins ({_state(outcome)})"
+    ties = [cell.dataflow for cell in ranked if _value(cell) <= outcome.value * (1 + SAME)]
+    winner = f"{', '.join([best.dataflow, *ties[:-1]])} and {ties[-1]} tie" if ties else f"{best.dataflow} wins"
+    text = f"{name}: {winner} ({_state(outcome)})"
     if best.dataflow == ANY and len(outcome.flows) > 1:
         mixture = ", ".join(f"{flow} {percent(share)}" for flow, share in outcome.flows.items())
         text += f", mixing them ({mixture} of the time)"
     yield text
     for cell in ranked:
-        assert cell.outcome is not None
-        yield f"    {cell.dataflow}: {_against(cell.outcome, outcome)}"
+        if cell.outcome is not None and cell.dataflow not in ties:
+            yield f"    {cell.dataflow}: {_against(cell.outcome, outcome)}"
     for cell in singles:
         if cell.outcome is None:
             yield f"    {cell.dataflow}: {cell.why_not}"
@@ -210,8 +212,6 @@ def _state(outcome: Outcome) -> str:
 
 def _against(other: Outcome, best: Outcome) -> str:
     """How another dataflow compares, and where the difference lies."""
-    if abs(other.value / best.value - 1) < SAME:
-        return "equal"
     parts = [f"{other.value / best.value:.2f} x the objective"]
     time, energy = other.latency_s / best.latency_s, other.total_j / best.total_j
     if abs(time - 1) >= SAME:

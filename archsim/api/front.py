@@ -94,12 +94,13 @@ def _sizes(design: Design, work: list[Work], memory: str) -> Front:
     if not math.isfinite(capacity) or design.accelerator.memory(memory).off_chip:
         message = f"{memory} is off chip or has no limit: there is no size to trade"
         raise InputError(Problem(key="--pareto", message=message))
-    points, reason = [], None
+    points: list[Point] = []
+    reason: InfeasibleError | InputError | None = None
     for size in _powers(capacity):
-        changed = without_workload(design, [f"hardware.memory.{memory}.capacity='{size} B'"])
         try:
+            changed = without_workload(design, [f"hardware.memory.{memory}.capacity='{size} B'"])
             points.append(_point(outcome_of(work, [changed]), float(size)))
-        except InfeasibleError as error:
+        except (InfeasibleError, InputError) as error:  # nothing fits, or no such memory can be built
             reason = error
     if not points:
         assert reason is not None
