@@ -27,9 +27,8 @@ from archsim.sim.kernels import (
     INPUTS,
     MAX_LOOPS,
     MEMORY_STALLS,
-    OUTPUTS,
-    MAC_HOLDS,
     NO_RESERVE,
+    OUTPUTS,
     PSUM_REREADS,
     READ_BW,
     REFILL_ALL,
@@ -80,6 +79,8 @@ class Space(NamedTuple):
     """(K, 4): bits of one visit that the parent reads and writes and the level reads and writes."""
     serial: Ints
     """(L, 3): 1 where a level feeds another one that has no double buffer for an operand."""
+    fixed: Ints
+    """(K, D): sizes that a node's tile must have; 0: free."""
     pools: Ints
     """(pools, 6): nodes of inputs, weights, outputs (-1: none), the level they share (-1: each has its own), their
     parent (-1: several), boundaries inside all of them. What a pool's tiles cost is bounded together."""
@@ -153,8 +154,8 @@ def _window(sizes: Ints, windows: Ints, w: int, n1: int, n2: int, t1: int, t2: i
     s1, s2 = sizes[d1], sizes[d2]
     every = float(s1) * s2
     if a * (t1 - 1) + b * (t2 - 1) + 1 > t1 * t2:
-        return every
-    return min(float(a * (s1 - n1) * n2 + b * (s2 - n2) * n1 + n1 * n2), every)
+        return float(every)
+    return float(min(float(a * (s1 - n1) * n2 + b * (s2 - n2) * n1 + n1 * n2), every))
 
 
 @inner_kernel
@@ -220,10 +221,10 @@ def output_energy(
     if child >= 0 or counting[PSUM_REREADS]:
         refill += read_pj[level, 3]
     if first == 0.0:
-        return energy - (copies - fills - 1.0) * refill
+        return float(energy - (copies - fills - 1.0) * refill)
     if first == RETURNING and every > 1.0:
-        return energy - below * refill
-    return energy
+        return float(energy - below * refill)
+    return float(energy)
 
 
 @inner_kernel
@@ -231,7 +232,12 @@ def node_line(
     node: int, placed: int, space: Space, start: Start, elements: float, shape: Shape, machine: Machine
 ) -> tuple[float, float]:
     """(least energy, energy of a further visit) of a node's traffic; the latter 0 where visits might save energy."""
-    level, operand, parent, child = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2], space.nodes[node, 3]
+    level, operand, parent, child = (
+        space.nodes[node, 0],
+        space.nodes[node, 1],
+        space.nodes[node, 2],
+        space.nodes[node, 3],
+    )
     every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
     apart = every / shared
     if operand != OUTPUTS:
@@ -255,9 +261,7 @@ def node_line(
 
 
 @inner_kernel
-def _least_excess(
-    slope1: float, c1: float, slope2: float, c2: float, room: float, size2: float, size3: float
-) -> float:
+def _least_excess(slope1: float, c1: float, slope2: float, c2: float, room: float, size2: float, size3: float) -> float:
     """Least of ``slope1 * (c1/g - 1) + slope2 * (c2/h - 1)`` over reuses g <= c1, h <= c2 that the room allows.
 
     The room holds the second tile grown by g and the third grown by g*h. The first term falls with g, the second
@@ -306,11 +310,21 @@ def pool_excess(
     best = _in_order(slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, doubles, batch, room)
     if best <= 0.0:
         return 0.0
-    best = min(best, _in_order(slope0, slope2, slope1, count0, count2, count1, size0, size2, size1, doubles, batch, room))
-    best = min(best, _in_order(slope1, slope0, slope2, count1, count0, count2, size1, size0, size2, doubles, batch, room))
-    best = min(best, _in_order(slope1, slope2, slope0, count1, count2, count0, size1, size2, size0, doubles, batch, room))
-    best = min(best, _in_order(slope2, slope0, slope1, count2, count0, count1, size2, size0, size1, doubles, batch, room))
-    return min(best, _in_order(slope2, slope1, slope0, count2, count1, count0, size2, size1, size0, doubles, batch, room))
+    best = min(
+        best, _in_order(slope0, slope2, slope1, count0, count2, count1, size0, size2, size1, doubles, batch, room)
+    )
+    best = min(
+        best, _in_order(slope1, slope0, slope2, count1, count0, count2, size1, size0, size2, doubles, batch, room)
+    )
+    best = min(
+        best, _in_order(slope1, slope2, slope0, count1, count2, count0, size1, size2, size0, doubles, batch, room)
+    )
+    best = min(
+        best, _in_order(slope2, slope0, slope1, count2, count0, count1, size2, size0, size1, doubles, batch, room)
+    )
+    return min(
+        best, _in_order(slope2, slope1, slope0, count2, count1, count0, size2, size1, size0, doubles, batch, room)
+    )
 
 
 @inner_kernel
@@ -378,15 +392,15 @@ def held_bits(
     if operand == OUTPUTS:
         width = stored[3] if partial else min(stored[2], stored[3])
     if not doubles(level, machine):
-        return width
+        return float(width)
     for d in range(shape.sizes.shape[0]):
         if shape.relevant[operand, d]:
             left = count[d]
             for b in range(passed, space.n_bounds):
                 left = _ceil(left, start.every[b, d])
             if left > 1:
-                return 2.0 * width
-    return width
+                return float(2.0 * width)
+    return float(width)
 
 
 @inner_kernel
@@ -394,13 +408,13 @@ def doubles(level: int, machine: Machine) -> bool:
     """Whether a level keeps room for the next tile."""
     if machine.counting[RESERVE] == NO_RESERVE:
         return False
-    return machine.levels[level, DOUBLE_BUFFER] > 0 or machine.counting[RESERVE] != 0
+    return bool(machine.levels[level, DOUBLE_BUFFER] > 0 or machine.counting[RESERVE] != 0)
 
 
 @inner_kernel
 def _serial(level: int, operand: int, space: Space) -> int:
     """Where in a table of port bits a level and operand count: behind the levels' own rows if nothing overlaps."""
-    return level + space.serial[level, operand] * space.serial.shape[0]
+    return int(level + space.serial[level, operand] * space.serial.shape[0])
 
 
 @inner_kernel
@@ -419,7 +433,12 @@ def close_node(
     writing: Floats,
 ) -> tuple[float, float]:
     """Energy of a node's traffic and how often each tile is visited; adds its bits to `reading` and `writing`."""
-    level, operand, parent, child = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2], space.nodes[node, 3]
+    level, operand, parent, child = (
+        space.nodes[node, 0],
+        space.nodes[node, 1],
+        space.nodes[node, 2],
+        space.nodes[node, 3],
+    )
     bits = machine.bits
     fills, reads = 1.0, 1.0
     for d in range(shape.sizes.shape[0]):
@@ -460,8 +479,8 @@ def _port_cycles(level: int, read: float, written: float, machine: Machine) -> f
     if machine.operand_bw[level, 0] > 0 or machine.operand_bw[level, 1] > 0 or machine.operand_bw[level, 2] > 0:
         return 0.0
     if machine.levels[level, SHARED_PORTS] > 0:
-        return (read + written) / machine.levels[level, READ_BW]
-    return max(read / machine.levels[level, READ_BW], written / machine.levels[level, WRITE_BW])
+        return float((read + written) / machine.levels[level, READ_BW])
+    return float(max(read / machine.levels[level, READ_BW], written / machine.levels[level, WRITE_BW]))
 
 
 @inner_kernel
@@ -486,8 +505,8 @@ def least_time(
             beside = _port_cycles(level, reading[level + n_levels], writing[level + n_levels], machine)
             serial += beside / used[level]
     if machine.counting[THROUGHPUT]:
-        return max(compute, np.ceil(slowest - 1e-6))
-    return np.ceil(max(compute + firsts, slowest) + serial - 1e-6)
+        return float(max(compute, np.ceil(slowest - 1e-6)))
+    return float(np.ceil(max(compute + firsts, slowest) + serial - 1e-6))
 
 
 @inner_kernel
@@ -534,11 +553,11 @@ def _node_bits(node: int, placed: int, shape: Shape, space: Space, start: Start,
     if operand != OUTPUTS:
         space.bits[node, 0] = elements * apart * bits[operand]
         space.bits[node, 3] = elements * every * bits[operand]
-        return elements * bits[operand] * further
+        return float(elements * bits[operand] * further)
     space.bits[node, 1] = elements * ((apart - 1.0) * bits[3] + min(bits[2], bits[3]))
     if machine.counting[WRITE_BACK_READ]:
         space.bits[node, 2] = elements * ((every - 1.0) * bits[3] + min(bits[2], bits[3]))
-    return elements * bits[3] * further
+    return float(elements * bits[3] * further)
 
 
 @inner_kernel
@@ -555,9 +574,7 @@ def add_node_bits(node: int, space: Space, reading: Floats, writing: Floats) -> 
 
 
 @inner_kernel
-def _apart(
-    slope1: float, slope2: float, count1: float, count2: float, room2: float, room3: float
-) -> float:
+def _apart(slope1: float, slope2: float, count1: float, count2: float, room2: float, room3: float) -> float:
     """`_least_excess` of tiles in memories of their own: the second may grow `room2` times, the third `room3` times."""
     most = min(count1, room2, room3)
     if most < 1.0:
@@ -606,9 +623,7 @@ def _apart_in_order(
 
 
 @inner_kernel
-def _tile_bits(
-    node: int, passed: int, shape: Shape, space: Space, start: Start, machine: Machine, tile: Ints
-) -> float:
+def _tile_bits(node: int, passed: int, shape: Shape, space: Space, start: Start, machine: Machine, tile: Ints) -> float:
     """Bits that a node's tile takes, at least, and that grow with its factors: a window's box grows with its rows."""
     level, operand = space.nodes[node, 0], space.nodes[node, 1]
     width = 1.0
@@ -648,8 +663,7 @@ def pool_line(
     placed, `need` the bits taken of each level. (inf, inf): not even the smallest tiles fit. Bits are 0 where the
     nodes have several parents.
     """
-    counts = (1.0, 1.0, 1.0)
-    count0, count1, count2 = counts
+    count0, count1, count2 = 1.0, 1.0, 1.0
     batch = False
     for d in range(tile.shape[0]):
         above = 1
@@ -694,9 +708,7 @@ def pool_line(
     room = 0.0
     if joint >= 0:
         room = machine.levels[joint, CAPACITY] - machine.levels[joint, RESERVED] - need[joint]
-    energy = _pool(
-        slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, twice, batch, room, joint >= 0
-    )
+    energy = _pool(slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, twice, batch, room, joint >= 0)
     parent = space.pools[pool, 4]
     if energy == np.inf or parent < 0:
         return energy, 0.0
@@ -726,9 +738,7 @@ def _pool(
     joint: bool,
 ) -> float:
     if joint:
-        return pool_excess(
-            slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, twice > 0, batch, room
-        )
+        return pool_excess(slope0, slope1, slope2, count0, count1, count2, size0, size1, size2, twice > 0, batch, room)
     best = np.inf
     for first in range(3):
         for step in range(1, 3):
@@ -798,14 +808,14 @@ def score(objective: int, cycles: float, energy_pj: float, weights: Floats) -> f
         return energy_pj
     if objective == EDP:
         return cycles * energy_pj
-    return cycles ** weights[0] * energy_pj ** weights[1]
+    return float(cycles ** weights[0] * energy_pj ** weights[1])
 
 
 class Walk(NamedTuple):
     """The state of a walk through one program: a row per step, so that going back is going up a row."""
 
     tile: Ints
-    count: Ints
+    counts: Ints
     step: Ints
     """(S,): the step of the program in each row."""
     factor: Ints
@@ -839,6 +849,8 @@ class Goal(NamedTuple):
     fixed_pj: float
     pj_per_cycle: float
     cycle_limit: float
+    ties: int
+    """Whether a mapping that is as good counts if it is better otherwise: less time, or for latency less energy."""
 
 
 class Best(NamedTuple):
@@ -878,8 +890,10 @@ def hopeless(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     value = score(goal.objective, cycles, energy_pj, goal.weights)
     if value > best.value[SCORE] * (1 + 1e-12):
         return True
+    if not goal.ties:
+        return bool(value >= best.value[SCORE] * (1 - 1e-12))
     second = energy_pj if goal.objective == LATENCY else cycles
-    return value > best.value[SCORE] * (1 - 1e-12) and second > best.value[SECOND] * (1 - 1e-12)
+    return bool(value > best.value[SCORE] * (1 - 1e-12) and second > best.value[SECOND] * (1 - 1e-12))
 
 
 @inner_kernel
@@ -945,8 +959,8 @@ def inner_loops(
         elif op == GROW or op == FILL:
             n = _append(nest, segment, n, arg, walk.factor[row], -1, program[step, SEGMENT])
     last = program[walk.step[rows - 1], SEGMENT]
-    for d in range(walk.count.shape[1]):
-        n = _append(nest, segment, n, d, walk.count[rows - 1, d], -1, last)
+    for d in range(walk.counts.shape[1]):
+        n = _append(nest, segment, n, d, walk.counts[rows - 1, d], -1, last)
     return n
 
 
@@ -1045,9 +1059,7 @@ def leaf(
     total = 1
     variant = 0
     while variant < total:
-        n = inner_loops(
-            program, rows, walk, slot_dim, slot_factor, slot_axis, slot_bound, nest, segment
-        )
+        n = inner_loops(program, rows, walk, slot_dim, slot_factor, slot_axis, slot_bound, nest, segment)
         rest = variant
         ways_total = 1
         if sliding > 0:
@@ -1084,7 +1096,7 @@ def next_factor(count: int, most: int, divisors: Ints, dim: int, perfect: int) -
     for back in range(divisors.shape[1]):
         divisor = divisors[dim, divisors.shape[1] - 1 - back]
         if 0 < divisor <= most and count % divisor == 0:
-            return divisor
+            return int(divisor)
     return 0
 
 
@@ -1093,7 +1105,7 @@ def most_growth(
     row: int, dim: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: Start, machine: Machine
 ) -> int:
     """The most that a dimension can grow: every node to come must fit, spatial loops above must have their share."""
-    count = walk.count[row, dim]
+    count = walk.counts[row, dim]
     most = count
     for b in range(step[PASSED], space.n_bounds):
         units = start.every[b, dim]
@@ -1104,7 +1116,7 @@ def most_growth(
     if most > 1 and step[PARENT] >= 0:
         most = min(most, _words_left(step[PARENT], shape, space, machine, walk.tile[row]))
     if most <= 1:
-        return most
+        return int(most)
     tile = walk.tile[row]
     for node in range(space.nodes.shape[0]):
         operand = space.nodes[node, 1]
@@ -1124,7 +1136,7 @@ def most_growth(
         whole = size / min(tile[dim], shape.sizes[dim]) * shape.sizes[dim]
         if whole > room and size * most > room:
             most = int(room / size)
-    return most
+    return int(most)
 
 
 @inner_kernel
@@ -1151,7 +1163,7 @@ def _in_window(dim: int, windows: Ints) -> bool:
 def _copy_row(row: int, walk: Walk) -> None:
     for d in range(walk.tile.shape[1]):
         walk.tile[row + 1, d] = walk.tile[row, d]
-        walk.count[row + 1, d] = walk.count[row, d]
+        walk.counts[row + 1, d] = walk.counts[row, d]
     walk.energy[row + 1] = walk.energy[row]
     walk.firsts[row + 1] = walk.firsts[row]
     for level in range(walk.need.shape[1]):
@@ -1166,7 +1178,7 @@ def _grow(row: int, factor: int, dim: int, walk: Walk) -> None:
     _copy_row(row, walk)
     walk.factor[row] = factor
     walk.tile[row + 1, dim] = walk.tile[row, dim] * factor
-    walk.count[row + 1, dim] = _ceil(walk.count[row, dim], factor)
+    walk.counts[row + 1, dim] = _ceil(walk.counts[row, dim], factor)
 
 
 @inner_kernel
@@ -1213,11 +1225,11 @@ def _spread(row: int, bound: int, walk: Walk, start: Start, perfect: int) -> boo
     for d in range(walk.tile.shape[1]):
         units = start.every[bound, d]
         if units > 1:
-            count = walk.count[row, d]
+            count = walk.counts[row, d]
             if count < units or (perfect and count % units > 0):
                 return False
             walk.tile[row + 1, d] = walk.tile[row, d] * units
-            walk.count[row + 1, d] = _ceil(count, units)
+            walk.counts[row + 1, d] = _ceil(count, units)
     return True
 
 
@@ -1230,14 +1242,15 @@ def _place(
     node, passed = step[ARG], step[PASSED]
     level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
     sizes, relevant = shape.sizes, shape.relevant
-    tile, count = walk.tile[row], walk.count[row]
+    tile, count = walk.tile[row], walk.counts[row]
+    for d in range(tile.shape[0]):
+        if space.fixed[node, d] > 0 and min(tile[d], sizes[d]) != space.fixed[node, d]:
+            return False
     walk.elements[node] = least_elements(operand, shape, machine, tile, count)
     if level < 0:
         return True
     closed = step[PLACED] > 0
-    partial = operand == OUTPUTS and _partial_sums(
-        node, passed, sizes, relevant, space, start, walk.visits, closed
-    )
+    partial = operand == OUTPUTS and _partial_sums(node, passed, sizes, relevant, space, start, walk.visits, closed)
     held = box(operand, sizes, relevant, shape.windows, tile)
     walk.need[row + 1, level] += held * held_bits(node, passed, partial, shape, space, start, machine, count)
     if walk.need[row + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
@@ -1266,7 +1279,7 @@ def _close(row: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: 
         shape,
         space,
         start,
-        walk.count[row],
+        walk.counts[row],
         walk.visits,
         machine,
         walk.reading[row + 1],
@@ -1292,9 +1305,7 @@ def _look_ahead(
 ) -> bool:
     """Whether the nodes still to come at a level can be worth it, now that its smallest tiles are known."""
     pool, missing = step[ARG], step[PLACED]
-    energy, bits = pool_line(
-        pool, step[PASSED], missing, shape, space, start, machine, walk.tile[row], walk.need[row]
-    )
+    energy, bits = pool_line(pool, step[PASSED], missing, shape, space, start, machine, walk.tile[row], walk.need[row])
     if energy == np.inf:
         return False
     _copy_row(row, walk)
@@ -1359,7 +1370,7 @@ def walk_program(
                 walk.step[row + 1] = jumps[program[at, ARG] + walk.factor[row]]
             elif op == GROW:
                 dim = program[at, ARG]
-                factor = next_factor(walk.count[row, dim], walk.factor[row] - 1, space.divisors, dim, space.perfect)
+                factor = next_factor(walk.counts[row, dim], walk.factor[row] - 1, space.divisors, dim, space.perfect)
                 if factor == 0:
                     continue
                 _grow(row, factor, dim, walk)
@@ -1377,12 +1388,12 @@ def walk_program(
         op, arg = step[OP], step[ARG]
         if op == GROW:
             most = most_growth(row, arg, step, walk, shape, space, start, machine)
-            factor = next_factor(walk.count[row, arg], most, space.divisors, arg, space.perfect)
+            factor = next_factor(walk.counts[row, arg], most, space.divisors, arg, space.perfect)
             forward = factor > 0
             if forward:
                 _grow(row, factor, arg, walk)
         elif op == FILL:
-            _grow(row, walk.count[row, arg], arg, walk)
+            _grow(row, walk.counts[row, arg], arg, walk)
         elif op == SPREAD:
             forward = _spread(row, arg, walk, start, space.perfect)
         elif op == PLACE:
@@ -1411,9 +1422,7 @@ def walk_program(
                     # Back past the loop: its smaller factors cost more.
                     row -= step[BACK]
         elif op == BOUND:
-            forward = _look_ahead(
-                row, step, compute, used, walk, shape, space, start, machine, goal, best
-            )
+            forward = _look_ahead(row, step, compute, used, walk, shape, space, start, machine, goal, best)
             best.counters[BOUNDED] += 0 if forward else 1
         elif op == BRANCH:
             walk.factor[row] = 0
@@ -1462,6 +1471,8 @@ class Starts(NamedTuple):
     slot_axis: Ints
     slot_bound: Ints
     compute: Floats
+    streamed: Floats
+    """(S,): cycles in which operands stream, without fill and drain."""
     energy: Floats
     """(S,): of what moves between the innermost levels and the PEs."""
     reading: Floats
@@ -1547,6 +1558,19 @@ def least_of_starts(
         )
 
 
+def new_best(n_dims: int, n_levels: int, front: int, known: float) -> Best:
+    """Nothing found yet; only what scores below `known` will count."""
+    return Best(
+        value=np.array([known, np.inf, np.inf, np.inf, 0.0]),
+        loops=np.zeros((3, MAX_LOOPS), np.int64),
+        tiles=np.full((n_levels, 3), -1, np.int64),
+        base=np.ones(n_dims, np.int64),
+        n_loops=np.full(1, -1, np.int64),
+        counters=np.zeros(5, np.int64),
+        front=np.zeros((2, front)),
+    )
+
+
 @kernel
 def new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
     """Room for walking programs of fewer than `rows` steps."""
@@ -1625,7 +1649,7 @@ def explore(
             walk.write_scrap,
         )
         _copy_ints(start.base, walk.nest.base)
-        initial_counts(shape.sizes, start, walk.tile[0], walk.count[0])
+        initial_counts(shape.sizes, start, walk.tile[0], walk.counts[0])
         walk.energy[0] = starts.energy[s]
         _copy_floats(taken, walk.need[0])
         _copy_floats(starts.reading[s], walk.reading[0])
@@ -1651,4 +1675,4 @@ def explore(
             most_steps,
         ):
             return at
-    return order.shape[0]
+    return int(order.shape[0])

@@ -64,8 +64,6 @@ class Counting:
     """A tile that stands still is kept; or only while every tile of the level above it stands still too."""
     latency: Literal["pipeline", "throughput"] = "pipeline"
     """First loads, last write-backs and levels without double buffer add time, or everything overlaps perfectly."""
-    reuse: Literal["across", "within"] = "across"
-    """A tile outlives its parent's where the loops above both do not index it, or ends with it."""
 
 
 CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
@@ -136,7 +134,6 @@ SWITCHES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "reserve": ("design", "none", "all"),
         "reuse": ("any", "nested"),
         "latency": ("pipeline", "throughput"),
-        "reuse": ("across", "within"),
     }
 )
 """Every switch with the values it takes."""

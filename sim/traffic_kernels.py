@@ -235,7 +235,13 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             traffic[LINK_FIRST, parent, OUTPUTS] = min(total, one * spatial_loops(above, position, nest))
             together = one * units_apart(OUTPUTS, above, position, shape, nest, shared)
             _written(
-                UPDATES, parent, total * times, total * partial_visits(times, finished, wide), together, machine, scratch
+                UPDATES,
+                parent,
+                total * times,
+                total * partial_visits(times, finished, wide),
+                together,
+                machine,
+                scratch,
             )
             _written(FILLS, level, total * fills, total * fills, one, machine, scratch)
             _read(parent, total * back, total * back, together, machine, scratch)
