@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from archsim.mappers.branch_kernels import (
+from archsim.mappers.branch_kernels import explore, least_of_starts
+from archsim.mappers.constraints import Constraints
+from archsim.mappers.goal_kernels import (
     BOUNDED,
     COSTED,
     CYCLES,
@@ -22,12 +24,9 @@ from archsim.mappers.branch_kernels import (
     WEIGHTED,
     Best,
     Goal,
-    explore,
-    least_of_starts,
     new_best,
-    new_walk,
 )
-from archsim.mappers.constraints import Constraints
+from archsim.mappers.leaf_kernels import new_walk
 from archsim.mappers.settings import MapperSettings
 from archsim.mappers.space import layout, program
 from archsim.mappers.start_kernels import cost_starts

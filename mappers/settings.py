@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import Dataflow
@@ -35,7 +35,7 @@ class MapperSettings:
     stop when the best found is within this fraction of the optimum."""
     budget_s: float | None = None
     """Search time, in steps of `STEPS_PER_SECOND`; None: `USUAL_STEPS`."""
-    constraints: Constraints = Constraints()
+    constraints: Constraints = field(default_factory=Constraints)
     front: int = 0
     """Points of the (energy, latency) front to keep; 0: none is wanted."""
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.mappers.branch_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
 from archsim.mappers.constraints import Constraints
+from archsim.mappers.space_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
 from archsim.sim.kernels import (
     DOUBLE_BUFFER,
     INPUTS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.core.kernels import kernel
-from archsim.mappers.branch_kernels import Starts
+from archsim.mappers.space_kernels import Starts
 from archsim.sim.cost_kernels import cost
 from archsim.sim.kernels import (
     COMPUTE,

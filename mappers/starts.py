@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.mappers.branch_kernels import Starts
 from archsim.mappers.constraints import Constraints
 from archsim.mappers.space import Layout
+from archsim.mappers.space_kernels import Starts
 from archsim.sim.kernels import OUTPUTS, Ints
 from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
 
