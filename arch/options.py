@@ -406,9 +406,6 @@ def idle_hardware_keys(hardware: HardwareOptions) -> Iterator[str]:
     for memory in hardware.memory:
         if isinstance(memory.bandwidth, Mapping):
             yield from _unnamed_bandwidths(memory, memory.bandwidth)
-        if memory.bypass:
-            names = ", ".join(memory.bypass)
-            yield f"hardware.memory.{memory.name}.bypass is not used yet: {names} pass through it"
 
 
 def _unnamed_bandwidths(memory: MemoryOptions, table: Mapping[str, str]) -> Iterator[str]:

@@ -18,9 +18,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from archsim.api.compare import compare
+    from archsim.api.dataflows import compare_dataflows
     from archsim.api.design import Design, load_design
     from archsim.api.evaluate import evaluate
+    from archsim.api.explain import explain
     from archsim.api.formats import compare_formats
+    from archsim.api.front import mapping_front
+    from archsim.api.map import map_ops
     from archsim.arch.formats import format
     from archsim.core.errors import ArchsimError, InputError
     from archsim.reports.evaluation import Evaluation
@@ -34,10 +38,14 @@ _LAZY = {
     "InputError": "archsim.core.errors",
     "Trace": "archsim.workloads.trace",
     "compare": "archsim.api.compare",
+    "compare_dataflows": "archsim.api.dataflows",
     "compare_formats": "archsim.api.formats",
     "evaluate": "archsim.api.evaluate",
+    "explain": "archsim.api.explain",
     "format": "archsim.arch.formats",
     "load_design": "archsim.api.design",
+    "map_ops": "archsim.api.map",
+    "mapping_front": "archsim.api.front",
     "model": "archsim.workloads.models",
 }
 
@@ -49,10 +57,14 @@ __all__ = [
     "Trace",
     "__version__",
     "compare",
+    "compare_dataflows",
     "compare_formats",
     "evaluate",
+    "explain",
     "format",
     "load_design",
+    "map_ops",
+    "mapping_front",
     "model",
 ]
 

@@ -36,7 +36,7 @@ class MapperOptions(Options):
     weights: WeightOptions = WeightOptions()
     """Exponents; read by the weighted objective only."""
     tolerance: Fraction01 = 0.0
-    """Stop when the best found is proven within this fraction of the optimum."""
+    """For latency, how much longer a mapping may take that saves energy; else the search may stop that near."""
     constraints: ConstraintOptions = ConstraintOptions()
 
     def written(self) -> dict[str, Any]:
@@ -51,20 +51,6 @@ class MapperOptions(Options):
     def budget_s(self) -> float | None:
         """Search time in seconds; None: as long as it takes."""
         return None if self.budget is None else units.time_s(self.budget)
-
-
-def idle_mapper_keys(mapper: MapperOptions) -> Iterator[str]:
-    """A warning for each stated key that the mapper does not read yet."""
-    if mapper.constraints.record():
-        yield "mapper.constraints are not read yet: the mapping is searched without them"
-    fixed = "the mapper tries one small set of mappings"
-    for key, stated in (
-        ("tiles", mapper.tiles != "uneven"),
-        ("budget", mapper.budget is not None),
-        ("tolerance", mapper.tolerance > 0),
-    ):
-        if stated:
-            yield f"mapper.{key} changes nothing yet: {fixed}"
 
 
 def mapper_conflicts(mapper: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Problem]]:

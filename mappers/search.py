@@ -1,162 +1,210 @@
-"""The mapper: the best mapping of one op over the whole space, with its proof."""
+"""The best mapping of one op, with its proof: over dataflows, and over what levels may be passed by."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
-from archsim.mappers.branch_kernels import (
-    BOUNDED,
-    COSTED,
-    CYCLES,
-    EDP,
-    ENERGY,
-    ENERGY_OF,
-    LATENCY,
-    N_FRONT,
-    OVERFULL,
-    REACHED,
-    SCORE,
-    SECOND,
-    WALKED,
-    WEIGHTED,
-    Best,
-    Goal,
-    explore,
-    least_of_starts,
-    new_walk,
-)
-from archsim.mappers.space import layout, program
-from archsim.mappers.start_kernels import cost_starts
-from archsim.mappers.starts import build_starts, choices
-from archsim.sim.kernels import MAX_LOOPS, Floats, scratch
-from archsim.sim.mapping import Loop, Mapping
-from archsim.sim.problem import Problem
-from archsim.sim.cost import Costing, pass_loops
-from archsim.workloads.op import OPERANDS
+from archsim.mappers.branch import Outcome, search_problem
+from archsim.mappers.constraints import Constraints
+from archsim.mappers.found import Found
+from archsim.mappers.settings import MapperSettings, allowed_dataflows, score
+from archsim.mappers.whole import whole_layer
+from archsim.sim.conventions import Counting
+from archsim.sim.cost import PJ, Costing, cost_mapping
+from archsim.sim.mapping import Mapping
+from archsim.sim.problem import Problem, build_problem
+from archsim.sim.records import OpCost
+from archsim.workloads.op import Op
 
-OBJECTIVES = {"latency": LATENCY, "energy": ENERGY, "edp": EDP, "weighted": WEIGHTED}
+__all__ = ["MapperSettings", "best_mapping", "find_mapping", "score"]
+
+Skipped = frozenset[tuple[str, str]]
+"""Pairs of level and operand that are passed by."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a search of one problem found: values in cycles and pJ."""
-
-    mapping: Mapping | None
-    value: float
-    bound: float
-    optimal: bool
-    cycles: float
-    energy_pj: float
-    evaluated: int
-    reached: int
-    pruned: int
-    walked: int
-    front: Floats
-
-
-def search_problem(
-    problem: Problem,
-    costing: Costing,
-    objective: str,
-    exponents: tuple[float, float] = (1.0, 1.0),
+def best_mapping(
+    op: Op,
+    accelerator: Accelerator,
+    settings: MapperSettings,
+    counting: Counting,
+    accumulator: Format,
     *,
-    perfect: bool = False,
-    skipped: frozenset[tuple[str, str]] = frozenset(),
-    known: float = np.inf,
-    cycle_limit: float = np.inf,
-    most_steps: int = 2**62,
-    front: int = 0,
-) -> Outcome:
-    chosen = choices(problem, perfect=perfect)
-    where = layout(problem, chosen.slot_stage, perfect=perfect, skipped=skipped)
-    starts = build_starts(problem, where, chosen)
-    steps, jumps = program(problem, where)
-    shape, machine = problem.shape, problem.machine
-    n_dims, n_levels = len(problem.dims), len(problem.levels_used)
-    room = scratch(n_dims, n_levels, len(problem.axis_names))
-    goal = Goal(
-        objective=OBJECTIVES[objective],
-        weights=np.array(exponents, np.float64),
-        fixed_pj=float(costing.fixed_pj(problem)),
-        pj_per_cycle=float(costing.pj_per_cycle(problem)),
-        cycle_limit=float(cycle_limit),
+    resident: frozenset[str] = frozenset(),
+    reserved_bits: float = 0.0,
+) -> OpCost | None:
+    """Cost of the best mapping found, its mapping included; None when no tile fits the memories."""
+    found = find_mapping(
+        op, accelerator, settings, counting, accumulator, resident=resident, reserved_bits=reserved_bits
     )
-    best = Best(
-        value=np.array([known, np.inf, np.inf, np.inf, 0.0]),
-        loops=np.zeros((3, MAX_LOOPS), np.int64),
-        tiles=np.full((n_levels, 3), -1, np.int64),
-        base=np.ones(n_dims, np.int64),
-        n_loops=np.full(1, -1, np.int64),
-        counters=np.zeros(5, np.int64),
-        front=np.zeros((2, front)),
-    )
-    cost_starts(shape, starts, where.space.n_bounds, where.placed, where.innermost, machine, room)
-    least = np.zeros((len(starts.base), 2))
-    least_of_starts(shape, where.space, starts, machine, where.placed, where.taken, goal, least)
-    values = _values(objective, least, exponents)
-    order = np.argsort(values, kind="stable").astype(np.int64)
-    at = explore(
-        order, 0, shape, where.space, starts, steps, jumps, machine, room, where.placed, where.homes,
-        where.taken, least, goal, best,
-        new_walk(len(steps) + 1, n_dims, n_levels, len(where.space.nodes)), most_steps,
-    )  # fmt: skip
-    value = float(best.value[SCORE])
-    bound = value if at == len(order) else min(value, float(values[order[at]]))
-    return Outcome(
-        mapping=None if best.n_loops[0] < 0 else _mapping(problem, best),
-        value=value,
-        bound=bound,
-        optimal=at == len(order) and chosen.complete,
-        cycles=float(best.value[CYCLES]),
-        energy_pj=float(best.value[ENERGY_OF]),
-        evaluated=int(best.counters[COSTED]),
-        reached=int(best.counters[REACHED]),
-        pruned=int(best.counters[BOUNDED] + best.counters[OVERFULL]),
-        walked=int(best.counters[WALKED]),
-        front=best.front[:, : int(best.value[N_FRONT])],
-    )
+    return None if found is None else found.cost
 
 
-def _values(objective: str, least: Floats, exponents: tuple[float, float]) -> Floats:
-    cycles, energy = least[:, 0], least[:, 1]
-    match objective:
-        case "latency":
-            return cycles
-        case "energy":
-            return energy
-        case "edp":
-            return np.asarray(cycles * energy)
-        case _:
-            return np.asarray(cycles ** exponents[0] * energy ** exponents[1])
+def find_mapping(
+    op: Op,
+    accelerator: Accelerator,
+    settings: MapperSettings,
+    counting: Counting,
+    accumulator: Format,
+    *,
+    resident: frozenset[str] = frozenset(),
+    reserved_bits: float = 0.0,
+) -> Found | None:
+    """The best mapping of `op` with what is proven about it; None when no tile fits the memories.
 
-
-def _mapping(problem: Problem, best: Best) -> Mapping:
-    n = int(best.n_loops[0])
-    loops = tuple(
-        Loop(
-            problem.dims[best.loops[0, i]],
-            int(best.loops[1, i]),
-            problem.axis_names[best.loops[2, i]] if best.loops[2, i] >= 0 else None,
+    Ties go to the dataflow the hardware lists first, then to the mapping that is found first: the order is fixed.
+    """
+    tally = _Tally()
+    for dataflow in allowed_dataflows(accelerator, settings):
+        problem = build_problem(
+            op, accelerator, dataflow, counting, accumulator, resident=resident, reserved_bits=reserved_bits
         )
-        for i in range(n)
+        costing = Costing.of(accelerator, problem, accumulator, counting)
+        if counting.tiling == "whole-layer":
+            cost = cost_mapping(problem, whole_layer(problem), costing)
+            value = score(cost, settings)
+            tally.take(cost, value, value, proven=True, evaluated=1, pruned=0, front=np.zeros((2, 0)))
+            continue
+        for skipped in _bypasses(problem, settings.constraints.of(op)):
+            _search(problem, costing, settings, skipped, tally)
+    return tally.found(settings)
+
+
+@dataclass
+class _Tally:
+    """The best of several searches, and what they prove together."""
+
+    cost: OpCost | None = None
+    value: float = math.inf
+    bound: float = math.inf
+    proven: bool = True
+    evaluated: int = 0
+    pruned: int = 0
+    space: float = 0.0
+    points: tuple[tuple[float, float], ...] = ()
+
+    def take(
+        self,
+        cost: OpCost | None,
+        value: float,
+        bound: float,
+        *,
+        proven: bool,
+        evaluated: int,
+        pruned: int,
+        front: object,
+    ) -> None:
+        self.evaluated += evaluated
+        self.pruned += pruned
+        self.space += evaluated + pruned
+        self.proven = self.proven and proven
+        self.bound = min(self.bound, bound)
+        cycles_energy = np.asarray(front)
+        self.points += tuple((float(energy), float(cycles)) for cycles, energy in cycles_energy.T)
+        if cost is not None and (self.cost is None or _key(value, cost) < _key(self.value, self.cost)):
+            self.cost, self.value = cost, value
+
+    def found(self, settings: MapperSettings) -> Found | None:
+        if self.cost is None:
+            return None
+        return Found(
+            cost=self.cost,
+            objective=settings.objective,
+            value=self.value,
+            bound=self.value if self.proven else min(self.bound, self.value),
+            optimal=self.proven,
+            evaluated=self.evaluated,
+            pruned=self.pruned,
+            space=self.space,
+            pareto=_front(self.points),
+        )
+
+
+def _key(value: float, cost: OpCost) -> tuple[float, float, float]:
+    return value, cost.latency_s, cost.total_energy_j
+
+
+def _front(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """Those that no other is at most as dear and as slow as, by rising energy."""
+    kept: list[tuple[float, float]] = []
+    for energy, cycles in sorted(set(points)):
+        if not kept or cycles < kept[-1][1]:
+            kept.append((energy, cycles))
+    return tuple(kept)
+
+
+def _bypasses(problem: Problem, constraints: Constraints) -> Iterator[Skipped]:
+    """What may be passed by: forced by a constraint, else every choice that the hardware leaves."""
+    forced: set[tuple[str, str]] = set()
+    free: list[tuple[str, str]] = []
+    for i, level in enumerate(problem.levels_used):
+        for j, operand in enumerate(("inputs", "weights", "outputs")):
+            if problem.level_stage[i, j] <= 0:
+                continue
+            if operand in constraints.bypassed(level.name):
+                forced.add((level.name, operand))
+            elif operand in level.bypass:
+                free.append((level.name, operand))
+    for n in range(len(free) + 1):
+        for chosen in itertools.combinations(free, n):
+            yield frozenset((*forced, *chosen))
+
+
+def _search(problem: Problem, costing: Costing, settings: MapperSettings, skipped: Skipped, tally: _Tally) -> None:
+    """One problem: for latency its shortest time first, then the least energy within the tolerance of it."""
+    scale = _scale(costing, settings)
+    known = tally.value * scale * (1 + 1e-12)
+    if settings.objective == "latency":
+        outcome = search_problem(problem, costing, settings, skipped=skipped, known=known, ties=False)
+        # A mapping of another dataflow may be the shortest: the tolerance counts from it.
+        shortest = min(outcome.cycles, tally.value * scale)
+        if math.isfinite(shortest):
+            limit = math.floor(shortest * (1 + settings.tolerance) * (1 + 1e-12))
+            within = search_problem(
+                problem, costing, replace(settings, objective="energy"), skipped=skipped, cycle_limit=limit, front=0
+            )
+            outcome = _joined(outcome, within)
+    else:
+        outcome = search_problem(problem, costing, settings, skipped=skipped, known=known)
+    cost = None if outcome.mapping is None else cost_mapping(problem, outcome.mapping, costing)
+    value = math.inf if cost is None else score(cost, settings)
+    tally.take(
+        cost,
+        value,
+        outcome.bound / scale,
+        proven=outcome.optimal,
+        evaluated=outcome.evaluated,
+        pruned=outcome.pruned,
+        front=outcome.front,
     )
-    tiles = {
-        level.name: {
-            str(operand): int(best.tiles[i, j]) for j, operand in enumerate(OPERANDS) if best.tiles[i, j] >= 0
-        }
-        for i, level in enumerate(problem.levels_used)
-    }
-    passes = bool(problem.flow[0])
-    tile = {dim: int(size) for dim, size in zip(problem.dims, best.base, strict=True)} if passes else {}
-    return Mapping(
-        dataflow=problem.dataflow.name,
-        loops=loops,
-        tiles=tiles,
-        array_tile=tile,
-        passes=pass_loops(problem, tile) if passes else (),
+
+
+def _joined(shortest: Outcome, saving: Outcome) -> Outcome:
+    """The mapping that saves energy, with what is proven about the shortest time."""
+    mapping: Mapping | None = saving.mapping or shortest.mapping
+    return replace(
+        shortest,
+        mapping=mapping,
+        evaluated=shortest.evaluated + saving.evaluated,
+        pruned=shortest.pruned + saving.pruned,
     )
+
+
+def _scale(costing: Costing, settings: MapperSettings) -> float:
+    """What turns an objective in s, J or J s into cycles and pJ."""
+    clock = costing.accelerator.clock_hz
+    match settings.objective:
+        case "latency":
+            return clock
+        case "energy":
+            return 1 / PJ
+        case "edp":
+            return clock / PJ
+        case _:
+            return float(clock ** settings.exponents[0] / PJ ** settings.exponents[1])

@@ -11,9 +11,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.mappers.branch_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
-from archsim.sim.kernels import DOUBLE_BUFFER, INPUTS, MAC_HOLDS, NESTED_REUSE, OUTPUTS, TRANSFERRED, WORDS, Bools, Floats, Ints
+from archsim.mappers.constraints import Constraints
+from archsim.mappers.space_kernels import BOUND, BRANCH, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD, Space
+from archsim.sim.kernels import (
+    DOUBLE_BUFFER,
+    INPUTS,
+    MAC_HOLDS,
+    NESTED_REUSE,
+    OUTPUTS,
+    TRANSFERRED,
+    WORDS,
+    Bools,
+    Floats,
+    Ints,
+)
 from archsim.sim.problem import Problem
+from archsim.workloads.op import OPERANDS
 
 Step = tuple[int, ...]
 
@@ -38,7 +51,14 @@ class Layout:
     """(L, 3): which level holds which operand."""
 
 
-def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozenset[tuple[str, str]]) -> Layout:
+def layout(
+    problem: Problem,
+    slot_stage: Ints,
+    *,
+    perfect: bool,
+    skipped: frozenset[tuple[str, str]] = frozenset(),
+    constraints: Constraints = Constraints(),  # noqa: B008
+) -> Layout:
     """Nodes and boundaries of a problem; `skipped` (level, operand) pairs are bypassed."""
     holds = (problem.level_stage >= 0) | problem.resident
     for i, level in enumerate(problem.levels_used):
@@ -85,6 +105,7 @@ def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozen
             bits=np.zeros((len(nodes), 4)),
             serial=_serial(problem, holds),
             pools=_pools(table, placed),
+            fixed=_fixed(problem, table, constraints),
         ),
         slot_bound=np.array([bounds.index(int(s)) for s in slot_stage], np.int64),
         placed=placed,
@@ -94,6 +115,19 @@ def layout(problem: Problem, slot_stage: Ints, *, perfect: bool, skipped: frozen
         taken=_taken(problem, homes),
         holds=holds,
     )
+
+
+def _fixed(problem: Problem, nodes: Ints, constraints: Constraints) -> Ints:
+    """Sizes that tiles must have, of the dimensions that index their operand."""
+    fixed = np.zeros((len(nodes), len(problem.dims)), np.int64)
+    for k, node in enumerate(nodes):
+        if node[0] < 0:
+            continue
+        sizes = constraints.tile_sizes(problem.levels_used[node[0]].name, OPERANDS[node[1]])
+        for d, dim in enumerate(problem.dims):
+            if problem.shape.relevant[node[1], d]:
+                fixed[k, d] = sizes.get(dim, 0)
+    return fixed
 
 
 def _pools(nodes: Ints, placed: Ints) -> Ints:
@@ -108,8 +142,7 @@ def _pools(nodes: Ints, placed: Ints) -> Ints:
     groups = [(level, members) for level, members in by_level.items() if level >= 0 and len(members) > 1]
     shared = {k for _, members in groups for k in members}
     single = [[k for k in range(len(nodes)) if nodes[k, 1] == j and k not in shared] for j in range(3)]
-    for row in itertools.zip_longest(*single):
-        groups.append((-1, [k for k in row if k is not None]))
+    groups.extend((-1, [k for k in abreast if k is not None]) for abreast in itertools.zip_longest(*single))
     rows = []
     for level, members in groups:
         row = [-1, -1, -1]
@@ -147,7 +180,7 @@ def _taken(problem: Problem, homes: Ints) -> Floats:
 _PROGRAMS: dict[tuple[object, ...], tuple[Ints, Ints]] = {}
 
 
-def program(problem: Problem, where: Layout) -> tuple[Ints, Ints]:
+def program(problem: Problem, where: Layout, *, even: bool = False) -> tuple[Ints, Ints]:
     """Every order of the nodes that can matter, as one program that branches, and where its branches lead.
 
     It depends on the hardware and on which dimensions an op has, not on their sizes: programs are kept.
@@ -160,14 +193,19 @@ def program(problem: Problem, where: Layout) -> tuple[Ints, Ints]:
         problem.shape.windows[:, (0, 2)].tobytes(),
         (problem.sizes > 1).tobytes(),
         problem.machine.counting.tobytes(),
+        (where.space.fixed > 0).tobytes(),
+        even,
     )
     if key not in _PROGRAMS:
-        _PROGRAMS[key] = _branching(problem, where)
+        if even:
+            lines = list(_even_programs(problem, where))
+        else:
+            lines = [line for order in _orders(where) for line in _program(problem, where, order)]
+        _PROGRAMS[key] = _branching(lines)
     return _PROGRAMS[key]
 
 
-def _branching(problem: Problem, where: Layout) -> tuple[Ints, Ints]:
-    lines = [line for order in _orders(where) for line in _program(problem, where, order)]
+def _branching(lines: list[list[Step]]) -> tuple[Ints, Ints]:
     steps: list[Step] = []
     jumps: list[int] = []
     _write_branches(lines, 0, steps, jumps)
@@ -198,7 +236,9 @@ def _orders(where: Layout) -> Iterator[tuple[int, ...]]:
     regions: dict[int, list[int]] = {}
     for k in range(len(nodes)):
         regions.setdefault(_inside(where, k), []).append(k)
-    parts = [list(_interleavings([_chain(nodes, members, j) for j in range(3)])) for _, members in sorted(regions.items())]
+    parts = [
+        list(_interleavings([_chain(nodes, members, j) for j in range(3)])) for _, members in sorted(regions.items())
+    ]
     for choice in itertools.product(*parts):
         yield tuple(itertools.chain.from_iterable(choice))
 
@@ -302,7 +342,9 @@ def _lacking(problem: Problem, operand: int) -> list[int]:
 
 
 def _window_dims(problem: Problem) -> list[int]:
-    dims = [int(problem.shape.windows[w, column]) for w in range(2) for column in (0, 2) if problem.shape.windows[w, 0] >= 0]
+    dims = [
+        int(problem.shape.windows[w, column]) for w in range(2) for column in (0, 2) if problem.shape.windows[w, 0] >= 0
+    ]
     return [d for d in dims if problem.sizes[d] > 1]
 
 
@@ -321,8 +363,8 @@ def _program(problem: Problem, where: Layout, order: tuple[int, ...]) -> list[li
         if _inside(where, order[i]) != _inside(where, order[i - 1]):
             rest = [k for k in order[i:] if _inside(where, k) == _inside(where, order[i])]
             nested = problem.machine.counting[NESTED_REUSE] > 0
-            past = [n for n in range(1 if nested else len(rest) + 1) if sorted(rest[:n]) == rest[:n]]
-            choices.append([(i, n) for n in past])
+            counts = [n for n in range(1 if nested else len(rest) + 1) if sorted(rest[:n]) == rest[:n]]
+            choices.append([(i, n) for n in counts])
     variants = []
     for chosen in itertools.product(*choices):
         apart = {i for i, n in chosen if n < 0}
@@ -370,7 +412,31 @@ def _grow_before(writer: _Writer, node: int, before: int) -> None:
     slides = _window_dims(problem) if operand == INPUTS else []
     writer.segment += 1
     writer.grow([d for d in slides if d not in reused])
+    fixed = writer.where.space.fixed[node]
+    writer.grow([d for d in range(len(problem.dims)) if fixed[d] > 0 and d not in (*reused, *slides)])
     if nodes[node, 0] >= 0 and problem.machine.counting[WORDS] == TRANSFERRED:
         for d in range(len(problem.dims)):
             if problem.sizes[d] > 1 and problem.shape.relevant[operand, d] and d not in (*reused, *slides):
                 writer.add(GROW, d, parent=node)
+
+
+def _even_programs(problem: Problem, where: Layout) -> Iterator[list[Step]]:
+    """Programs in which all operands of a level share one tile: any of them may be the one that is reused first."""
+    nodes = where.space.nodes
+    levels: dict[int, list[int]] = {}
+    for k in sorted(range(len(nodes)), key=lambda k: (_inside(where, k), -int(nodes[k, 0]))):
+        levels.setdefault(int(nodes[k, 0]), []).append(k)
+    for firsts in itertools.product(*levels.values()):
+        writer = _Writer(problem, where)
+        before = -1
+        for first, members in zip(firsts, levels.values(), strict=True):
+            writer.spread_to(_inside(where, first))
+            before = writer.close()
+            reused = _lacking(problem, before) if before >= 0 else []
+            writer.segment += 1
+            writer.grow([d for d in range(len(problem.dims)) if problem.sizes[d] > 1 and d not in reused])
+            for node in (first, *(k for k in members if k != first)):
+                writer.place(node, beside=node != first)
+        writer.spread_to(where.space.n_bounds)
+        writer.close(fill=True)
+        yield writer.finished()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.core.kernels import kernel
-from archsim.mappers.branch_kernels import Starts
+from archsim.mappers.space_kernels import Starts
 from archsim.sim.cost_kernels import cost
 from archsim.sim.kernels import (
     COMPUTE,
@@ -18,6 +18,7 @@ from archsim.sim.kernels import (
     OUTPUTS,
     READS,
     READS_PARTIAL,
+    STREAMED,
     UPDATES,
     WRITES_PARTIAL,
     Ints,
@@ -72,6 +73,7 @@ def cost_starts(
                 tiles[innermost[operand], operand] = after[placed[innermost[operand]]]
         cost(shape, nest, n, tiles, machine, scratch)
         starts.compute[s] = np.ceil(scratch.out[COMPUTE] - 1e-9)
+        starts.streamed[s] = scratch.out[STREAMED]
         starts.energy[s] = scratch.out[ENERGY_PJ]
         starts.sums[s] = 1.0
         if innermost[OUTPUTS] >= 0:

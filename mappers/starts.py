@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.mappers.branch_kernels import Starts
+from archsim.mappers.constraints import Constraints
 from archsim.mappers.space import Layout
+from archsim.mappers.space_kernels import Starts
 from archsim.sim.kernels import OUTPUTS, Ints
 from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
 
@@ -29,9 +30,9 @@ class Choices:
     complete: bool
 
 
-def choices(problem: Problem, *, perfect: bool) -> Choices:
-    """All starts of a problem."""
-    slots, options, complete = _spatial(problem, perfect)
+def choices(problem: Problem, *, perfect: bool, constraints: Constraints = Constraints()) -> Choices:  # noqa: B008
+    """All starts of a problem that the constraints allow."""
+    slots, options, complete = _spatial(problem, perfect, constraints)
     dims, factors = options
     tiles = _array_tiles(problem, perfect) if problem.flow[0] else np.ones((1, len(problem.dims)), np.int64)
     return Choices(
@@ -67,7 +68,7 @@ Slots = list[tuple[int, int]]
 Options = tuple[Ints, Ints]
 
 
-def _spatial(problem: Problem, perfect: bool) -> tuple[Slots, Options, bool]:
+def _spatial(problem: Problem, perfect: bool, constraints: Constraints) -> tuple[Slots, Options, bool]:
     """(axis, stage) of each slot and all ways to fill them: a slot for each dimension that an axis can unroll."""
     slots: Slots = []
     parts: list[Options] = []
@@ -81,7 +82,7 @@ def _spatial(problem: Problem, perfect: bool) -> tuple[Slots, Options, bool]:
             slots += [(axis, stage)] * len(dims)
             parts.append((np.tile(np.array(dims, np.int64), (len(fills), 1)), fills))
     if not problem.flow[0]:
-        own, own_parts = _own_axes(problem, perfect)
+        own, own_parts = _own_axes(problem, perfect, constraints)
         slots += own
         parts += own_parts
     if not parts:
@@ -96,19 +97,25 @@ def _spatial(problem: Problem, perfect: bool) -> tuple[Slots, Options, bool]:
     return slots, (dims_all, factors_all), complete
 
 
-def _own_axes(problem: Problem, perfect: bool) -> tuple[Slots, list[Options]]:
+def _own_axes(problem: Problem, perfect: bool, constraints: Constraints) -> tuple[Slots, list[Options]]:
     slots: Slots = []
     parts: list[Options] = []
     for i, axis in enumerate(problem.dataflow.axes):
         names = [dim for entry in axis.dims(problem.op.kind) for dim in _expand(problem, entry)]
-        dims = [
-            problem.dims.index(dim) for dim in dict.fromkeys(names) if problem.op.loops[dim] > 1
-        ]
+        dims = [problem.dims.index(dim) for dim in dict.fromkeys(names) if problem.op.loops[dim] > 1]
         if not dims:
             continue
+        wanted = constraints.axis(axis.name)
+        if wanted is not None and wanted.exact is None:
+            dims = [d for d in dims if problem.dims[d] in wanted.dims]
+            if not dims:
+                continue
         number = len(CHIP_AXES) + i
         stage = _stage_of(problem, _shared_along(problem, i))
         fills = _fills(problem, dims, problem.axis_sizes[number], perfect, most_loops=len(dims))
+        if wanted is not None and wanted.exact is not None:
+            factors = dict(wanted.exact)
+            fills = np.array([[factors.get(problem.dims[d], 1) for d in dims]], np.int64)
         slots += [(number, stage)] * len(dims)
         parts.append((np.tile(np.array(dims, np.int64), (len(fills), 1)), fills))
     return slots, parts
@@ -254,6 +261,7 @@ def build_starts(problem: Problem, where: Layout, chosen: Choices) -> Starts:
         slot_axis=chosen.slot_axis,
         slot_bound=where.slot_bound,
         compute=np.zeros(total),
+        streamed=np.ones(total),
         energy=np.zeros(total),
         reading=np.zeros((total, 2 * n_levels)),
         writing=np.zeros((total, 2 * n_levels)),
@@ -269,4 +277,4 @@ def _folded(problem: Problem, base: Ints) -> Ints:
     for d in problem.shape.groups[2]:
         if d >= 0:
             product *= base[:, d]
-    return (product > problem.machine.array[0]).astype(np.int64)
+    return np.asarray(product > problem.machine.array[0], np.int64)

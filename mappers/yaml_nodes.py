@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import spelled
+from archsim.mappers.files import read_text
 
 if TYPE_CHECKING:
     from yaml import Node
 
-LARGEST_BYTES = 1_000_000
 MOST_NODES = 100_000
 """Aliases can make a small file stand for a tree without end."""
 DEEPEST = 60
@@ -107,7 +107,7 @@ def read_yaml(path: str | Path) -> YamlTable:
         InputError: the file is missing, unreadable, larger than 1 MB, not YAML, or no table.
     """
     name = str(path)
-    text = _text(Path(path), name)
+    text = read_text(path)
     import yaml
 
     try:
@@ -122,23 +122,6 @@ def read_yaml(path: str | Path) -> YamlTable:
     if root is None or not isinstance(root, yaml.MappingNode):
         raise InputError(Problem(file=name, line=1, message="must be a table of keys and values"))
     return YamlTable(_Reader(name).value(root, 0), name, 1)
-
-
-def _text(path: Path, name: str) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(Problem(file=name, message=f"cannot be read: {reason}")) from None
-    if len(raw) > LARGEST_BYTES:
-        raise InputError(Problem(file=name, message=f"is larger than {LARGEST_BYTES // 10**6} MB"))
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        message = f"is not UTF-8 text (byte 0x{raw[error.start]:02x})"
-        raise InputError(Problem(file=name, line=line, message=message, hint="save it as UTF-8")) from None
 
 
 @dataclass(slots=True)

@@ -65,6 +65,18 @@ def _merged_name(names: list[str]) -> str:
     return _BLOCK.sub(_ranges(numbers), names[0], count=1)
 
 
+def merged_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Names that differ only in their first number as one with its range, the others as they are.
+
+    >>> merged_names(["layers.0.q", "layers.0.k", "layers.1.q", "head"])
+    ('layers.0-1.q', 'layers.0.k', 'head')
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_BLOCK.sub("#", name, count=1), []).append(name)
+    return tuple(_merged_name(list(dict.fromkeys(members))) for members in groups.values())
+
+
 def _ranges(numbers: list[int]) -> str:
     """
     >>> _ranges([0, 1, 2, 5])

@@ -36,9 +36,11 @@ class Mapping:
     """
 
     def as_dict(self) -> dict[str, Any]:
+        """Plain values; `array_tile` only where there are passes, which are then the last of the loops."""
         loops = (*self.loops, *self.passes)
-        return {
+        values: dict[str, Any] = {
             "dataflow": self.dataflow,
             "loops": [{"dim": loop.dim, "factor": loop.factor, "axis": loop.axis} for loop in loops],
             "tiles": {level: dict(tiles) for level, tiles in self.tiles.items()},
         }
+        return values | {"array_tile": dict(self.array_tile)} if self.array_tile else values

@@ -23,7 +23,7 @@ from archsim.core.options import Options
 from archsim.core.spelling import spelled
 from archsim.core.toml import KeyPath, TomlDocument, read_toml
 from archsim.mappers.constraint_options import constraint_conflicts
-from archsim.mappers.options import MapperOptions, dataflow_conflict, idle_mapper_keys
+from archsim.mappers.options import MapperOptions, dataflow_conflict
 from archsim.sim.options import SimulationOptions
 from archsim.workloads.op import OPERANDS, VECTOR_KINDS
 from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions
@@ -222,7 +222,6 @@ def _idle_keys(read: Mapping[str, Options]) -> Iterator[str]:
     yield from idle_hardware_keys(hardware)
     if hardware.kind == "spatial" and mapper.dataflows:
         yield "mapper.dataflows says nothing for kind 'spatial', whose axes say what is unrolled"
-    yield from idle_mapper_keys(mapper)
 
 
 def _name(read: Mapping[str, Options], path: Path | None) -> str:

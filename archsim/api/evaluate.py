@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import archsim
 from archsim.api.design import Design, design_from_dict, load_design
-from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.reports.evaluation import Evaluation
 from archsim.sim.records import OpCost
 from archsim.sim.schedule import CostOp, Scheduler, place
@@ -70,6 +70,10 @@ def mapper_settings(design: Design) -> MapperSettings:
         dataflows=flows,
         exponents=weights,
         perfect_factors=options.factors == "perfect",
+        even_tiles=options.tiles == "even",
+        tolerance=options.tolerance,
+        budget_s=options.budget_s,
+        constraints=options.constraints.record(),
     )
 
 

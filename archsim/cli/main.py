@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from archsim import __version__
 from archsim.cli.options import Debug, Json, NoFiles, Options, Out, Overrides, Quiet
@@ -76,6 +76,108 @@ def evaluate(
     from archsim.cli.evaluate import run
 
     run(design, _options(json, out, no_files, overrides, quiet))
+
+
+class _MapCommand(TyperCommand):
+    """`--pareto` may stand alone: what follows it is its value only where it could be a memory's name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--pareto" in args:
+            following = args.index("--pareto") + 1
+            if following == len(args) or not args[following].replace("_", "").replace("-", "x", 1).isidentifier():
+                args = [*args[:following], "", *args[following:]]
+        return super().parse_args(ctx, args)
+
+
+@app.command("map", cls=_MapCommand)
+def map_(
+    design: Annotated[Path, typer.Argument(metavar="DESIGN.toml", help="The design; it needs no workload here.")],
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="An op of the workload, or a glob of several.", show_default=False),
+    ] = None,
+    gemm: Annotated[str | None, typer.Option(metavar="M,N,K", help="A GEMM, also B,M,N,K.", show_default=False)] = None,
+    conv: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,K,C,P,Q,R,S", help="A convolution; stride, dilation and groups may follow.", show_default=False
+        ),
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(metavar="NAME", help="latency, energy, edp or weighted.", show_default=False)
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Formats to compare, WEIGHTS/INPUTS or one for both: int8,int4:g128/fp16.",
+            show_default=False,
+        ),
+    ] = None,
+    dataflows: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Dataflows to compare: os,ws,is,any.", show_default=False)
+    ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A mapping to cost: TOML, JSON, a loop nest as text, Timeloop YAML.",
+            show_default=False,
+        ),
+    ] = None,
+    pareto: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[MEMORY]",
+            help="The front of energy and time, or of energy and a memory's size.",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Search time for each op, such as '2 s'.", show_default=False)
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Best mapping of one op (or all) with proof and explanation, or the cost of a given one."""
+    from archsim.cli.map import Request, run
+
+    request = Request(
+        layer=layer,
+        gemm=gemm,
+        conv=conv,
+        objective=objective,
+        formats=formats,
+        dataflows=dataflows,
+        mapping=mapping,
+        pareto=pareto,
+        budget=budget,
+    )
+    raise typer.Exit(run(design, request, _options(json, out, no_files, overrides, quiet)))
+
+
+@app.command()
+def explain(
+    source: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of evaluate, or a design.")],
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A layer; left out: the one that takes the most time.", show_default=False),
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """What bounds a layer, and what single changes of the hardware would do to it, evaluated anew."""
+    from archsim.cli.explain import run
+
+    run(source, layer, _options(json, out, no_files, overrides, quiet))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import SpatialAxis
 from archsim.arch.formats import format
 from archsim.core.errors import InfeasibleError
-from archsim.mappers.plain import MapperSettings, best_mapping, score
+from archsim.mappers.search import MapperSettings, best_mapping, score
 from archsim.sim.conventions import counting
 from archsim.sim.records import OpCost
 from archsim.workloads.op import Op

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archsim.core.errors import InputError
-from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import CONVENTIONS, SWITCHES, Counting, counting, switch_problems
 from archsim.sim.records import OpCost
 from archsim.workloads.op import Op

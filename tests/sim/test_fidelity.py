@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archsim.arch.engines.base import SpatialAxis
 from archsim.core.errors import InputError
-from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.fidelity import array_tiles, check_cycle_fidelity, cycle_cost
 from archsim.workloads.op import Op

@@ -9,7 +9,7 @@ import pytest
 from archsim.arch.formats import format
 from archsim.arch.memory import MemoryLevel
 from archsim.core.errors import InfeasibleError
-from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.infeasible import check_off_chip, no_tile
 from archsim.sim.totals import accumulator_warnings

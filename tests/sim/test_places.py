@@ -7,7 +7,7 @@ import pytest
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import SpatialAxis
 from archsim.arch.engines.systolic import SystolicEngine
-from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.cost import run_kernel
 from archsim.sim.kernels import LIMIT, READS, READS_PARTIAL

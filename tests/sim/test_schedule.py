@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from archsim.arch.accelerator import Accelerator
-from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.records import OpCost
 from archsim.sim.schedule import OpPlacement, Scheduler, dependencies, home_level, place

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.layers import layer_rows
 from archsim.sim.records import OpCost, TraceCost

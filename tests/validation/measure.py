@@ -19,7 +19,7 @@ from archsim.arch.engines.systolic import SystolicEngine
 from archsim.arch.engines.units import UnitModel, UnitOverrides
 from archsim.arch.formats import format
 from archsim.arch.memory import UNLIMITED, MemoryLevel
-from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import Counting, counting
 from archsim.sim.cycle import simulate_gemm
 from archsim.sim.records import OpCost

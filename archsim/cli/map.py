@@ -1,0 +1,198 @@
+"""`archsim map`: the best mapping of ops with its proof, or the cost of a given mapping."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archsim.cli import output
+from archsim.cli.options import Options
+from archsim.core.errors import InputError, Problem
+from archsim.core.spelling import spelled
+
+if TYPE_CHECKING:
+    from archsim.reports.front import Front
+    from archsim.reports.mapping import MappedOp
+    from archsim.workloads.op import Op
+
+FILE = "mapping.json"
+DATAFLOWS = ("os", "ws", "is", "any")
+_NUMBERS = re.compile(r"\s*\d{1,10}\s*(,\s*\d{1,10}\s*)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The options of `archsim map`, as they were written."""
+
+    layer: str | None = None
+    gemm: str | None = None
+    conv: str | None = None
+    objective: str | None = None
+    formats: str | None = None
+    dataflows: str | None = None
+    mapping: Path | None = None
+    pareto: str | None = None
+    budget: str | None = None
+
+
+def run(design: Path, request: Request, options: Options) -> int:
+    """Map, print, write where `--out` says; exit code 1 when a given mapping does not fit."""
+    from archsim.core.kernels import compiled_before, start_without_linear_algebra
+
+    start_without_linear_algebra()
+    _check(request)
+    if not compiled_before():
+        output.note("compiling kernels: the first run of a version takes some 20 seconds longer", quiet=options.quiet)
+    options = replace(options, overrides=(*options.overrides, *_overrides(request)))
+    if request.formats is not None or (request.dataflows is not None and len(_listed(request.dataflows)) > 1):
+        return _compare(design, request, options)
+    if request.pareto is not None:
+        return _pareto(design, request, options)
+    return _map(design, request, options)
+
+
+def _check(request: Request) -> None:
+    """Options that exclude one another."""
+    stated = [name for name in ("layer", "gemm", "conv") if getattr(request, name) is not None]
+    problems = []
+    if len(stated) > 1:
+        problems.append(Problem(key=f"--{stated[1]}", message=f"says another op than --{stated[0]}", hint="keep one"))
+    if request.mapping is not None:
+        for name in ("formats", "pareto"):
+            if getattr(request, name) is not None:
+                message = "says nothing beside --mapping, whose cost is that of one mapping"
+                problems.append(Problem(key=f"--{name}", message=message))
+    if request.pareto is not None and request.formats is not None:
+        problems.append(Problem(key="--pareto", message="says nothing beside --formats", hint="keep one"))
+    for name in _listed(request.dataflows or ""):
+        if name not in DATAFLOWS:
+            message = f"unknown dataflow {spelled(name)}"
+            problems.append(Problem(key="--dataflows", message=message, hint=f"known: {', '.join(DATAFLOWS)}"))
+    if problems:
+        raise InputError(problems)
+
+
+def _listed(text: str) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _overrides(request: Request) -> list[str]:
+    """What the options say as `--set` keys; one dataflow is a choice, several are a comparison."""
+    overrides = []
+    if request.objective is not None:
+        overrides.append(f"mapper.objective={request.objective}")
+    if request.budget is not None:
+        overrides.append(f"mapper.budget='{request.budget}'")
+    flows = _listed(request.dataflows or "")
+    if len(flows) == 1 and request.formats is None:
+        overrides.append(f'mapper.dataflows=["{flows[0]}"]')
+    return overrides
+
+
+def stated_op(request: Request) -> Op | None:
+    """The op that `--gemm` or `--conv` spells."""
+    from archsim.api.map import conv_op, gemm_op
+
+    if request.gemm is not None:
+        return gemm_op(_numbers("--gemm", request.gemm, "M,N,K or B,M,N,K"))
+    if request.conv is not None:
+        return conv_op(_numbers("--conv", request.conv, "N,K,C,P,Q,R,S[,STRIDE[,DILATION[,GROUPS]]]"))
+    return None
+
+
+def _numbers(key: str, text: str, form: str) -> list[int]:
+    if not _NUMBERS.fullmatch(text):
+        raise InputError(Problem(key=key, message=f"takes {form} (got {spelled(text)})"))
+    return [int(part) for part in text.split(",")]
+
+
+def _map(design: Path, request: Request, options: Options) -> int:
+    from archsim.api.map import map_ops
+    from archsim.reports.mapping import table_document
+
+    mapped = map_ops(
+        design,
+        layer=request.layer,
+        op=stated_op(request),
+        mapping=request.mapping,
+        helped=True,
+        overrides=options.overrides,
+    )
+    document = mapped[0].to_dict() if len(mapped) == 1 else table_document(mapped)
+    output.save_json(document, FILE, options)
+    _print(mapped, document, options)
+    for warning in dict.fromkeys(text for item in mapped for text in item.warnings):
+        output.warn(warning, quiet=options.quiet)
+    overflowing = [overflow for item in mapped for overflow in item.overflows]
+    for overflow in overflowing:
+        output.error(overflow.message, overflow.hint)
+    return 1 if overflowing else 0
+
+
+def _print(mapped: tuple[MappedOp, ...], document: dict[str, Any], options: Options) -> None:
+    if options.json:
+        output.emit_json(document)
+        return
+    from archsim.reports.mapping_tables import mapping_tables, mappings_table
+
+    output.emit_tables(mapping_tables(mapped[0]) if len(mapped) == 1 else [mappings_table(mapped)])
+
+
+def _compare(design: Path, request: Request, options: Options) -> int:
+    from archsim.api.dataflows import compare_dataflows
+
+    comparison = compare_dataflows(
+        design,
+        formats=_listed(request.formats or ""),
+        dataflows=_listed(request.dataflows or ""),
+        layer=request.layer,
+        op=stated_op(request),
+        overrides=options.overrides,
+    )
+    if options.folder is not None:
+        from archsim.reports.mapping_folder import write_dataflows
+
+        write_dataflows(comparison, options.folder)
+        output.note(f"wrote {options.folder}", quiet=options.quiet)
+    if options.json:
+        output.emit_json(comparison.to_dict())
+    else:
+        from archsim.reports.dataflow_tables import dataflow_tables
+
+        output.emit_tables(dataflow_tables(comparison))
+    return 0
+
+
+def _pareto(design: Path, request: Request, options: Options) -> int:
+    from archsim.api.front import mapping_front
+
+    front = mapping_front(
+        design, request.pareto or None, layer=request.layer, op=stated_op(request), overrides=options.overrides
+    )
+    if options.folder is not None:
+        from archsim.reports.mapping_folder import write_front
+
+        write_front(front, options.folder)
+        output.note(f"wrote {options.folder}", quiet=options.quiet)
+    if options.json:
+        output.emit_json(_front_document(design, request, front, options))
+    else:
+        from archsim.reports.mapping_tables import front_table
+
+        output.emit_tables([front_table(front)])
+    return 0
+
+
+def _front_document(design: Path, request: Request, front: Front, options: Options) -> dict[str, Any]:
+    """The front; of energy and time of one op, its best mapping with the front in it."""
+    from archsim.api.map import map_ops
+
+    document = front.to_dict()
+    if request.pareto:
+        return document
+    mapped = map_ops(design, layer=request.layer, op=stated_op(request), overrides=options.overrides)
+    if len(mapped) != 1:
+        return document
+    return mapped[0].to_dict() | {"pareto": document["pareto"], "points": document["points"]}

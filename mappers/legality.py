@@ -1,0 +1,406 @@
+"""Whether a mapping that somebody wrote is one of an op on an accelerator, and whether its tiles fit.
+
+What no hardware could run (a loop over a dimension that the op lacks, more units than an axis has, a tile outside of
+the one it is taken from) is wrong input. Tiles that are too large are an answer: by how much, and the nearest mapping
+that fits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from archsim.arch.accelerator import Accelerator
+from archsim.arch.engines.base import Dataflow
+from archsim.arch.formats import Format
+from archsim.core.errors import InputError, Problem, nearest
+from archsim.core.spelling import listed, size_text
+from archsim.mappers.given import Given
+from archsim.sim.conventions import Counting
+from archsim.sim.cost import pass_loops
+from archsim.sim.mapping import Loop, Mapping
+from archsim.sim.occupancy import Occupancy, occupancy
+from archsim.sim.problem import CHIP_AXES, GROUPS, build_problem
+from archsim.sim.problem import Problem as OpProblem
+from archsim.workloads.op import OPERANDS, Op, OperandName
+
+Cuts = dict[int | str, int]
+"""Factors of loops by position, and sizes of an array tile by dimension."""
+PASSES = 5
+"""Loops inside an array tile: column folds, row folds, stream, rows, columns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A mapping on its op and accelerator, every rule but capacity kept."""
+
+    problem: OpProblem
+    mapping: Mapping
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overflow:
+    """A level that cannot hold its tiles, and the nearest change with which it could."""
+
+    occupancy: Occupancy
+    hint: str | None
+
+    @property
+    def message(self) -> str:
+        held = self.occupancy
+        parts = ", ".join(
+            f"{item.operand} {size_text(item.bits / 8)}{' in 2 copies' if item.copies > 1 else ''}"
+            for item in held.held
+        )
+        room = f"holds {size_text(held.capacity_bits / 8)}"
+        if held.reserved_bits:
+            room += f", {size_text(held.reserved_bits / 8)} of it taken"
+        need = size_text(held.bits / 8)
+        return f"{held.level} {room} and needs {need} ({parts}): {size_text(held.excess_bits / 8)} too much"
+
+
+def settle(given: Given, op: Op, accelerator: Accelerator, counting: Counting, accumulator: Format) -> Settled:
+    """The mapping in `given` for an op with formats.
+
+    Raises:
+        InputError: every rule that it breaks, each with its place.
+    """
+    dataflow = _dataflow(given, accelerator)
+    problem = build_problem(op, accelerator, dataflow, counting, accumulator)
+    loops, trailing = _split_passes(given, bool(dataflow.stream))
+    problems = [*_loop_problems(given, problem, loops), *_tile_problems(given, problem, loops)]
+    if not problems:
+        problems += [*_axis_problems(given, problem, loops), *_place_problems(given, problem, loops)]
+    if problems:
+        raise InputError(problems)
+    mapping = Mapping(dataflow=dataflow.name, loops=loops, tiles=_all_tiles(given, problem))
+    if dataflow.stream:
+        mapping = _with_passes(given, problem, mapping, trailing)
+    return Settled(problem=problem, mapping=mapping, warnings=tuple(_warnings(problem, mapping)))
+
+
+def _dataflow(given: Given, accelerator: Accelerator) -> Dataflow:
+    flows = {flow.name: flow for flow in accelerator.engine.dataflows}
+    if given.dataflow is None:
+        if len(flows) == 1:
+            return next(iter(flows.values()))
+        raise InputError(given.problem((), "states no dataflow", f"the hardware permits {listed(flows)}"))
+    if given.dataflow not in flows:
+        near = nearest(given.dataflow, flows)
+        hint = f"did you mean '{near}'?" if near else f"the hardware permits {listed(flows)}"
+        raise InputError(given.problem(("dataflow",), f"no dataflow '{given.dataflow}' on this hardware", hint))
+    return flows[given.dataflow]
+
+
+def _split_passes(given: Given, passes: bool) -> tuple[tuple[Loop, ...], tuple[Loop, ...]]:
+    """Loops above the array tile, and those of the passes where the file lists them."""
+    if passes and given.array_tile is not None and len(given.loops) >= PASSES:
+        tail = given.loops[-PASSES:]
+        if tail[-1].axis is not None and tail[-2].axis is not None and tail[-3].axis is None:
+            return given.loops[:-PASSES], tail
+    return given.loops, ()
+
+
+def _loop_problems(given: Given, problem: OpProblem, loops: tuple[Loop, ...]) -> Iterator[Problem]:
+    """Loops over dimensions that the op has, which together cover each."""
+    inside = dict.fromkeys(problem.dims, 1)
+    if given.array_tile is not None and problem.dataflow.stream:
+        for dim in given.array_tile:
+            if dim not in inside:
+                yield given.problem(("array_tile", dim), f"the op has no dimension {dim}", _known(problem))
+        inside |= {dim: size for dim, size in given.array_tile.items() if dim in inside}
+    elif given.array_tile is not None:
+        yield given.problem(("array_tile",), "belongs to systolic arrays", "list its loops")
+    for index in reversed(range(len(loops))):
+        loop = loops[index]
+        if loop.dim not in inside:
+            yield given.problem(("loops", index), f"the op has no dimension '{loop.dim}'", _known(problem))
+            continue
+        inside[loop.dim] *= loop.factor
+    if problem.dataflow.stream and given.array_tile is None:
+        return
+    for dim, covered in inside.items():
+        if covered < problem.op.loops[dim]:
+            message = f"loops of {dim} make {covered} iterations, the op has {problem.op.loops[dim]}"
+            yield given.problem(
+                ("loops",), message, f"the factors of {dim} must multiply to {problem.op.loops[dim]} or more"
+            )
+
+
+def _known(problem: OpProblem) -> str:
+    return f"its dimensions: {', '.join(f'{dim}={size}' for dim, size in problem.op.loops.items())}"
+
+
+def _tile_problems(given: Given, problem: OpProblem, loops: tuple[Loop, ...]) -> Iterator[Problem]:
+    """Tiles of operands that a memory serves, each inside of the one it is taken from."""
+    names = [level.name for level in problem.levels_used]
+    for level, held in given.tiles.items():
+        if level not in names:
+            near = nearest(level, names)
+            hint = f"did you mean '{near}'?" if near else f"memories outside the PEs: {', '.join(names)}"
+            yield given.problem(("tiles", level), f"no memory '{level}' to tile for", hint)
+        for operand, position in held.items():
+            if position > len(loops):
+                message = f"there are {len(loops)} loops (got {position})"
+                yield given.problem(("tiles", level, operand), message, "the number of loops above the tile")
+    for operand in OPERANDS:
+        yield from _chain_problems(given, problem, operand)
+
+
+def _chain_problems(given: Given, problem: OpProblem, operand: OperandName) -> Iterator[Problem]:
+    """Of one operand: only memories that serve it, with never fewer loops above than further out."""
+    above, where = 0, ""
+    for memory in problem.levels_used:
+        position = given.tiles.get(memory.name, {}).get(operand)
+        if position is None:
+            continue
+        path = ("tiles", memory.name, operand)
+        if not memory.serves(operand, problem.op.operand(operand).role.value):
+            yield given.problem(path, f"{memory.name} does not serve {operand}")
+        elif position and _outermost(problem, operand) == memory.name:
+            yield given.problem(path, f"all {operand} are in {memory.name}: no loops lie above (got {position})")
+        elif position < above:
+            message = f"{position} loops lie above, fewer than the {above} above its tile in {where}"
+            yield given.problem(path, message, "inner memories hold tiles of what outer ones hold")
+        above, where = max(above, position), memory.name
+
+
+def _outermost(problem: OpProblem, operand: OperandName) -> str:
+    role = problem.op.operand(operand).role.value
+    return next((level.name for level in problem.levels_used if level.serves(operand, role)), "")
+
+
+def _axis_problems(given: Given, problem: OpProblem, loops: tuple[Loop, ...]) -> Iterator[Problem]:
+    """Spatial loops on axes that exist, over dimensions that they unroll, with no more units than they have."""
+    passes = bool(problem.dataflow.stream)
+    sizes = dict(zip(problem.axis_names, problem.axis_sizes, strict=True))
+    names = list(CHIP_AXES) if passes else list(sizes)
+    for index, loop in enumerate(loops):
+        if loop.axis is None:
+            continue
+        if loop.axis not in names:
+            near = nearest(loop.axis, names)
+            hint = f"did you mean '{near}'?" if near else f"axes: {', '.join(names)}"
+            yield given.problem(("loops", index), f"no axis '{loop.axis}' to unroll on", hint)
+        elif loop.axis in CHIP_AXES and loop.dim in problem.op.reduction:
+            yield given.problem(("loops", index), f"the reduction {loop.dim} is not shared out over {loop.axis}s")
+        elif loop.axis not in CHIP_AXES and loop.dim not in (allowed := _allowed(problem, loop.axis)):
+            message = f"axis {loop.axis} does not unroll {loop.dim}"
+            yield given.problem(("loops", index), message, f"it unrolls {', '.join(allowed) or 'nothing of this op'}")
+    for axis, size in sizes.items():
+        used = math.prod(loop.factor for loop in loops if loop.axis == axis)
+        if used > size and axis in names:
+            index = next(i for i, loop in enumerate(loops) if loop.axis == axis)
+            message = f"{used} units on axis {axis}, which has {size}"
+            yield given.problem(("loops", index), message, "take the rest as a loop in time")
+
+
+def _allowed(problem: OpProblem, axis: str) -> tuple[str, ...]:
+    record = next(item for item in problem.dataflow.axes if item.name == axis)
+    dims: list[str] = []
+    for entry in record.dims(problem.op.kind):
+        dims += getattr(problem.op, entry) if entry in GROUPS else (entry,)
+    return tuple(dim for dim in dict.fromkeys(dims) if dim in problem.dims)
+
+
+def _place_problems(given: Given, problem: OpProblem, loops: tuple[Loop, ...]) -> Iterator[Problem]:
+    """Loops over units above the memories that each unit has, and below those that the units share."""
+    for level in problem.levels_used:
+        own = _own_axes(problem, level.per)
+        for operand, position in given.tiles.get(level.name, {}).items():
+            for index, loop in enumerate(loops):
+                if loop.axis is None or loop.factor == 1:
+                    continue
+                path = ("tiles", level.name, operand)
+                if loop.axis in own and index >= position:
+                    message = f"each unit on {loop.axis} has its own {level.name}: loop {index} ({loop.dim}) lies below"
+                    yield given.problem(path, message, f"at least {index + 1}, so that it lies above")
+                elif loop.axis not in own and index < position:
+                    message = f"units on {loop.axis} share one {level.name}: loop {index} ({loop.dim}) lies above"
+                    yield given.problem(path, message, f"at most {index}, so that it lies below")
+
+
+def _own_axes(problem: OpProblem, per: str) -> frozenset[str]:
+    """Axes along which a memory has an instance at every unit."""
+    own = [axis.name for axis in problem.dataflow.axes]
+    if per == "chip":
+        return frozenset()
+    if per == "core":
+        return frozenset({"core"})
+    if per == "array":
+        return frozenset(CHIP_AXES)
+    if per == "pe":
+        return frozenset({*CHIP_AXES, *own})
+    default = {"row": own[:1], "column": own[1:2]}.get(per, [])
+    return frozenset({*CHIP_AXES, per} if per in own else {*CHIP_AXES, *default})
+
+
+def _all_tiles(given: Given, problem: OpProblem) -> dict[str, dict[str, int]]:
+    """Tiles by level and operand in the hardware's order; the outermost memory of an operand holds all of it."""
+    tiles: dict[str, dict[str, int]] = {}
+    for level in problem.levels_used:
+        held = dict(given.tiles.get(level.name, {}))
+        for operand in OPERANDS:
+            if _outermost(problem, operand) == level.name:
+                held[operand] = 0
+        if held:
+            tiles[level.name] = {str(operand): held[operand] for operand in OPERANDS if operand in held}
+    return tiles
+
+
+def _with_passes(given: Given, problem: OpProblem, mapping: Mapping, trailing: tuple[Loop, ...]) -> Mapping:
+    tile = dict.fromkeys(problem.dims, 1) | dict(given.array_tile or _rest(problem, mapping))
+    tile = {dim: min(size, problem.op.loops[dim]) for dim, size in tile.items()}
+    passes = pass_loops(problem, tile)
+    if trailing and trailing != passes:
+        inside = ", ".join(f"{loop.dim} {loop.factor}" for loop in passes)
+        message = f"the last {PASSES} loops are not the passes of the array tile, which are {inside}"
+        raise InputError(given.problem(("array_tile",), message, "leave them out: they follow from the array tile"))
+    batch = [dim for dim in problem.op.batch if tile[dim] > 1]
+    if batch:
+        raise InputError(given.problem(("array_tile",), f"an array takes one of the batch {batch[0]} at a time"))
+    return replace(mapping, array_tile=tile, passes=passes)
+
+
+def _rest(problem: OpProblem, mapping: Mapping) -> dict[str, int]:
+    """The array tile that the loops leave: dimensions over their factors, rounded up."""
+    factors = dict.fromkeys(problem.dims, 1)
+    for loop in mapping.loops:
+        factors[loop.dim] *= loop.factor
+    return {dim: -(-problem.op.loops[dim] // factors[dim]) for dim in problem.dims}
+
+
+def _warnings(problem: OpProblem, mapping: Mapping) -> Iterator[str]:
+    inside = {dim: mapping.array_tile.get(dim, 1) for dim in problem.dims}
+    for loop in reversed(mapping.loops):
+        if loop.axis is None and loop.factor > 1 and (loop.factor - 1) * inside[loop.dim] >= problem.op.loops[loop.dim]:
+            within = f"{inside[loop.dim]} of {problem.op.loops[loop.dim]} lie inside each"
+            yield f"some of the {loop.factor} iterations of {loop.dim} are empty: {within}"
+        inside[loop.dim] *= loop.factor
+    for level in problem.levels_used:
+        held = mapping.tiles.get(level.name, {})
+        for operand in OPERANDS:
+            role = problem.op.operand(operand).role.value
+            if operand not in held and level.serves(operand, role) and operand not in level.bypass:
+                yield f"{operand} pass by {level.name}, whose `bypass` does not list them: no search would do this"
+
+
+def overflows(problem: OpProblem, mapping: Mapping, *, reserved_bits: float = 0.0) -> tuple[Overflow, ...]:
+    """The levels that cannot hold their tiles, outermost first; empty for a mapping that fits."""
+    return tuple(
+        Overflow(occupancy=held, hint=_remedy(problem, mapping, held, reserved_bits))
+        for held in occupancy(problem, mapping, reserved_bits=reserved_bits)
+        if held.excess_bits > 0
+    )
+
+
+def _remedy(problem: OpProblem, mapping: Mapping, held: Occupancy, reserved_bits: float) -> str | None:
+    """The one loop (or array tile dimension) to shorten, as little as makes the level fit; None when none does."""
+    best: tuple[float, str] | None = None
+    positions = mapping.tiles[held.level].values()
+    first = min(positions, default=0)
+    for index, loop in enumerate(mapping.loops):
+        if index < first or loop.axis is not None:
+            continue
+        for factor in _shorter(loop.factor):
+            trial = _moved_out(problem, mapping, index, factor, held.level)
+            use = _use(problem, trial, held.level, reserved_bits)
+            if use is not None:
+                where = "" if factor > 1 else ", that is without it"
+                text = f"for {loop.dim} in 0..{factor} instead of 0..{loop.factor} below {held.level} would fit{where}"
+                best = max(best or (0.0, ""), (use, text))
+                break
+    for dim, size in mapping.array_tile.items():
+        for smaller in _shorter(size):
+            trial = replace(mapping, array_tile={**mapping.array_tile, dim: smaller})
+            around = Loop(dim, -(-size // smaller))
+            use = _use(problem, _with_loop(problem, trial, 0, around, held.level), held.level, reserved_bits)
+            if use is not None:
+                text = f"an array tile with {dim}={smaller} instead of {size} would fit"
+                best = max(best or (0.0, ""), (use, text))
+                break
+    return _several(problem, mapping, held.level, reserved_bits) if best is None else best[1]
+
+
+def _several(problem: OpProblem, mapping: Mapping, level: str, reserved_bits: float) -> str | None:
+    """Several loops below a level (or sizes of the array tile) halved, the longest first, until its tiles fit; None if
+    they never do.
+    """
+    at = max(mapping.tiles[level].values(), default=0)
+    whole: Cuts = {i: loop.factor for i, loop in enumerate(mapping.loops) if i >= at and loop.axis is None}
+    whole.update(mapping.array_tile.items())
+    cuts = dict(whole)
+    while True:
+        changed = _cut(problem, mapping, whole, cuts, at, level)
+        if _use(problem, changed, level, reserved_bits) is not None:
+            return _cut_text(mapping, whole, cuts, level)
+        trials = []
+        for key in (key for key, size in cuts.items() if size > 1):
+            halved = cuts | {key: -(-cuts[key] // 2)}
+            held = occupancy(problem, _cut(problem, mapping, whole, halved, at, level))
+            bits = next(item.bits for item in held if item.level == level)
+            trials.append((-cuts[key], bits, str(key), halved))
+        if not trials:
+            return None
+        cuts = min(trials, key=lambda trial: trial[:3])[3]
+
+
+def _cut(problem: OpProblem, mapping: Mapping, whole: Cuts, cuts: Cuts, at: int, level: str) -> Mapping:
+    """The mapping with shorter loops and array tile, and what they lose as loops just above the level's tiles."""
+    loops = tuple(replace(loop, factor=cuts.get(i, loop.factor)) for i, loop in enumerate(mapping.loops))
+    tile = {dim: cuts[dim] for dim in mapping.array_tile}
+    changed = replace(mapping, loops=loops, array_tile=tile)
+    for key, size in cuts.items():
+        if size < whole[key]:
+            dim = key if isinstance(key, str) else mapping.loops[key].dim
+            changed = _with_loop(problem, changed, at, Loop(dim, -(-whole[key] // size)), level)
+    return changed
+
+
+def _cut_text(mapping: Mapping, whole: Cuts, cuts: Cuts, level: str) -> str:
+    shorter = {key: size for key, size in cuts.items() if size < whole[key]}
+    loops = [f"for {mapping.loops[key].dim} in 0..{size}" for key, size in shorter.items() if isinstance(key, int)]
+    tile = " ".join(f"{key}={size}" for key, size in shorter.items() if isinstance(key, str))
+    texts = [f"{' and '.join(loops)} below {level}"] if loops else []
+    texts += [f"an array tile with {tile}"] if tile else []
+    return f"{' and '.join(texts)} would fit"
+
+
+def _shorter(factor: int) -> Iterator[int]:
+    """Factors below this one, the largest first: all of a short loop, of a long one some 64."""
+    step = max(1, factor // 64)
+    yield from range(factor - 1, 0, -step)
+    if factor > 1 and (factor - 2) % step:
+        yield 1
+
+
+def _moved_out(problem: OpProblem, mapping: Mapping, index: int, factor: int, level: str) -> Mapping:
+    """The mapping with loop `index` cut to `factor`, what it loses as a new loop just above the tiles of `level`."""
+    loop = mapping.loops[index]
+    loops = list(mapping.loops)
+    loops[index] = replace(loop, factor=factor)
+    at = min(max(mapping.tiles[level].values()), index)
+    around = Loop(loop.dim, -(-loop.factor // factor))
+    return _with_loop(problem, replace(mapping, loops=tuple(loops)), at, around, level)
+
+
+def _with_loop(problem: OpProblem, mapping: Mapping, at: int, loop: Loop, level: str) -> Mapping:
+    """The mapping with one more loop at a position: above the tiles that stand there of `level` and those inside it."""
+    inside = [memory.name for memory in problem.levels_used]
+    inside = inside[inside.index(level) :]
+    tiles: dict[str, dict[str, int]] = {}
+    for name, held in mapping.tiles.items():
+        tiles[name] = {}
+        for operand in OPERANDS:
+            if operand in held:
+                here = held[operand] == at and name in inside and _outermost(problem, operand) != name
+                tiles[name][operand] = held[operand] + (held[operand] > at or here)
+    return replace(mapping, loops=(*mapping.loops[:at], loop, *mapping.loops[at:]), tiles=tiles)
+
+
+def _use(problem: OpProblem, mapping: Mapping, level: str, reserved_bits: float) -> float | None:
+    """Bits that the level would hold; None when they do not fit."""
+    held = next(item for item in occupancy(problem, mapping, reserved_bits=reserved_bits) if item.level == level)
+    return None if held.excess_bits > 0 else held.bits

@@ -1,0 +1,255 @@
+"""What one node's traffic costs: as it is once its reuse has ended, and at least before that."""
+
+# pyright: reportArgumentType=false, reportReturnType=false
+# numpy's stubs let an element of an array be an array again, where numba sees a number.
+
+from __future__ import annotations
+
+import numpy as np
+
+from archsim.core.kernels import inner_kernel
+from archsim.mappers.space_kernels import Space, Start, box, ceil_div, spread_between
+from archsim.sim.kernels import (
+    FIRST_PARTIAL_READ,
+    INPUTS,
+    MEMORY_STALLS,
+    OUTPUTS,
+    PSUM_REREADS,
+    READ_BW,
+    REFILL_ALL,
+    RETURNING,
+    SHARED_PORTS,
+    THROUGHPUT,
+    WIDE_FINALS,
+    WRITE_BACK_READ,
+    WRITE_BW,
+    Floats,
+    Ints,
+    Machine,
+    Shape,
+)
+from archsim.sim.traffic_kernels import partial_visits, returning
+
+
+@inner_kernel
+def output_energy(
+    times: float, copies: float, every: float, below: float, level: int, parent: int, child: int, machine: Machine
+) -> float:
+    """Energy per output element of a node's traffic up and back.
+
+    `times` partial sums come to the parent from `copies` tiles in `every` instances that hold the same elements. Sums
+    that start at zero here save a refill further in, where `below` of them come up; those savings are credited here.
+    """
+    counting, read_pj, write_pj = machine.counting, machine.read_pj, machine.write_pj
+    first, wide = counting[FIRST_PARTIAL_READ], counting[WIDE_FINALS]
+    partial = partial_visits(times, 1.0, wide)
+    energy = partial * write_pj[parent, 3] + (times - partial) * write_pj[parent, OUTPUTS]
+    if counting[WRITE_BACK_READ]:
+        partial = partial_visits(copies, 1.0, wide)
+        energy += partial * read_pj[level, 3] + (copies - partial) * read_pj[level, OUTPUTS]
+    back = returning(times, 1.0, first)
+    fills = returning(copies, every, first) if counting[REFILL_ALL] else back
+    energy += back * read_pj[parent, 3] + fills * write_pj[level, 3]
+    refill = write_pj[child, 3] if child >= 0 else 0.0
+    if child >= 0 or counting[PSUM_REREADS]:
+        refill += read_pj[level, 3]
+    if first == 0.0:
+        return float(energy - (copies - fills - 1.0) * refill)
+    if first == RETURNING and every > 1.0:
+        return float(energy - below * refill)
+    return float(energy)
+
+
+@inner_kernel
+def node_line(
+    node: int, placed: int, space: Space, start: Start, elements: float, shape: Shape, machine: Machine
+) -> tuple[float, float]:
+    """(least energy, energy of a further visit) of a node's traffic; the latter 0 where visits might save energy."""
+    level, operand, parent, child = (
+        space.nodes[node, 0],
+        space.nodes[node, 1],
+        space.nodes[node, 2],
+        space.nodes[node, 3],
+    )
+    every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
+    apart = every / shared
+    if operand != OUTPUTS:
+        read = machine.read_pj[parent, operand]
+        write = machine.write_pj[level, operand] if level >= 0 else 0.0
+        further = (read * apart + write * every) if space.perfect else (read + write)
+        return elements * (read * apart + write * every), elements * further
+    most = 1.0
+    for d in range(shape.sizes.shape[0]):
+        if not shape.relevant[OUTPUTS, d]:
+            most *= shape.sizes[d]
+    whole, _ = spread_between(start, OUTPUTS, placed, space.n_bounds, shape.relevant)
+    one = output_energy(apart, every, whole, most, level, parent, child, machine)
+    two = output_energy(2.0 * apart, 2.0 * every, whole, most, level, parent, child, machine)
+    if not space.perfect:
+        two = min(two, output_energy(apart + 1.0, every + 1.0, whole, most, level, parent, child, machine))
+    if two >= one:
+        return elements * one, elements * (two - one)
+    last = output_energy(most * apart, most * every, whole, most, level, parent, child, machine)
+    return elements * min(one, last), 0.0
+
+
+@inner_kernel
+def _serial(level: int, operand: int, space: Space) -> int:
+    """Where in a table of port bits a level and operand count: behind the levels' own rows if nothing overlaps."""
+    return int(level + space.serial[level, operand] * space.serial.shape[0])
+
+
+@inner_kernel
+def close_node(
+    node: int,
+    placed: int,
+    passed: int,
+    elements: float,
+    shape: Shape,
+    space: Space,
+    start: Start,
+    count: Ints,
+    visits: Floats,
+    machine: Machine,
+    reading: Floats,
+    writing: Floats,
+) -> tuple[float, float]:
+    """Energy of a node's traffic and how often each tile is visited; adds its bits to `reading` and `writing`."""
+    level, operand, parent, child = (
+        space.nodes[node, 0],
+        space.nodes[node, 1],
+        space.nodes[node, 2],
+        space.nodes[node, 3],
+    )
+    bits = machine.bits
+    fills, reads = 1.0, 1.0
+    for d in range(shape.sizes.shape[0]):
+        if shape.relevant[operand, d]:
+            continue
+        fills *= count[d]
+        left = count[d]
+        for b in range(passed, space.nodes[node, 4]):
+            left = ceil_div(left, start.shared[b, operand, d])
+        reads *= left
+        for b in range(placed, passed):
+            fills *= start.every[b, d]
+            reads *= start.every[b, d] // start.shared[b, operand, d]
+    at = _serial(parent, operand, space)
+    if operand != OUTPUTS:
+        reading[at] += elements * reads * bits[operand]
+        energy = elements * reads * machine.read_pj[parent, operand]
+        if level >= 0:
+            writing[_serial(level, operand, space)] += elements * fills * bits[operand]
+            energy += elements * fills * machine.write_pj[level, operand]
+        return energy, reads
+    within = _serial(level, operand, space)
+    writing[at] += elements * ((reads - 1.0) * bits[3] + min(bits[2], bits[3]))
+    if machine.counting[WRITE_BACK_READ]:
+        reading[within] += elements * ((fills - 1.0) * bits[3] + min(bits[2], bits[3]))
+    whole, _ = spread_between(start, OUTPUTS, placed, space.n_bounds, shape.relevant)
+    apart, _ = spread_between(start, OUTPUTS, space.nodes[node, 4], space.n_bounds, shape.relevant)
+    if apart <= 1.0:
+        reading[at] += elements * (reads - 1.0) * bits[3]
+        if whole <= 1.0:
+            writing[within] += elements * (reads - 1.0) * bits[3]
+    below = start.sums if space.nodes[node, 5] < 0 else visits[space.nodes[node, 5]]
+    return elements * output_energy(reads, fills, whole, below, level, parent, child, machine), reads
+
+
+@inner_kernel
+def port_cycles(level: int, read: float, written: float, machine: Machine) -> float:
+    if machine.operand_bw[level, 0] > 0 or machine.operand_bw[level, 1] > 0 or machine.operand_bw[level, 2] > 0:
+        return 0.0
+    if machine.levels[level, SHARED_PORTS] > 0:
+        return float((read + written) / machine.levels[level, READ_BW])
+    return float(max(read / machine.levels[level, READ_BW], written / machine.levels[level, WRITE_BW]))
+
+
+@inner_kernel
+def least_time(
+    compute: float, firsts: float, reading: Floats, writing: Floats, used: Floats, machine: Machine
+) -> float:
+    """Cycles, at least, of an op that computes for `compute` and moves these bits, `firsts` before or after it.
+
+    The second half of the rows is of levels that feed others without double buffers: nothing overlaps with those.
+    Levels with bandwidths by operand are left out.
+    """
+    if not machine.counting[MEMORY_STALLS]:
+        return compute
+    n_levels = used.shape[0]
+    slowest, serial = 0.0, 0.0
+    for level in range(n_levels):
+        if machine.counting[THROUGHPUT]:
+            read, written = reading[level] + reading[level + n_levels], writing[level] + writing[level + n_levels]
+            slowest = max(slowest, port_cycles(level, read, written, machine) / used[level])
+        else:
+            slowest = max(slowest, port_cycles(level, reading[level], writing[level], machine) / used[level])
+            beside = port_cycles(level, reading[level + n_levels], writing[level + n_levels], machine)
+            serial += beside / used[level]
+    if machine.counting[THROUGHPUT]:
+        return float(max(compute, np.ceil(slowest - 1e-6)))
+    return float(np.ceil(max(compute + firsts, slowest) + serial - 1e-6))
+
+
+@inner_kernel
+def start_elements(node: int, shape: Shape, space: Space, start: Start, machine: Machine) -> float:
+    """Elements that all tiles of a node to come have, at least: what PEs hold is one tile of the array's."""
+    operand = space.nodes[node, 1]
+    if operand != INPUTS or space.nodes[node, 0] >= 0:
+        return box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    total = 1.0
+    for d in range(shape.sizes.shape[0]):
+        if shape.relevant[operand, d]:
+            total *= shape.sizes[d]
+    for w in range(shape.windows.shape[0]):
+        d1, d2 = shape.windows[w, 0], shape.windows[w, 2]
+        if d1 < 0:
+            continue
+        shared1, shared2 = 1, 1
+        for b in range(space.n_bounds):
+            shared1 *= start.shared[b, INPUTS, d1]
+            shared2 *= start.shared[b, INPUTS, d2]
+        if shared1 > 1 or shared2 > 1 or start.base[d1] > 1 or start.base[d2] > 1:
+            return box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    return total
+
+
+@inner_kernel
+def node_least(
+    node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine
+) -> tuple[float, float]:
+    """(least energy, energy of each further visit or 0) of a node that is still to come."""
+    elements = start_elements(node, shape, space, start, machine)
+    return node_line(node, placed, space, start, elements, shape, machine)
+
+
+@inner_kernel
+def node_bits(node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine) -> float:
+    """Fill in the least bits that a node moves through its parent's ports and its own; bits of a further visit."""
+    operand = space.nodes[node, 1]
+    elements = start_elements(node, shape, space, start, machine)
+    every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
+    apart = every / shared
+    bits = machine.bits
+    further = 1.0 if not space.perfect else apart
+    if operand != OUTPUTS:
+        space.bits[node, 0] = elements * apart * bits[operand]
+        space.bits[node, 3] = elements * every * bits[operand]
+        return float(elements * bits[operand] * further)
+    space.bits[node, 1] = elements * ((apart - 1.0) * bits[3] + min(bits[2], bits[3]))
+    if machine.counting[WRITE_BACK_READ]:
+        space.bits[node, 2] = elements * ((every - 1.0) * bits[3] + min(bits[2], bits[3]))
+    return float(elements * bits[3] * further)
+
+
+@inner_kernel
+def add_node_bits(node: int, space: Space, reading: Floats, writing: Floats) -> None:
+    """Add what `node_bits` has filled in."""
+    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
+    at = _serial(parent, operand, space)
+    reading[at] += space.bits[node, 0]
+    writing[at] += space.bits[node, 1]
+    if level >= 0:
+        at = _serial(level, operand, space)
+        reading[at] += space.bits[node, 2]
+        writing[at] += space.bits[node, 3]

@@ -1,0 +1,274 @@
+"""The space of mappings as the search walks it: nodes, ways to begin, and what one tile holds."""
+
+# pyright: reportArgumentType=false, reportReturnType=false
+# numpy's stubs let an element of an array be an array again, where numba sees a number.
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from archsim.core.kernels import inner_kernel
+from archsim.sim.kernels import (
+    DOUBLE_BUFFER,
+    INPUTS,
+    NO_RESERVE,
+    OUTPUTS,
+    RESERVE,
+    WHOLE_HALO,
+    Bools,
+    Floats,
+    Ints,
+    Machine,
+    Shape,
+)
+
+PLACE, SPREAD, GROW, FILL, CLOSE, BOUND, BRANCH, LEAF = range(8)
+"""Steps of a program: place a node, put in the spatial loops of a boundary, grow a dimension by any factor or to its
+full size, count a node's traffic, look ahead at what the rest of a pool costs, go on with one of several nodes, cost
+the mapping."""
+# Columns of a program's steps. PLACED: boundaries passed when a closed node was placed; whether the child of a placed
+# one is closed; operands that a look ahead counts; alternatives of a branch. PARENT: of a pool; the node whose words a
+# loop fills. LEFT, OPEN, AHEAD: bit masks of nodes not placed yet, of nodes not closed yet, of pools not looked at yet.
+# BACK: steps from a close to the last loop before it.
+OP, ARG, PLACED, PARENT, PASSED, BACK, SEGMENT, LEFT, OPEN, AHEAD = range(10)
+
+
+class Space(NamedTuple):
+    """What does not change while one problem is searched. D dimensions, L levels, K nodes, B spatial boundaries."""
+
+    nodes: Ints
+    """(K, 6): level, operand, parent level, child level of the operand (-1: none), boundaries inside the parent, node
+    of the child level."""
+    divisors: Ints
+    """(D, longest): divisors of each size, ascending, 0 behind them; no rows where factors need not divide."""
+    perfect: int
+    n_bounds: int
+    steady: Bools
+    """(K,): more visits always cost more energy."""
+    slopes: Floats
+    """(K,): energy of a further visit to all tiles of a node, at least, from the present start; 0 where it may fall."""
+    rates: Floats
+    """(K,): bits through the parent's ports of a further visit."""
+    least: Floats
+    """(K,): energy of one visit."""
+    bits: Floats
+    """(K, 4): bits of one visit that the parent reads and writes and the level reads and writes."""
+    serial: Ints
+    """(L, 3): 1 where a level feeds another one that has no double buffer for an operand."""
+    fixed: Ints
+    """(K, D): sizes that a node's tile must have; 0: free."""
+    pools: Ints
+    """(pools, 6): nodes of inputs, weights, outputs (-1: none), the level they share (-1: each has its own), their
+    parent (-1: several), boundaries inside all of them. What a pool's tiles cost is bounded together."""
+
+
+class Start(NamedTuple):
+    """One way to begin: an array tile and spatial loops. Products of the spatial factors by boundary."""
+
+    base: Ints
+    every: Ints
+    """(B, D): spatial factors of a boundary."""
+    shared: Ints
+    """(B, 3, D): those along which one access serves all units."""
+    folded: int
+    """Whether sums are folded inside the array tile."""
+    sums: float
+    """Partial sums of each output that PEs bring to the innermost level."""
+
+
+class Starts(NamedTuple):
+    """All ways to begin, S of them, as `Start` says, with what each costs before any tile is chosen."""
+
+    base: Ints
+    every: Ints
+    """(S, B, D)"""
+    shared: Ints
+    """(S, B, 3, D)"""
+    folded: Ints
+    sums: Floats
+    slot_dim: Ints
+    """(S, slots)"""
+    slot_factor: Ints
+    slot_axis: Ints
+    slot_bound: Ints
+    compute: Floats
+    streamed: Floats
+    """(S,): cycles in which operands stream, without fill and drain."""
+    energy: Floats
+    """(S,): of what moves between the innermost levels and the PEs."""
+    reading: Floats
+    """(S, 2 L): bits, as `least_time` takes them."""
+    writing: Floats
+    used: Floats
+    """(S, L): instances at work."""
+
+
+@inner_kernel
+def start_of(starts: Starts, s: int) -> Start:
+    return Start(starts.base[s], starts.every[s], starts.shared[s], starts.folded[s], starts.sums[s])
+
+
+@inner_kernel
+def ceil_div(a: int, b: int) -> int:
+    return (a + b - 1) // b
+
+
+@inner_kernel
+def copy_ints(source: Ints, target: Ints) -> None:
+    for i in range(target.shape[0]):
+        target[i] = source[i]
+
+
+@inner_kernel
+def copy_floats(source: Floats, target: Floats) -> None:
+    for i in range(target.shape[0]):
+        target[i] = source[i]
+
+
+@inner_kernel
+def copy_tiles(source: Ints, target: Ints) -> None:
+    for i in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[i, j] = source[i, j]
+
+
+@inner_kernel
+def initial_counts(shape_sizes: Ints, start: Start, tile: Ints, count: Ints) -> None:
+    """Tile and number of tiles of each dimension before the first step."""
+    for d in range(shape_sizes.shape[0]):
+        tile[d] = start.base[d]
+        count[d] = ceil_div(shape_sizes[d], start.base[d])
+
+
+@inner_kernel
+def box(operand: int, sizes: Ints, relevant: Bools, windows: Ints, tile: Ints) -> float:
+    """Elements that one tile of an operand touches, its sizes cut at the dimensions' own."""
+    total = 1.0
+    for d in range(sizes.shape[0]):
+        if relevant[operand, d]:
+            total *= min(tile[d], sizes[d])
+    if operand == INPUTS:
+        for w in range(windows.shape[0]):
+            d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
+            if d1 >= 0:
+                t1, t2 = min(tile[d1], sizes[d1]), min(tile[d2], sizes[d2])
+                total *= min(a * (t1 - 1) + b * (t2 - 1) + 1, t1 * t2) / float(t1 * t2)
+    return total
+
+
+@inner_kernel
+def _window(sizes: Ints, windows: Ints, w: int, n1: int, n2: int, t1: int, t2: int) -> float:
+    d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
+    s1, s2 = sizes[d1], sizes[d2]
+    every = float(s1) * s2
+    if a * (t1 - 1) + b * (t2 - 1) + 1 > t1 * t2:
+        return float(every)
+    return float(min(float(a * (s1 - n1) * n2 + b * (s2 - n2) * n1 + n1 * n2), every))
+
+
+@inner_kernel
+def least_elements(operand: int, shape: Shape, machine: Machine, tile: Ints, count: Ints) -> float:
+    """Elements of all tiles of an operand, at least: with the halo of windows, less what the best slide saves."""
+    sizes, windows = shape.sizes, shape.windows
+    distinct = box(operand, sizes, shape.relevant, windows, sizes)
+    if operand != INPUTS or windows[0, 0] < 0:
+        return distinct
+    total = 1.0
+    for d in range(sizes.shape[0]):
+        if shape.relevant[operand, d]:
+            total *= sizes[d]
+    # The share of what a window touches that is moved; a slide along one of its dimensions makes that one whole.
+    best = 1.0
+    for w in range(windows.shape[0]):
+        d1, d2 = windows[w, 0], windows[w, 2]
+        if d1 < 0:
+            continue
+        every = float(sizes[d1]) * sizes[d2]
+        t1, t2 = min(tile[d1], sizes[d1]), min(tile[d2], sizes[d2])
+        halo = _window(sizes, windows, w, count[d1], count[d2], t1, t2) / every
+        total *= halo
+        if not machine.counting[WHOLE_HALO]:
+            slid = _window(sizes, windows, w, 1, count[d2], sizes[d1], t2)
+            slid = min(slid, _window(sizes, windows, w, count[d1], 1, t1, sizes[d2]))
+            best = min(best, slid / every / halo)
+    return max(total * best, distinct)
+
+
+@inner_kernel
+def spread_between(start: Start, operand: int, begin: int, end: int, relevant: Bools) -> tuple[float, float]:
+    """Units along which an operand does not change, from boundary `begin` to `end`: (all, served by one access)."""
+    every, shared = 1.0, 1.0
+    for b in range(begin, end):
+        for d in range(relevant.shape[1]):
+            if not relevant[operand, d]:
+                every *= start.every[b, d]
+                shared *= start.shared[b, operand, d]
+    return every, shared
+
+
+@inner_kernel
+def doubles(level: int, machine: Machine) -> bool:
+    """Whether a level keeps room for the next tile."""
+    if machine.counting[RESERVE] == NO_RESERVE:
+        return False
+    return bool(machine.levels[level, DOUBLE_BUFFER] > 0 or machine.counting[RESERVE] != 0)
+
+
+@inner_kernel
+def sums_in_time(shape: Shape, start: Start, passed: int) -> bool:
+    if start.folded:
+        return True
+    for d in range(shape.sizes.shape[0]):
+        if not shape.relevant[OUTPUTS, d]:
+            inside = start.base[d]
+            for b in range(passed):
+                inside *= start.shared[b, OUTPUTS, d]
+            if inside < shape.sizes[d]:
+                return True
+    return False
+
+
+@inner_kernel
+def partial_sums(
+    node: int, passed: int, sizes: Ints, relevant: Bools, space: Space, start: Start, visits: Floats, closed: bool
+) -> bool:
+    """Whether sums surely come to an output node before they are complete: they take the accumulator's width."""
+    for b in range(passed, space.n_bounds):
+        for d in range(sizes.shape[0]):
+            if not relevant[OUTPUTS, d] and start.shared[b, OUTPUTS, d] > 1:
+                return True
+    child = space.nodes[node, 5]
+    if child >= 0:
+        return closed and visits[child] > 1.0
+    if start.folded:
+        return True
+    for d in range(sizes.shape[0]):
+        if not relevant[OUTPUTS, d]:
+            inside = start.base[d]
+            for b in range(passed):
+                inside *= start.shared[b, OUTPUTS, d]
+            if inside < sizes[d]:
+                return True
+    return False
+
+
+@inner_kernel
+def held_bits(
+    node: int, passed: int, partial: bool, shape: Shape, space: Space, start: Start, machine: Machine, count: Ints
+) -> float:
+    """Bits of its level that an element of a node takes: doubled where tiles change in time and the level has two."""
+    level, operand = space.nodes[node, 0], space.nodes[node, 1]
+    stored = machine.stored_bits[level]
+    width = stored[operand]
+    if operand == OUTPUTS:
+        width = stored[3] if partial else min(stored[2], stored[3])
+    if not doubles(level, machine):
+        return float(width)
+    for d in range(shape.sizes.shape[0]):
+        if shape.relevant[operand, d]:
+            left = count[d]
+            for b in range(passed, space.n_bounds):
+                left = ceil_div(left, start.every[b, d])
+            if left > 1:
+                return float(2.0 * width)
+    return float(width)
