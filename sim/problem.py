@@ -289,7 +289,7 @@ def _count(counting: Counting) -> Floats:
             float(counting.port_time == "words"),
             float(("design", "none", "all").index(counting.reserve)),
             float(("pipeline", "throughput", "first-load").index(counting.latency)),
-            float(counting.reuse == "within"),
+            float(counting.reuse == "nested"),
         ]
     )
 
