@@ -60,10 +60,11 @@ class Counting:
     """A port is busy for the bits it carries, or for whole words that hold one operand each."""
     reserve: Literal["design", "none", "all"] = "design"
     """Room for a second tile: in levels the design double-buffers, in none, or in all."""
-    reuse: Literal["any", "nested"] = "any"
-    """A tile that stands still is kept; or only while every tile of the level above it stands still too."""
-    latency: Literal["pipeline", "throughput"] = "pipeline"
-    """First loads, last write-backs and levels without double buffer add time, or everything overlaps perfectly."""
+    latency: Literal["pipeline", "throughput", "first-load"] = "pipeline"
+    """First loads, last write-backs and levels without double buffer add time, or all overlaps, or all but first loads.
+    """
+    reuse: Literal["across", "within"] = "across"
+    """A tile that stands still is kept; or only while every operand's tile of the level above it stands still too."""
 
 
 CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
@@ -82,7 +83,7 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             utilization_period="scale-sim",
         ),
         # Source: AccelForge (commit 1c1929c2), checked against its runs (docs/validation.md).
-        "accelforge": Counting(psum_refill="all", reserve="none", reuse="nested", latency="throughput"),
+        "accelforge": Counting(psum_refill="all", reserve="none", reuse="within", latency="throughput"),
         # Source: Timeloop 3.0.3, checked against its runs (docs/validation.md).
         "timeloop": Counting(
             psum_refill="all",
@@ -104,7 +105,7 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             words="transferred",
             port_time="words",
             reserve="none",
-            latency="throughput",
+            latency="first-load",
         ),
     }
 )
@@ -132,8 +133,8 @@ SWITCHES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "ports": ("design", "shared", "separate"),
         "port_time": ("bits", "words"),
         "reserve": ("design", "none", "all"),
-        "reuse": ("any", "nested"),
-        "latency": ("pipeline", "throughput"),
+        "latency": ("pipeline", "throughput", "first-load"),
+        "reuse": ("across", "within"),
     }
 )
 """Every switch with the values it takes."""

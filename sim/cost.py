@@ -22,11 +22,13 @@ from archsim.sim.kernels import (
     LIMIT,
     LIMIT_LEVEL,
     LINK_TIME,
+    LOAD_FIRST,
     PASSES,
     READ_WORDS,
     READS,
     READS_PARTIAL,
     STREAMED,
+    THROUGHPUT,
     TOTAL,
     UNBUFFERED,
     UPDATES,
@@ -221,6 +223,8 @@ def _bound(problem: Problem, raw: Raw) -> str:
     """What the op waits for: a level, `latency` (fill, drain, first load, last write-back) or `compute`."""
     out = raw.out
     through = out[COMPUTE] + out[FIRST_LOAD] + out[WRITE_BACK]
+    if problem.machine.counting[THROUGHPUT] == LOAD_FIRST and out[LIMIT] > out[COMPUTE]:
+        return problem.levels_used[int(out[LIMIT_LEVEL])].name
     if out[LIMIT_LEVEL] >= 0 and out[LIMIT] > through:
         return problem.levels_used[int(out[LIMIT_LEVEL])].name
     if out[UNBUFFERED] > max(out[STREAMED], through - out[STREAMED]):
@@ -249,7 +253,9 @@ def _stalls(problem: Problem, raw: Raw, stall_cycles: int) -> tuple[Stall, ...]:
 
 def _stall_shares(problem: Problem, raw: Raw) -> list[tuple[str, str, str, float]]:
     out, shares = raw.out, []
-    through = out[COMPUTE] + out[FIRST_LOAD] + out[WRITE_BACK]
+    # Where first loads come before everything else, they are waited for besides what limits it.
+    serial = problem.machine.counting[THROUGHPUT] == LOAD_FIRST
+    through = out[COMPUTE] if serial else out[COMPUTE] + out[FIRST_LOAD] + out[WRITE_BACK]
     limited = out[LIMIT_LEVEL] >= 0 and out[LIMIT] > through
     limit = int(out[LIMIT_LEVEL]) if limited else -1
     if limited:
@@ -264,9 +270,9 @@ def _stall_shares(problem: Problem, raw: Raw) -> list[tuple[str, str, str, float
             if time <= 0:
                 continue
             below = next(k for k in range(i + 1, len(problem.levels_used)) if raw.tiles[k, j] >= 0)
-            if not problem.levels_used[below].double_buffer:
+            if not serial and not problem.levels_used[below].double_buffer:
                 shares.append(("unbuffered", level.name, str(operand), time))
-            elif not limited:
+            elif serial or not limited:
                 shares.append(("write-back" if operand == "outputs" else "first-load", level.name, str(operand), time))
     return shares
 

@@ -22,6 +22,7 @@ from archsim.sim.kernels import (
     LIMIT_LEVEL,
     LINK_FIRST,
     LINK_TIME,
+    LOAD_FIRST,
     MEMORY_STALLS,
     NESTED_REUSE,
     NO_RESERVE,
@@ -341,7 +342,7 @@ def _time(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
 
 @inner_kernel
 def _throughput(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
-    """Total cycles where every transfer overlaps with everything else: the slowest of the array and each port."""
+    """Total cycles where transfers overlap with everything else: the slowest of the array and each port."""
     out = scratch.out
     out[TOTAL], out[LIMIT_LEVEL], out[LIMIT] = out[COMPUTE], -1.0, 0.0
     out[FIRST_LOAD], out[WRITE_BACK], out[UNBUFFERED] = 0.0, 0.0, 0.0
@@ -355,4 +356,20 @@ def _throughput(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
         busy = _port_cycles(level, machine, scratch, links)
         if busy > out[LIMIT]:
             out[LIMIT], out[LIMIT_LEVEL] = busy, float(level)
-    out[TOTAL] = max(out[COMPUTE], out[LIMIT])
+    if machine.counting[THROUGHPUT] == LOAD_FIRST:
+        _load_first(tiles, machine, scratch)
+    out[TOTAL] = max(out[COMPUTE], out[LIMIT]) + out[FIRST_LOAD]
+
+
+@inner_kernel
+def _load_first(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
+    """Cycles until each level holds its first tile of inputs and weights: link after link, at its slower end."""
+    traffic, used, levels = scratch.traffic, scratch.used, machine.levels
+    for level in range(levels.shape[0]):
+        for operand in range(OUTPUTS):
+            below = child(level, operand, tiles) if tiles[level, operand] >= 0 else -1
+            if below >= 0:
+                bits = traffic[LINK_FIRST, level, operand] * machine.stored_bits[level, operand]
+                first = max(bits / used[level] / levels[level, READ_BW], bits / used[below] / levels[below, WRITE_BW])
+                traffic[LINK_TIME, level, operand] = first
+                scratch.out[FIRST_LOAD] += first

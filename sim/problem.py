@@ -288,8 +288,8 @@ def _count(counting: Counting) -> Floats:
             float(("packed", "counted", "transferred").index(counting.words)),
             float(counting.port_time == "words"),
             float(("design", "none", "all").index(counting.reserve)),
-            float(counting.latency == "throughput"),
-            float(counting.reuse == "nested"),
+            float(("pipeline", "throughput", "first-load").index(counting.latency)),
+            float(counting.reuse == "within"),
         ]
     )
 

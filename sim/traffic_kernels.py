@@ -234,15 +234,8 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             one = tile_elements(OUTPUTS, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, OUTPUTS] = min(total, one * spatial_loops(above, position, nest))
             together = one * units_apart(OUTPUTS, above, position, shape, nest, shared)
-            _written(
-                UPDATES,
-                parent,
-                total * times,
-                total * partial_visits(times, finished, wide),
-                together,
-                machine,
-                scratch,
-            )
+            partial = total * partial_visits(times, finished, wide)
+            _written(UPDATES, parent, total * times, partial, together, machine, scratch)
             _written(FILLS, level, total * fills, total * fills, one, machine, scratch)
             _read(parent, total * back, total * back, together, machine, scratch)
             if counting[WRITE_BACK_READ]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.validation.components import component_rows, split_section, write_plot
+from tests.validation.mapping_rows import mapping_rows
 from tests.validation.measure import DATA, MEASUREMENTS, default_against_scalesim, relative
 from tests.validation.networks import network_rows
 from tests.validation.speed import speed_rows
@@ -48,7 +49,7 @@ CPU time (user + system) of whole processes, caches warm, as a ratio to somethin
 
 def accuracy() -> str:
     """The part that is the same on every machine."""
-    rows = [measurement.row() for measurement in MEASUREMENTS] + network_rows() + component_rows()
+    rows = [measurement.row() for measurement in MEASUREMENTS] + mapping_rows() + network_rows() + component_rows()
     table = "".join(f"| {row.what} | {row.source} | {row.rows} | {row.error} |\n" for row in rows)
     differences = ""
     for dataflow in ("os", "ws", "is"):

@@ -40,6 +40,8 @@ class Run:
     name: str
     divides: bool
     """Whether the loops multiply to the layer's sizes: where not, ZigZag counts fractions of PEs."""
+    one_nest: bool
+    """Whether every register tile lies within every shared tile: then one nest tells the cycles too."""
     energy_pj: float
     zigzag_pj: float
     cycles: float
@@ -79,6 +81,7 @@ def _run(row: dict[str, str], unrolled: str) -> Run:
         case=row["case"],
         name=f"{row['arch']} {row['workload']}",
         divides=sizes == dict(op.loops),
+        one_nest=_reach(MEMORIES[row["arch"]], cuts) <= _shared_reach(MEMORIES[row["arch"]], cuts),
         energy_pj=total * 1e12,
         zigzag_pj=float(row["energy_pJ"]),
         cycles=float(plain.cycles),
@@ -137,10 +140,18 @@ def _reach(registers: dict[str, str], cuts: dict[str, list[list[Loop]]]) -> int:
     return max((len(cuts[operand][0]) for operand in registers), default=0)
 
 
+def _shared_reach(registers: dict[str, str], cuts: dict[str, list[list[Loop]]]) -> int:
+    """Loops inside the smallest tile of the shared memory."""
+    return min(
+        sum(len(memory) for memory in memories[: 2 if operand in registers else 1])
+        for operand, memories in cuts.items()
+    )
+
+
 def energies() -> Iterator[tuple[float, float]]:
     """(ours, ZigZag's) of the mappings that divide."""
     return ((run.energy_pj, run.zigzag_pj) for run in runs() if run.divides)
 
 
 def cycles() -> Iterator[tuple[float, float]]:
-    return ((run.cycles, run.zigzag_cycles) for run in runs() if run.divides and run.zigzag_cycles)
+    return ((run.cycles, run.zigzag_cycles) for run in runs() if run.divides and run.one_nest and run.zigzag_cycles)
