@@ -84,7 +84,7 @@ def layout(
             if parents[chain[at]] < 0:
                 parents[chain[at]] = chain[at - 1]
     nodes.sort(key=lambda node: (-stage[node[0]], -node[0], node[1]))
-    if problem.machine.counting[MAC_HOLDS]:
+    if problem.machine.counting[MAC_HOLDS] and not problem.flow[0]:
         # What a PE holds while its loops stand still is a tile inside all levels.
         for j in (0, 1):
             if innermost[j] >= 0:
@@ -351,14 +351,13 @@ def _window_dims(problem: Problem) -> list[int]:
 def _program(problem: Problem, where: Layout, order: tuple[int, ...]) -> list[list[Step]]:
     """The programs of an order.
 
-    Where inputs' nodes follow each other a window may grow between them or not. Where units lie between two nodes, the
+    Where an operand's nodes follow each other, the outer tile may grow between them or not. Where units lie between two nodes, the
     inner one may be reused past some of those outside it: one program for each number of these.
     """
     nodes = where.space.nodes
-    windows = _window_dims(problem)
     choices: list[list[tuple[int, int]]] = []
     for i in range(1, len(order)):
-        if windows and nodes[order[i], 1] == INPUTS and nodes[order[i - 1], 1] == INPUTS:
+        if nodes[order[i], 1] == nodes[order[i - 1], 1] and any(_gains(problem, where, order[i], order[i:])):
             choices.append([(i, 0), (i, -1)])
         if _inside(where, order[i]) != _inside(where, order[i - 1]):
             rest = [k for k in order[i:] if _inside(where, k) == _inside(where, order[i])]
@@ -387,6 +386,8 @@ def _write(
         waiting = past.get(i, waiting)
         if waiting > 0:
             waiting -= 1
+            if pending >= 0:
+                _grow_beside(writer, node, pending)
             writer.place(node, beside=True)
             continue
         chained = pending == operand and i not in apart and not writer.beside
@@ -397,26 +398,59 @@ def _write(
                 writer.segment += 1
                 writer.grow([d for d in windows if d not in _lacking(problem, operand)])
         if not chained:
-            _grow_before(writer, node, before)
+            _grow_before(writer, node, order[i:], before)
         writer.place(node)
     writer.spread_to(where.space.n_bounds)
     writer.close(fill=True)
     return writer.finished()
 
 
-def _grow_before(writer: _Writer, node: int, before: int) -> None:
-    """Loops over dimensions that a node's tile gains from though they index it: windows, and words to be filled."""
+def _grow_before(writer: _Writer, node: int, rest: tuple[int, ...], before: int) -> None:
+    """Loops over dimensions that a node's tile gains from though they index it; `rest`: the nodes not placed yet."""
+    problem = writer.problem
+    reused = _lacking(problem, before) if before >= 0 else []
+    gains, filled = _gains(problem, writer.where, node, rest)
+    writer.segment += 1
+    writer.grow([d for d in gains if d not in reused])
+    for d in filled:
+        if d not in (*reused, *gains):
+            writer.add(GROW, d, parent=node)
+
+
+def _gains(problem: Problem, where: Layout, node: int, rest: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """Dimensions that index a node and that it gains from: (in any case, as long as words are to be filled).
+
+    The former: windows, fixed sizes, and those along which an operand is reused whose next tile lies beyond the units
+    above this node (elsewhere that tile would come before these loops).
+    """
+    nodes = where.space.nodes
+    if nodes[node, 0] < 0:
+        return [], []
+    operand, here = int(nodes[node, 1]), _inside(where, node)
+    gains = set(_window_dims(problem)) if operand == INPUTS else set()
+    gains |= {d for d in range(len(problem.dims)) if where.space.fixed[node, d] > 0}
+    relevant = {d for d in range(len(problem.dims)) if problem.sizes[d] > 1 and problem.shape.relevant[operand, d]}
+    for other in range(3):
+        own = [k for k in rest if nodes[k, 1] == other]
+        if own and all(_inside(where, k) > here for k in own):
+            gains |= relevant.intersection(_lacking(problem, other))
+    filled = relevant - gains if problem.machine.counting[WORDS] == TRANSFERRED else set()
+    return sorted(gains), sorted(filled)
+
+
+def _grow_beside(writer: _Writer, node: int, pending: int) -> None:
+    """Loops that the pending operand is reused along, and that a node placed beside it gains from."""
     problem, nodes = writer.problem, writer.where.space.nodes
     operand = int(nodes[node, 1])
-    reused = _lacking(problem, before) if before >= 0 else []
+    reused = [d for d in _lacking(problem, pending) if problem.shape.relevant[operand, d]]
     slides = _window_dims(problem) if operand == INPUTS else []
-    writer.segment += 1
-    writer.grow([d for d in slides if d not in reused])
     fixed = writer.where.space.fixed[node]
-    writer.grow([d for d in range(len(problem.dims)) if fixed[d] > 0 and d not in (*reused, *slides)])
-    if nodes[node, 0] >= 0 and problem.machine.counting[WORDS] == TRANSFERRED:
-        for d in range(len(problem.dims)):
-            if problem.sizes[d] > 1 and problem.shape.relevant[operand, d] and d not in (*reused, *slides):
+    filled = problem.machine.counting[WORDS] == TRANSFERRED
+    writer.segment += 1
+    writer.grow([d for d in reused if d in slides or fixed[d] > 0])
+    if filled:
+        for d in reused:
+            if d not in slides and fixed[d] <= 0:
                 writer.add(GROW, d, parent=node)
 
 

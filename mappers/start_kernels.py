@@ -69,7 +69,7 @@ def cost_starts(
                     n += 1
             after[b] = n
         for operand in range(3):
-            if innermost[operand] >= 0 and (operand == OUTPUTS or not machine.counting[MAC_HOLDS]):
+            if innermost[operand] >= 0 and (operand == OUTPUTS or machine.flow[0] or not machine.counting[MAC_HOLDS]):
                 tiles[innermost[operand], operand] = after[placed[innermost[operand]]]
         cost(shape, nest, n, tiles, machine, scratch)
         starts.compute[s] = np.ceil(scratch.out[COMPUTE] - 1e-9)
