@@ -304,11 +304,13 @@ def walk_program(
     scratch: Scratch,
     goal: Goal,
     best: Best,
+    leap: int,
     most_steps: int,
 ) -> bool:
     """All mappings from one start, depth first. False when `most_steps` ended it before its time.
 
-    Row 0 of `walk` is set. Factors are tried from the largest down; the first that a bound rules out ends the series
+    Row 0 of `walk` is set. `leap` 1: every factor is tried; 2 or more: each at most that part of the one before; 0: the
+    largest alone. Factors are tried from the largest down; the first that a bound rules out ends the series
     where more visits only cost more.
     """
     row = 0
@@ -329,7 +331,10 @@ def walk_program(
                 walk.step[row + 1] = jumps[program[at, ARG] + walk.factor[row]]
             elif op == GROW:
                 dim = program[at, ARG]
-                factor = next_factor(walk.counts[row, dim], walk.factor[row] - 1, space.divisors, dim, space.perfect)
+                if leap == 0:
+                    continue
+                most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
+                factor = next_factor(walk.counts[row, dim], most, space.divisors, dim, space.perfect)
                 if factor == 0:
                     continue
                 _grow(row, factor, dim, walk)
