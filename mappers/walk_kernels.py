@@ -69,9 +69,7 @@ def most_growth(
     for b in range(step[PASSED], space.n_bounds):
         units = start.every[b, dim]
         if units > 1:
-            most = min(most, (count - 1) // (units - 1) if not space.perfect else count // units)
-            if not space.perfect and most >= 1 and ceil_div(count, most) < units:
-                most -= 1
+            most = min(most, (count - 1) // (start.needed[b, dim] - 1) if not space.perfect else count // units)
     if most > 1 and step[PARENT] >= 0:
         most = min(most, _words_left(step[PARENT], shape, space, machine, walk.tile[row]))
     if most <= 1:
@@ -185,7 +183,7 @@ def _spread(row: int, bound: int, walk: Walk, start: Start, perfect: int) -> boo
         units = start.every[bound, d]
         if units > 1:
             count = walk.counts[row, d]
-            if count < units or (perfect and count % units > 0):
+            if count < start.needed[bound, d] or (perfect and count % units > 0):
                 return False
             walk.tile[row + 1, d] = walk.tile[row, d] * units
             walk.counts[row + 1, d] = ceil_div(count, units)
