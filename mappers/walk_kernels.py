@@ -284,6 +284,17 @@ def _look_ahead(
 
 
 @inner_kernel
+def _only_dearer(row: int, back: int, program: Ints, walk: Walk, space: Space) -> bool:
+    """Whether the smaller factors of the loop `back` rows before cost more, and no other way leads on from there."""
+    if program[walk.step[row - back], OP] != GROW:
+        return False
+    for i in range(back):
+        if not space.steady[program[walk.step[row - i], ARG]]:
+            return False
+    return True
+
+
+@inner_kernel
 def walk_program(
     program: Ints,
     jumps: Ints,
@@ -380,7 +391,7 @@ def walk_program(
             ):
                 best.counters[BOUNDED] += 1
                 forward = False
-                if step[BACK] > 0 and space.steady[arg]:
+                if step[BACK] > 0 and _only_dearer(row, step[BACK], program, walk, space):
                     # Back past the loop: its smaller factors cost more.
                     row -= step[BACK]
         elif op == BOUND:
