@@ -37,6 +37,16 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FusedTiles:
+    """How the chain that an op runs in is cut: tile sizes of its loops, outermost first, and other choices in words."""
+
+    kind: str
+    loops: tuple[tuple[str, int, int], ...]
+    """(loop, its size, size of a tile); a loop whose tile is its size runs once."""
+    choice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpCost:
     """Cost of one occurrence of an op. ``cycles == compute_cycles + stall_cycles``; `energy_j` by component."""
 
@@ -55,6 +65,8 @@ class OpCost:
     stalls: tuple[Stall, ...] = ()
     mapping: Mapping | None = None
     warnings: tuple[str, ...] = ()
+    fused: FusedTiles | None = None
+    """Where the op runs as part of a chain: how that is cut."""
 
     @property
     def total_energy_j(self) -> float:
