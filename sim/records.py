@@ -88,6 +88,47 @@ class LayerCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptTensor:
+    """Bytes that one on-chip level holds of a tensor while a chain runs: `copies` tiles."""
+
+    level: str
+    tensor: str
+    bytes: float
+    copies: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainRow:
+    """One chain of a trace, or several equal ones of repeated blocks: whether its ops run as one, and why not.
+
+    `separate_*` are its ops one by one, `fused_*` as one (None where that cannot be), both for one run of all of them.
+    """
+
+    name: str
+    """The chain's, or of several their common one with the range of their blocks."""
+    names: tuple[str, ...]
+    kind: str
+    ops: tuple[str, ...]
+    """Those of the first of the chains."""
+    count: int
+    taken: bool
+    why_not: str | None = None
+    tiles: FusedTiles | None = None
+    held: tuple[KeptTensor, ...] = ()
+    separate_cycles: int | None = None
+    separate_energy_j: float | None = None
+    separate_dram_bytes: float | None = None
+    fused_cycles: int | None = None
+    fused_energy_j: float | None = None
+    fused_dram_bytes: float | None = None
+    value: float | None = None
+    bound: float | None = None
+    optimal: bool | None = None
+    evaluated: int = 0
+    space: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceCost:
     """The schedule of a trace: layers in order, and what only the whole can say."""
 
@@ -107,3 +148,5 @@ class TraceCost:
     warnings: tuple[str, ...] = ()
     estimates: tuple[str, ...] = ()
     resources: MappingOf[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    chains: tuple[ChainRow, ...] = ()
+    """What became of every chain, where chains may run as one."""
