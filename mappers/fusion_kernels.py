@@ -59,6 +59,10 @@ class Price(NamedTuple):
     timing: Floats
     """(D, 9): as in `sim.problem.timing_array`; no rows for an engine without passes."""
     array: Ints
+    near_pj: Floats
+    """(2, 3): reading an element of inputs and weights of the first and of the last product on chip, writing a result."""
+    direct: Floats
+    """(3,): 1 for operands that the array takes from that level itself, once per fold."""
     units: float
     """Arrays that share the work."""
     peak: float
@@ -165,25 +169,40 @@ def pair_fits(pair: Pair, tiles: Ints, held: Ints) -> bool:
 
 
 @inner_kernel
-def _product_cycles(price: Price, b: int, m: int, n: int, k: int) -> float:
-    """Cycles that one tile of a product takes at least, with all its operands on chip."""
-    least = b * m * n * k / price.peak
+def _product_least(price: Price, which: int, b: int, m: int, n: int, k: int) -> tuple[float, float]:
+    """(cycles, pJ on chip) that one tile of a product takes at least, with all its operands on chip."""
+    pj, direct = price.near_pj[which], price.direct
+    inputs, weights, outputs = b * m * k * pj[0], b * k * n * pj[1], b * m * n * pj[2]
+    cycles = np.ceil(b * m * n * k / price.peak - 1e-9)
     if price.flows.shape[0] == 0:
-        return np.ceil(least - 1e-9)
-    best = np.inf
+        return cycles, inputs + weights + outputs
     group = (m, n, k)
+    fastest, thriftiest = np.inf, np.inf
     for d in range(price.flows.shape[0]):
-        rows, columns = group[price.flows[d, 0]], group[price.flows[d, 1]]
+        flow, timing = price.flows[d], price.timing[d]
+        rows, columns = group[flow[0]], group[flow[1]]
         row_folds, column_folds = count(rows, price.array[0]), count(columns, price.array[1])
-        timing = price.timing[d]
         passes = row_folds * column_folds
-        streamed = timing[0] * group[price.flows[d, 2]] * passes
+        streamed = timing[0] * group[flow[2]] * passes
         once = timing[2] * price.array[0] + timing[5]
         if timing[7] == 0.0 and timing[8] == 0.0:
             streamed += once * passes + (timing[1] + timing[3]) * rows * column_folds + timing[4] * columns * row_folds
             once = 0.0
-        best = min(best, streamed * b / price.units + once)
-    return max(best, least)
+        fastest = min(fastest, streamed * b / price.units + once)
+        # Of an operand, the group it lacks: n (1) for inputs, m (0) for weights, k (2) for outputs.
+        total = inputs * (1.0 + direct[0] * (_folds(flow, 1, row_folds, column_folds) - 1.0))
+        total += weights * (1.0 + direct[1] * (_folds(flow, 0, row_folds, column_folds) - 1.0))
+        total += outputs * (1.0 + direct[2] * (_folds(flow, 2, row_folds, column_folds) - 1.0))
+        thriftiest = min(thriftiest, total)
+    return max(fastest, cycles), thriftiest
+
+
+@inner_kernel
+def _folds(flow: Ints, lacking: int, row_folds: int, column_folds: int) -> int:
+    """How often the array takes an operand: once per fold of the group that it lacks."""
+    if flow[0] == lacking:
+        return row_folds
+    return column_folds if flow[1] == lacking else 1
 
 
 @kernel
@@ -198,9 +217,9 @@ def pair_bound(pair: Pair, price: Price, tiles: Ints, order: int, moved: Ints) -
         return read + written
     read_time, write_time = read * price.read_cycles, written * price.write_cycles
     transfers = read_time + write_time if price.shared else max(read_time, write_time)
-    busy = price.fixed_cycles + _busy(pair, price, tiles)
-    cycles = max(busy, transfers)
-    pj = price.fixed_pj + moved[0] * price.pj[0] + pair.firsts * moved[1] * price.pj[1] + moved[2] * price.pj[2]
+    busy, near_pj = _busy(pair, price, tiles)
+    cycles = max(price.fixed_cycles + busy, transfers)
+    pj = price.fixed_pj + near_pj + moved[0] * price.pj[0] + pair.firsts * moved[1] * price.pj[1] + moved[2] * price.pj[2]
     pj += moved[3] * price.pj[3] + (moved[4] + moved[6]) * price.pj[4] + (moved[5] + moved[7]) * price.pj[5]
     pj += cycles * price.pj_per_cycle
     if price.objective == LATENCY:
@@ -213,27 +232,28 @@ def pair_bound(pair: Pair, price: Price, tiles: Ints, order: int, moved: Ints) -
 
 
 @inner_kernel
-def _busy(pair: Pair, price: Price, tiles: Ints) -> float:
-    """Cycles of all tiles of all products, whole tiles and edges apart."""
+def _busy(pair: Pair, price: Price, tiles: Ints) -> tuple[float, float]:
+    """(cycles, pJ on chip) of all tiles of all products at least, whole tiles and edges apart.
+
+    Bit i of `edges` says whether the last, smaller tile of loop i is meant. One flat loop: nested ones of two rounds
+    each are unrolled, and take half a minute to compile.
+    """
     sizes = pair.sizes
-    total = 0.0
-    for im in range(2):
-        m, n_m = _edge(sizes[M], tiles[M], im)
-        for jf in range(2):
-            f, n_f = _edge(sizes[F], tiles[F], jf)
-            if n_m * n_f == 0:
-                continue
-            for ib in range(2):
-                b, n_b = _edge(sizes[B], tiles[B], ib)
-                for i in range(2):
-                    k, n_k = _edge(sizes[K], tiles[K], i)
-                    n, n_n = _edge(sizes[N], tiles[N], i)
-                    times = n_m * n_f * n_b
-                    if times * n_k > 0:
-                        total += pair.firsts * times * n_k * _product_cycles(price, b, m, f, k)
-                    if times * n_n > 0:
-                        total += times * n_n * _product_cycles(price, b, m, n, f)
-    return total
+    cycles, energy = 0.0, 0.0
+    for which in range(2):
+        columns, reduction = (F, K) if which == 0 else (N, F)
+        copies = pair.firsts if which == 0 else 1
+        for edges in range(16):
+            b, n_b = _edge(sizes[B], tiles[B], edges & 1)
+            m, n_m = _edge(sizes[M], tiles[M], edges >> 1 & 1)
+            n, n_n = _edge(sizes[columns], tiles[columns], edges >> 2 & 1)
+            k, n_k = _edge(sizes[reduction], tiles[reduction], edges >> 3 & 1)
+            times = copies * n_b * n_m * n_n * n_k
+            if times > 0:
+                time, pj = _product_least(price, which, b, m, n, k)
+                cycles += times * time
+                energy += times * pj
+    return cycles, energy
 
 
 @inner_kernel
@@ -252,8 +272,8 @@ def pair_space(
 ) -> int:  # fmt: skip
     """Every cut that fits into `table` (order, then tiles of b, m, f, k, n), its bound into `values`; how many.
 
-    k and n are whole, or the largest of their tiles (given falling) that fits. More than one block of b only where
-    all of m and f lies in a tile, or where several arrays share out b (the second of `blocks`).
+    For each tile of k (given falling) the largest of n that fits, unless a larger k leaves as much to n. More than one
+    block of b only where all of m and f lies in a tile, or where several arrays share out b (the second of `blocks`).
     """
     tiles, moved = np.ones(5, np.int64), np.zeros(8, np.int64)
     held = np.zeros((6, 2), np.int64)
@@ -265,27 +285,22 @@ def pair_space(
                 for ib in range(len(blocks)):
                     if ib > 1 and not whole:
                         break
-                    for ways in range(4):
-                        tiles[B], tiles[M], tiles[F] = blocks[ib], m_tiles[im], f_tiles[jf]
-                        if not _largest(pair, k_tiles, n_tiles, ways, tiles, held):
-                            continue
-                        table[found, 0] = order
-                        table[found, 1:] = tiles
-                        values[found] = pair_bound(pair, price, tiles, order, moved)
-                        found += 1
-                        if ways == 0:
+                    tiles[B], tiles[M], tiles[F] = blocks[ib], m_tiles[im], f_tiles[jf]
+                    widest = 0
+                    for i in range(len(k_tiles)):
+                        tiles[K] = k_tiles[i]
+                        for j in range(len(n_tiles)):
+                            tiles[N] = n_tiles[j]
+                            if n_tiles[j] <= widest:
+                                break
+                            if not pair_fits(pair, tiles, held):
+                                continue
+                            table[found, 0] = order
+                            table[found, 1:] = tiles
+                            values[found] = pair_bound(pair, price, tiles, order, moved)
+                            found += 1
+                            widest = n_tiles[j]
+                            break
+                        if widest == n_tiles[0]:
                             break
     return found
-
-
-@inner_kernel
-def _largest(pair: Pair, k_tiles: Ints, n_tiles: Ints, ways: int, tiles: Ints, held: Ints) -> bool:
-    """Set the tiles of k and n: both whole (0), n cut (1), k cut (2), both (3); whether one fits."""
-    first_k, last_k = (0, 1) if ways < 2 else (1, len(k_tiles))
-    first_n, last_n = (0, 1) if ways % 2 == 0 else (1, len(n_tiles))
-    for i in range(first_k, last_k):
-        for j in range(first_n, last_n):
-            tiles[K], tiles[N] = k_tiles[i], n_tiles[j]
-            if pair_fits(pair, tiles, held):
-                return True
-    return False

@@ -27,7 +27,7 @@ from archsim.sim.kernels import Floats, Ints
 from archsim.sim.problem import GROUPS, build_problem, element_bits, timing_array
 from archsim.sim.records import FusedTiles, OpCost
 from archsim.sim.vector import vector_cost
-from archsim.workloads.op import Op, VectorOp
+from archsim.workloads.op import OPERANDS, Op, OperandName, VectorOp
 from archsim.workloads.vector_costs import vector_costs
 
 OBJECTIVES = {"latency": LATENCY, "energy": ENERGY, "edp": EDP, "weighted": WEIGHTED, "traffic": TRAFFIC}
@@ -102,7 +102,7 @@ def pair_space_of(
     blocks = [1, min(shared, sizes[0]), *(2**i for i in range(sizes[0].bit_length())), sizes[0]]
     m_tiles, f_tiles = (np.array(block_sizes(size), np.int64) for size in sizes[1:3])
     halves = [np.array(halved(size), np.int64) for size in sizes[3:]]
-    most = 2 * len(m_tiles) * len(f_tiles) * 2 * 3 + 2 * 4 * len(blocks)
+    most = 2 * len(halves[0]) * (len(m_tiles) * len(f_tiles) * 2 + len(blocks))
     table, values = np.zeros((most, 6), np.int64), np.zeros(most)
     found = pair_space(pair, price, np.array(blocks, np.int64), m_tiles, f_tiles, *halves, table, values)
     table, values = table[:found], values[:found]
@@ -158,6 +158,8 @@ def price_of(chain: Chain, accelerator: Accelerator, homes: Homes, setting: Sett
         flows=flows,
         timing=timing,
         array=problem.array,
+        near_pj=np.array([_near_pj(op, homes) for op in (first, last)]),
+        direct=np.array([float(_direct(first, accelerator, homes, name)) for name in OPERANDS]),
         units=float(accelerator.cores * accelerator.engine.arrays),
         peak=max(problem.peak_macs_per_cycle, peak_macs(last, accelerator)),
         fixed_cycles=float(sum(cost.cycles for cost in vectors)),
@@ -209,6 +211,24 @@ def move_pj(chain: Chain, homes: Homes, setting: Setting) -> Floats:
         read(element_bits(last.weights.format), homes.weights),
         written(element_bits(last.outputs.format)), read(sums), written(sums),
     ])  # fmt: skip
+
+
+def _near_pj(op: Op, homes: Homes) -> list[float]:
+    """pJ of one element at its home on chip: inputs and weights read, a result written."""
+    home, weights = homes.home, homes.weights
+    return [
+        home.read_energy.per_element_pj(element_bits(op.inputs.format)),
+        weights.read_energy.per_element_pj(element_bits(op.weights.format)),
+        home.write_energy.per_element_pj(element_bits(op.outputs.format)),
+    ]
+
+
+def _direct(op: Op, accelerator: Accelerator, homes: Homes, name: OperandName) -> bool:
+    """Whether the array takes an operand from its home on chip, with no level between."""
+    home = homes.weights if name == "weights" else homes.home
+    role = op.operand(name).role.value
+    serving = [level for level in accelerator.memories if level.per != "pe" and level.serves(name, role)]
+    return serving[-1] is home
 
 
 def vector_cost_on_chip(op: VectorOp, accelerator: Accelerator, setting: Setting) -> OpCost:
