@@ -122,12 +122,11 @@ def block_sizes(size: int) -> list[int]:
     >>> block_sizes(10)
     [10, 5, 4, 3, 2, 1]
     """
-    return sorted({math.ceil(size / math.ceil(size / block)) for block in _quotients(size)}, reverse=True)
-
-
-def _quotients(size: int) -> list[int]:
-    small = range(1, math.isqrt(size) + 1)
-    return [*small, *(math.ceil(size / block) for block in small)]
+    sizes, block = [], size
+    while block > 1:
+        sizes.append(block)
+        block = math.ceil(size / math.ceil(size / (block - 1)))
+    return [*sizes, 1]
 
 
 def halved(size: int) -> list[int]:
