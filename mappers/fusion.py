@@ -121,7 +121,8 @@ class Fuser:
                 if best is None or value < best[0]:
                     best = (value, *found)
         if best is None:
-            return f"{homes.home.name} is too small for its smallest tiles" if not len(bounds) else NO_ROOM
+            beside = "" if around == ALONE else ", beside what stays on chip"
+            return NO_ROOM if len(bounds) else f"{homes.home.name} is too small for its smallest tiles{beside}"
         bound = min(best[0], float(bounds[at])) if at < len(bounds) else best[0]
         return Fused(
             plan=best[1], costs=best[2], value=best[0], bound=bound, optimal=bound >= best[0] * (1 - 1e-12),
@@ -161,6 +162,8 @@ def unsupported(setting: Setting) -> str | None:
     counting = setting.counting
     if counting.tiling == "whole-layer":
         return "the convention runs every layer as one tile"
+    if setting.mapper.constraints:
+        return "mapper.constraints are of single ops"
     if counting.words != "packed" or counting.packing != "bits" or counting.port_time != "bits":
         return "the convention counts whole words, which chains do not"
     return None

@@ -63,6 +63,7 @@ def conv_space_of(
     )
     height, width = halo_axes(chain.firsts[0], chain.last)
     across = [axis_cut(width, size, keep=False) for size in block_sizes(width.last)]
+    room = ConvRoom.of(space)
     cuts = []
     for keep in (True, False):
         for size in block_sizes(height.last):
@@ -70,40 +71,89 @@ def conv_space_of(
             if keep and down.count == 1:
                 continue
             for columns in across:
-                cuts += _channel_cuts(space, down, columns, keep)
+                cuts += _channel_cuts(space, room, down, columns, keep)
     bound = _Bound.of(space, objective)
     values = np.array([bound.value(space, cut) for cut in cuts])
     order = sorted(range(len(cuts)), key=lambda i: (values[i], cuts[i].tiles, -cuts[i].first_channels, i))
     return replace(space, cuts=tuple(cuts[i] for i in order), bounds=values[order] if cuts else values)
 
 
-def _channel_cuts(space: ConvSpace, rows: AxisCut, columns: AxisCut, keep: bool) -> list[ConvCut]:
-    """Cuts of the channels that fit beside a tile: each convolution's whole, or the largest power of two that does."""
+def _channel_cuts(space: ConvSpace, room: ConvRoom, rows: AxisCut, columns: AxisCut, keep: bool) -> list[ConvCut]:
+    """Cuts of the channels that fit beside a tile: for each of the first convolution's the largest of the last's,
+    unless a larger one of the first leaves as much to the last."""
     first, last = space.chain.firsts[0], space.chain.last
-    choices = [[op.dims["k"]] if op.dims["groups"] > 1 else halved(op.dims["k"]) for op in (first, last)]
-    found = []
-    for ways in range(4):
-        mine = choices[0][:1] if ways < 2 else choices[0][1:]
-        theirs = choices[1][:1] if ways % 2 == 0 else choices[1][1:]
-        cuts = (
-            ConvCut(rows=rows, columns=columns, keep=keep, first_channels=a, last_channels=b)
-            for a in mine
-            for b in theirs
-        )
-        fitting = next((cut for cut in cuts if conv_fits(space, cut)), None)
-        if fitting is not None:
-            found.append(fitting)
-            if ways == 0:
-                break
+    mine, theirs = ([op.dims["k"]] if op.dims["groups"] > 1 else halved(op.dims["k"]) for op in (first, last))
+    found: list[ConvCut] = []
+    widest = 0
+    for a in mine:
+        b = next((size for size in theirs if size > widest and room.fits(rows, columns, a, size)), None)
+        if b is not None:
+            found.append(ConvCut(rows=rows, columns=columns, keep=keep, first_channels=a, last_channels=b))
+            widest = b
+        if widest == theirs[0]:
+            break
     return found
 
 
-def conv_fits(space: ConvSpace, cut: ConvCut) -> bool:
-    """Whether every level holds what the cut needs."""
-    kept = conv_kept(space, cut)
-    room = {space.homes.weights.name: space.homes.weights.capacity_bits}
-    room[space.homes.home.name] = space.homes.home.capacity_bits - space.around.taken_bits
-    return all(sum(item.bits for item in kept if item.level == level) <= bits for level, bits in room.items())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvRoom:
+    """What `conv_kept` holds as plain numbers, for the many cuts that are tried: bits for each element of a cut."""
+
+    home: float
+    """Bits of the home of activations that the chain may take."""
+    weights: float
+    """Those of the filters' level; 0 where it is the same."""
+    same: bool
+    here: int
+    beside: int
+    """Copies of what comes and goes: activations, filters."""
+    images: int
+    inputs: float
+    """For each input position, all channels; 0 where the input stays anyway."""
+    middle: float
+    outputs: float
+    """For each result; 0 where the results stay anyway."""
+    first_filter: float
+    last_filter: float
+    """For each output channel."""
+    first_channels: int
+    last_channels: int
+
+    @classmethod
+    def of(cls, space: ConvSpace) -> ConvRoom:
+        first, last = space.chain.firsts[0], space.chain.last
+        home, there, counting = space.homes.home, space.homes.weights, space.setting.counting
+        stay = space.around
+        inputs, outputs = element_bits(first.inputs.format), space.setting.held_bits(last.outputs.format)
+        taken = stay.taken_bits
+        taken += first.elements("inputs") * inputs if stay.input_stays else 0.0
+        taken += last.elements("outputs") * outputs if stay.output_stays else 0.0
+        return cls(
+            home=home.capacity_bits - taken,
+            weights=0.0 if there is home else there.capacity_bits,
+            same=there is home,
+            here=1 + double_buffers(home, counting),
+            beside=1 + double_buffers(there, counting),
+            images=last.dims["n"],
+            inputs=0.0 if stay.input_stays else first.dims["c"] * inputs,
+            middle=first.dims["k"] * middle_bits(space.chain, space.setting),
+            outputs=0.0 if stay.output_stays else outputs,
+            first_filter=_filters(first, 1) * element_bits(first.weights.format),
+            last_filter=_filters(last, 1) * element_bits(last.weights.format),
+            first_channels=first.dims["k"],
+            last_channels=last.dims["k"],
+        )
+
+    def fits(self, rows: AxisCut, columns: AxisCut, first_channels: int, last_channels: int) -> bool:
+        """Whether every level holds what the cut needs."""
+        several = self.images * rows.count * columns.count > 1
+        cut = self.last_channels > last_channels
+        home = self.inputs * rows.box * columns.box * (self.here if several else 1)
+        home += self.middle * rows.window * columns.window
+        home += self.outputs * last_channels * rows.size * columns.size * (self.here if several or cut else 1)
+        filters = self.first_filter * first_channels * (self.beside if self.first_channels > first_channels else 1)
+        filters += self.last_filter * last_channels * (self.beside if cut else 1)
+        return home + filters <= self.home if self.same else home <= self.home and filters <= self.weights
 
 
 def conv_kept(space: ConvSpace, cut: ConvCut) -> tuple[Kept, ...]:

@@ -9,7 +9,7 @@ from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
 from archsim.arch.memory import MemoryLevel
 from archsim.mappers.chains import Chain
-from archsim.mappers.plain import MapperSettings
+from archsim.mappers.settings import MapperSettings
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import PJ, Costing
 from archsim.sim.fused import Machine
@@ -32,7 +32,7 @@ class Setting:
     array: IdleArray
     wide_results: bool = False
     """Room for what a product makes at the width of sums: for arrays whose sums go out before they are complete."""
-    most_tilings: int = 48
+    most_tilings: int = 24
     """Cuts of one chain whose tiles are mapped; the bound says how far from the best of all cuts it stopped."""
 
     @property

@@ -47,9 +47,10 @@ def evaluate(design: Design | Mapping[str, Any] | str | Path, *, overrides: Sequ
     placements, costs = place(chosen.trace, scheduler, additive)
     chains: tuple[ChainRow, ...] = ()
     if chosen.mapper.fusion == "auto":
-        from archsim.api.fusion import fused_schedule
+        from archsim.api.fusion import fused_schedule, tile_settings
 
-        placements, costs, chains = fused_schedule(chosen, settings, scheduler, placements, costs, additive)
+        of_tiles = replace(scheduler, cost_op=_cost_op(chosen, tile_settings(settings)))
+        placements, costs, chains = fused_schedule(chosen, settings, of_tiles, placements, costs, additive)
     cost = trace_cost(chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=chosen.warnings)
     cost = replace(cost, chains=chains) if chains else cost
     return Evaluation(

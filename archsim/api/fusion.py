@@ -13,7 +13,7 @@ from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.spelling import brief
 from archsim.mappers.fusion import ChainResult, Fuser, fuse
 from archsim.mappers.fusion_setting import Setting
-from archsim.mappers.plain import MapperSettings
+from archsim.mappers.settings import MapperSettings
 from archsim.sim.layers import merged_names
 from archsim.sim.records import ChainRow, KeptTensor, OpCost
 from archsim.sim.schedule import OpPlacement, Scheduler
@@ -21,9 +21,16 @@ from archsim.sim.schedule import OpPlacement, Scheduler
 if TYPE_CHECKING:
     from archsim.api.design import Design
 
+TILE_BUDGET_S = 0.01
+"""Search time of one tile where `mapper.budget` does not say another: a chain asks for hundreds."""
 _NUMBER = re.compile(r"\d+")
 Additive = Callable[[OpCost, float, float], float]
 """(cost, total latency, total energy) -> what the schedule adds up over ops."""
+
+
+def tile_settings(settings: MapperSettings) -> MapperSettings:
+    """How the tiles of chains are mapped."""
+    return replace(settings, budget_s=TILE_BUDGET_S if settings.budget_s is None else settings.budget_s)
 
 
 def fused_schedule(
@@ -34,7 +41,10 @@ def fused_schedule(
     costs: Sequence[OpCost],
     additive: Additive,
 ) -> tuple[list[OpPlacement], list[OpCost], tuple[ChainRow, ...]]:
-    """A schedule with the chains that are worth it run as one, and what became of every chain."""
+    """A schedule with the chains that are worth it run as one, and what became of every chain.
+
+    `scheduler` costs the tiles of chains; `placements` and `costs` are the schedule of single ops.
+    """
     pairs = list(zip(design.trace.ops, costs, strict=True))
     latency = sum(cost.latency_s * op.count for op, cost in pairs)
     energy = sum(cost.total_energy_j * op.count for op, cost in pairs)

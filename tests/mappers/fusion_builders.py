@@ -8,7 +8,7 @@ from archsim.arch.accelerator import Accelerator
 from archsim.mappers.chains import Chain, find_chains
 from archsim.mappers.fusion import Fuser
 from archsim.mappers.fusion_setting import Setting
-from archsim.mappers.plain import MapperSettings, best_mapping
+from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import Counting, counting
 from archsim.sim.records import OpCost
 from archsim.sim.totals import idle_array

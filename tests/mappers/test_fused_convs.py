@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archsim.mappers.chains import Chain
 from archsim.mappers.fusion import Fused, chain_value, machine_of
-from archsim.mappers.fusion_convs import ConvCut, ConvSpace, conv_kept, conv_moved, conv_plan, conv_space_of, made
+from archsim.mappers.fusion_convs import ConvCut, ConvRoom, ConvSpace, conv_kept, conv_moved, conv_plan, conv_space_of, made
 from archsim.mappers.fusion_halo import axis_cut, halo_axes
 from archsim.mappers.fusion_setting import ALONE, Around, find_homes
 from archsim.workloads.op import AnyOp, Op
@@ -101,6 +101,21 @@ def test_nothing_is_held_beyond_capacity(ops: tuple[AnyOp, ...], kib: float) -> 
         return
     assert found.plan.held_bits("sram") + 64.0 <= machine.memory("sram").capacity_bits
     assert found.bound <= found.value
+
+
+@given(pairs(), st.integers(100, 9000), st.booleans())
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_what_fits_is_what_the_table_holds(ops: tuple[AnyOp, ...], capacity: int, stays: bool) -> None:
+    chain = the_chain(ops)
+    space = space_of(chain, float(capacity), around=Around(input_stays=stays, taken_bits=64.0))
+    room = ConvRoom.of(space)
+    height, width = halo_axes(chain.firsts[0], chain.last)
+    for rows in range(1, height.last + 1):
+        down, across = axis_cut(height, rows, keep=True), axis_cut(width, 1 + rows % width.last, keep=False)
+        for channels in ((1, chain.last.dims["k"]), (chain.firsts[0].dims["k"], 1)):
+            cut = ConvCut(rows=down, columns=across, keep=True, first_channels=channels[0], last_channels=channels[1])
+            held = sum(item.bits for item in conv_kept(space, cut)) + 64.0
+            assert room.fits(down, across, *channels) == (held <= capacity)
 
 
 @given(pairs(), st.sampled_from([0.1, 0.25, 0.5]), st.sampled_from([1.1, 1.5, 4.0]))
