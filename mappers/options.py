@@ -37,6 +37,8 @@ class MapperOptions(Options):
     """Exponents; read by the weighted objective only."""
     tolerance: Fraction01 = 0.0
     """For latency, how much longer a mapping may take that saves energy; else the search may stop that near."""
+    fusion: Literal["none", "auto"] = "none"
+    """Whether chains (attention, MLPs, two convolutions) run as one where that is better."""
     constraints: ConstraintOptions = ConstraintOptions()
 
     def written(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from archsim.reports.values import known_sum, plain, ratio
 
 if TYPE_CHECKING:
-    from archsim.sim.records import LayerCost, OpCost, TraceCost
+    from archsim.sim.records import ChainRow, FusedTiles, LayerCost, OpCost, TraceCost
 
 SCHEMA = "archsim.evaluation/1"
 OPERATIONS_PER_MAC = 2
@@ -27,6 +27,8 @@ def evaluation_document(*, design_name: str, archsim_version: str, cost: TraceCo
         "warnings": list(cost.warnings),
         "estimates": list(cost.estimates),
     }
+    if cost.chains:
+        document["fusion"] = [chain_document(chain) for chain in cost.chains]
     cleaned: dict[str, Any] = plain(document)
     return cleaned
 
@@ -89,6 +91,41 @@ def _layer(layer: LayerCost) -> dict[str, Any]:
             for stall in cost.stalls
         ],
         "mapping": None if cost.mapping is None else cost.mapping.as_dict(),
+    } | ({} if cost.fused is None else {"fused": tiles_document(cost.fused)})
+
+
+def tiles_document(tiles: FusedTiles) -> dict[str, Any]:
+    """How a chain is cut: its loops, outermost first, with the size of a tile."""
+    loops = [{"dim": dim, "size": size, "tile": tile} for dim, size, tile in tiles.loops]
+    return {"kind": tiles.kind, "loops": loops, "choice": tiles.choice}
+
+
+def chain_document(chain: ChainRow) -> dict[str, Any]:
+    """One chain: whether it runs as one or why not, both costs, how it is cut, and what every level holds."""
+
+    def cost(prefix: str) -> dict[str, Any] | None:
+        values = {key: getattr(chain, f"{prefix}_{key}") for key in ("cycles", "energy_j", "dram_bytes")}
+        return None if values["cycles"] is None else values
+
+    return {
+        "name": chain.name,
+        "kind": chain.kind,
+        "ops": list(chain.ops),
+        "count": chain.count,
+        "fused": chain.taken,
+        "why_not": chain.why_not,
+        "separate": cost("separate"),
+        "together": cost("fused"),
+        "tiles": None if chain.tiles is None else tiles_document(chain.tiles),
+        "held": [
+            {"level": item.level, "tensor": item.tensor, "bytes": item.bytes, "copies": item.copies}
+            for item in chain.held
+        ],
+        "value": chain.value,
+        "bound": chain.bound,
+        "optimal": chain.optimal,
+        "evaluated": chain.evaluated,
+        "space": chain.space,
     }
 
 

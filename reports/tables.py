@@ -32,6 +32,10 @@ def evaluation_tables(evaluation: Evaluation, width: int | None = None) -> list[
         component_table(evaluation),
         layer_table(evaluation, width=width),
     ]
+    if evaluation.cost.chains:
+        from archsim.reports.fusion_tables import fusion_tables
+
+        tables += fusion_tables(evaluation.cost.chains)
     notes = [note for note in (layer_note(evaluation), estimate_note(evaluation)) if note]
     return [*tables, "\n".join(notes)] if notes else tables
 

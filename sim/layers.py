@@ -24,7 +24,7 @@ def layer_rows(
     groups: dict[Hashable, list[tuple[AnyOp, OpCost]]] = {}
     for op, placement, cost in zip(ops, placements, costs, strict=True):
         pattern = _BLOCK.sub("#", op.name, count=1)
-        groups.setdefault((pattern, op.phase, signature(op), placement), []).append((op, cost))
+        groups.setdefault((pattern, op.phase, signature(op), placement, cost.fused), []).append((op, cost))
     return tuple(_row([op for op, _ in members], members[0][1]) for members in groups.values())
 
 

@@ -37,6 +37,16 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FusedTiles:
+    """How the chain that an op runs in is cut: tile sizes of its loops, outermost first, and other choices in words."""
+
+    kind: str
+    loops: tuple[tuple[str, int, int], ...]
+    """(loop, its size, size of a tile); a loop whose tile is its size runs once."""
+    choice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpCost:
     """Cost of one occurrence of an op. ``cycles == compute_cycles + stall_cycles``; `energy_j` by component."""
 
@@ -55,6 +65,8 @@ class OpCost:
     stalls: tuple[Stall, ...] = ()
     mapping: Mapping | None = None
     warnings: tuple[str, ...] = ()
+    fused: FusedTiles | None = None
+    """Where the op runs as part of a chain: how that is cut."""
 
     @property
     def total_energy_j(self) -> float:
@@ -73,6 +85,47 @@ class LayerCost:
     formats: MappingOf[str, str | None]
     """Operand name to format spelling: weights, inputs, outputs."""
     cost: OpCost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptTensor:
+    """Bytes that one on-chip level holds of a tensor while a chain runs: `copies` tiles."""
+
+    level: str
+    tensor: str
+    bytes: float
+    copies: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainRow:
+    """One chain of a trace, or several equal ones of repeated blocks: whether its ops run as one, and why not.
+
+    `separate_*` are its ops one by one, `fused_*` as one (None where that cannot be), both for one run of all of them.
+    """
+
+    name: str
+    """The chain's, or of several their common one with the range of their blocks."""
+    names: tuple[str, ...]
+    kind: str
+    ops: tuple[str, ...]
+    """Those of the first of the chains."""
+    count: int
+    taken: bool
+    why_not: str | None = None
+    tiles: FusedTiles | None = None
+    held: tuple[KeptTensor, ...] = ()
+    separate_cycles: int | None = None
+    separate_energy_j: float | None = None
+    separate_dram_bytes: float | None = None
+    fused_cycles: int | None = None
+    fused_energy_j: float | None = None
+    fused_dram_bytes: float | None = None
+    value: float | None = None
+    bound: float | None = None
+    optimal: bool | None = None
+    evaluated: int = 0
+    space: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +148,5 @@ class TraceCost:
     warnings: tuple[str, ...] = ()
     estimates: tuple[str, ...] = ()
     resources: MappingOf[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    chains: tuple[ChainRow, ...] = ()
+    """What became of every chain, where chains may run as one."""

@@ -11,7 +11,7 @@ import archsim
 from archsim.api.design import Design, design_from_dict, load_design
 from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.reports.evaluation import Evaluation
-from archsim.sim.records import OpCost
+from archsim.sim.records import ChainRow, OpCost
 from archsim.sim.schedule import CostOp, Scheduler, place
 from archsim.sim.totals import idle_array, trace_cost
 
@@ -43,8 +43,16 @@ def evaluate(design: Design | Mapping[str, Any] | str | Path, *, overrides: Sequ
         fits=_fits(chosen, settings),
         array=idle_array(chosen.trace, chosen.accelerator, chosen.accumulator),
     )
-    placements, costs = place(chosen.trace, scheduler, _additive(settings))
+    additive = _additive(settings)
+    placements, costs = place(chosen.trace, scheduler, additive)
+    chains: tuple[ChainRow, ...] = ()
+    if chosen.mapper.fusion == "auto":
+        from archsim.api.fusion import fused_schedule, tile_settings
+
+        of_tiles = replace(scheduler, cost_op=_cost_op(chosen, tile_settings(settings)))
+        placements, costs, chains = fused_schedule(chosen, settings, of_tiles, placements, costs, additive)
     cost = trace_cost(chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=chosen.warnings)
+    cost = replace(cost, chains=chains) if chains else cost
     return Evaluation(
         design_name=chosen.name,
         resolved=chosen.resolved,
