@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from archsim.core.errors import Problem
+from archsim.workloads.kinds import Network
 from archsim.workloads.op import AnyOp, Op, VectorKind, VectorOp
 from archsim.workloads.request import Request, check_phase, reject
 from archsim.workloads.trace import Trace
@@ -48,6 +49,13 @@ class ConvnetConfig:
     width: int
     stages: tuple[Stage, ...]
     source: str = ""
+
+
+def network(name: str, table: Mapping[str, Any]) -> Network[ConvnetConfig]:
+    """The network in the tables of a catalog file."""
+    stages = tuple(Stage(**stage) for stage in table["stages"])
+    config = ConvnetConfig(name=name, source=table["source"], stages=stages, **table["input"])
+    return Network(config=config, build=convnet_trace)
 
 
 def convnet_trace(config: ConvnetConfig, request: Request) -> Trace:

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from archsim.core.errors import InputError, unknown_name
-from archsim.workloads.convnets import ConvnetConfig, Stage, convnet_trace
+from archsim.workloads.kinds import Network, read_network
 from archsim.workloads.request import Request
 from archsim.workloads.trace import Trace
-from archsim.workloads.transformer import transformer_trace
-from archsim.workloads.transformer_config import TransformerConfig, VisionConfig
 
 _FOLDER = Path(__file__).with_name("catalog")
 _ALIASES = "_aliases.toml"
@@ -28,15 +26,12 @@ def model(
 ) -> Trace:
     """The trace of a catalog model.
 
-    `phase` is prefill, decode, generate or forward (default: prefill for decoders, forward for the others); `context`
-    counts prompt tokens, or for decode tokens already cached (default: the model's full context); `output_tokens` is
-    read by generate only. Raises InputError for an unknown name, a phase the model lacks and sizes below 1.
+    `phase` is prefill, decode, generate, forward or training (default: prefill for decoders, forward for the others);
+    `context` counts prompt tokens, or for decode tokens already cached (default: the model's full context);
+    `output_tokens` is read by generate only. Raises InputError for an unknown name, a phase the model lacks and sizes below 1.
     """
     request = Request(phase=phase, batch=batch, context=context, output_tokens=output_tokens)
-    config = model_config(name)
-    if isinstance(config, ConvnetConfig):
-        return convnet_trace(config, request)
-    return transformer_trace(config, request)
+    return _load(_canonical(name)).trace(request)
 
 
 @cache
@@ -45,9 +40,12 @@ def model_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("[!_]*.toml")))
 
 
-def model_config(name: str) -> TransformerConfig | ConvnetConfig:
-    """The hyper-parameters of a catalog model. Raises InputError with the nearest name for an unknown one."""
-    return _load(_canonical(name))
+def model_config(name: str) -> Any:
+    """The hyper-parameters of a catalog model: the configuration class of its kind.
+
+    Raises InputError with the nearest name for an unknown one.
+    """
+    return _load(_canonical(name)).config
 
 
 def _canonical(name: str) -> str:
@@ -61,14 +59,8 @@ def _canonical(name: str) -> str:
 
 
 @cache
-def _load(name: str) -> TransformerConfig | ConvnetConfig:
-    table = _table(_FOLDER / f"{name}.toml")
-    if table["kind"] == "convnet":
-        stages = tuple(Stage(**stage) for stage in table["stages"])
-        return ConvnetConfig(name=name, source=table["source"], stages=stages, **table["input"])
-    config = table["config"]
-    vision = VisionConfig(**config.pop("vision")) if "vision" in config else None
-    return TransformerConfig(name=name, source=table["source"], vision=vision, **config)
+def _load(name: str) -> Network[Any]:
+    return read_network(name, _table(_FOLDER / f"{name}.toml"))
 
 
 def _table(path: Path) -> dict[str, Any]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from archsim.core.errors import Problem
+from archsim.workloads.kinds import Network
 from archsim.workloads.op import AnyOp
 from archsim.workloads.request import Request, check_phase, reject
 from archsim.workloads.segments import decode_segments
 from archsim.workloads.trace import Trace
-from archsim.workloads.transformer_config import TransformerConfig
+from archsim.workloads.transformer_config import TransformerConfig, config_from_table
 from archsim.workloads.transformer_ops import Pass, pass_ops
 
 DECODER_PHASES = ("prefill", "decode", "generate", "forward")
 ENCODER_PHASES = ("forward",)
+
+
+def network(name: str, table: Mapping[str, Any]) -> Network[TransformerConfig]:
+    """The network in the tables of a catalog file."""
+    return Network(config=config_from_table(name, table), build=transformer_trace)
 
 
 def transformer_trace(config: TransformerConfig, request: Request) -> Trace:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 NormKind = Literal["layernorm", "rmsnorm"]
 HeadKind = Literal["lm", "lm-tied", "pooler", "classifier", "none"]
@@ -89,6 +90,14 @@ class TransformerConfig:
     def parameters(self) -> int:
         """All trained values: embeddings, projections, biases, norms and head; tied weights once."""
         return _embedding(self) + self.layers * (_attention(self) + _mlp(self) + 2 * _norm(self)) + _head(self)
+
+
+def config_from_table(name: str, table: Mapping[str, Any]) -> TransformerConfig:
+    """The hyper-parameters in the tables of a catalog file."""
+    values = dict(table["config"])
+    if "vision" in values:
+        values["vision"] = VisionConfig(**values["vision"])
+    return TransformerConfig(name=name, source=table["source"], **values)
 
 
 def _linear(inputs: int, outputs: int, bias: bool) -> int:
