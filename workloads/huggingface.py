@@ -18,7 +18,8 @@ from archsim.workloads.huggingface_fields import Fields
 from archsim.workloads.request import Request
 from archsim.workloads.trace import Trace
 from archsim.workloads.transformer import transformer_trace
-from archsim.workloads.transformer_config import TransformerConfig, VisionConfig
+from archsim.workloads.transformer_config import TransformerConfig
+from archsim.workloads.transformer_parts import VisionConfig
 
 OPT_POSITION_OFFSET = 2
 """Extra rows of OPT's position table. Source: OPTLearnedPositionalEmbedding."""

@@ -20,6 +20,8 @@ Config = TypeVar("Config")
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "convnet": "archsim.workloads.convnets",
+        "encoder-decoder": "archsim.workloads.encoder_decoder",
+        "mamba": "archsim.workloads.mamba",
         "transformer": "archsim.workloads.transformer",
     }
 )

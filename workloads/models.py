@@ -28,7 +28,8 @@ def model(
 
     `phase` is prefill, decode, generate, forward or training (default: prefill for decoders, forward for the others);
     `context` counts prompt tokens, or for decode tokens already cached (default: the model's full context);
-    `output_tokens` is read by generate only. Raises InputError for an unknown name, a phase the model lacks and sizes below 1.
+    `output_tokens` is read by generate only.
+    Raises InputError for an unknown name, a phase the model lacks and sizes below 1.
     """
     request = Request(phase=phase, batch=batch, context=context, output_tokens=output_tokens)
     return _load(_canonical(name)).trace(request)

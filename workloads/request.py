@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from archsim.core.errors import InputError, Problem, nearest
+from archsim.workloads.routing import Routing
+
+LatentForm = Literal["absorbed", "naive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,10 @@ class Request:
     """Prompt tokens (prefill, generate, forward) or tokens already cached (decode)."""
     output_tokens: int | None = None
     """Tokens to generate per sequence; only `generate` reads it."""
+    routing: Routing | None = None
+    """How tokens spread over the experts of a mixture; None: uniformly at random."""
+    latent_attention: LatentForm = "absorbed"
+    """How multi-head latent attention decodes: on the cached latents, or naively on cached keys and values."""
 
     def problems(self) -> list[Problem]:
         """Sizes that no phase accepts."""
@@ -26,9 +34,13 @@ class Request:
 
 
 def check_phase(name: str, phase: str, allowed: tuple[str, ...]) -> list[Problem]:
-    """The problem of a phase that model `name` does not have, or nothing."""
+    """The problem of a phase that model `name` does not have, or nothing.
+
+    Whatever runs forward can be trained, so that training is always among the phases named.
+    """
     if phase in allowed:
         return []
+    allowed = (*allowed, "training")
     near = nearest(phase, allowed)
     hint = f"did you mean {near!r}?" if near else f"allowed: {', '.join(allowed)}"
     return [Problem(key="phase", message=f"{name} has no phase {phase!r}", hint=hint)]
