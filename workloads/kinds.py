@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -28,19 +28,27 @@ KINDS: Mapping[str, str] = MappingProxyType(
 """Module by kind, in the order of the alphabet."""
 
 
+TRAINING = "training"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network(Generic[Config]):
-    """The hyper-parameters of one network, and the function that builds its traces."""
+    """The hyper-parameters of one network, and the function that builds its traces (of all phases but training)."""
 
     config: Config
     build: Callable[[Config, Request], Trace]
 
     def trace(self, request: Request) -> Trace:
-        """The trace of what is asked for.
+        """The trace of what is asked for; a training step is made from the forward pass.
 
         Raises InputError for a phase that the network does not have and for sizes below 1.
         """
-        return self.build(self.config, request)
+        if request.phase != TRAINING:
+            return self.build(self.config, request)
+        from archsim.workloads.training import training_trace
+
+        forward = self.build(self.config, replace(request, phase="forward"))
+        return training_trace(forward, optimizer=request.optimizer, recompute=request.recompute)
 
 
 def read_network(name: str, table: Mapping[str, Any]) -> Network[Any]:

@@ -9,6 +9,8 @@ from archsim.core.errors import InputError, Problem, nearest
 from archsim.workloads.routing import Routing
 
 LatentForm = Literal["absorbed", "naive"]
+Optimizer = Literal["adam", "momentum", "sgd"]
+Recompute = Literal["none", "blocks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,10 @@ class Request:
     """How tokens spread over the experts of a mixture; None: uniformly at random."""
     latent_attention: LatentForm = "absorbed"
     """How multi-head latent attention decodes: on the cached latents, or naively on cached keys and values."""
+    optimizer: Optimizer = "adam"
+    """Of a training step."""
+    recompute: Recompute = "none"
+    """Whether a training step keeps the activations within blocks or computes them again."""
 
     def problems(self) -> list[Problem]:
         """Sizes that no phase accepts."""

@@ -70,8 +70,15 @@ def _resolve(config: TransformerConfig, request: Request) -> tuple[str, int, int
 
 def _passes(config: TransformerConfig, request: Request, context: int, tokens: int) -> list[Pass]:
     batch, phase = request.batch, request.phase
-    options = {"routing": request.routing or UniformRouting(), "latent": request.latent_attention}
-    decode = Pass(phase="decode", batch=batch, tokens=1, kv_len=context + 1, head_rows=batch, **options)
+    decode = Pass(
+        phase="decode",
+        batch=batch,
+        tokens=1,
+        kv_len=context + 1,
+        head_rows=batch,
+        routing=request.routing or UniformRouting(),
+        latent=request.latent_attention,
+    )
     if phase == "decode":
         return [decode]
     prefill = replace(decode, phase="prefill", tokens=context, kv_len=context)

@@ -35,8 +35,8 @@ def _grouped_attention(emit: Emitter, config: TransformerConfig, layer: int, sou
     key = emit.gemm(at + "k_proj", source, n=config.kv_width, k=config.hidden)
     value = emit.gemm(at + "v_proj", source, n=config.kv_width, k=config.hidden)
     if config.qk_norm:
-        query = _per_head(emit, at + "q_norm", query, config.query_width, config.norm, "norm")
-        key = _per_head(emit, at + "k_norm", key, config.kv_width, config.norm, "norm")
+        query = _head_norm(emit, config, at + "q_norm", query, config.query_width)
+        key = _head_norm(emit, config, at + "k_norm", key, config.kv_width)
     if config.positions == "rotary":
         rotated = config.rotary_dim or config.head_dim
         query = emit.vector(at + "q_rope", query, elements=step.rows * config.heads * rotated, functions=("rope",))
@@ -49,9 +49,8 @@ def _grouped_attention(emit: Emitter, config: TransformerConfig, layer: int, sou
     return product(emit, at + "av", weights, value, n=config.head_dim, k=seen, role=role, **shape)
 
 
-def _per_head(emit: Emitter, name: str, source: str, width: int, function: str, kind: str) -> str:
-    assert kind == "norm"
-    return emit.vector(name, source, elements=emit.step.rows * width, functions=(function,), kind="norm")
+def _head_norm(emit: Emitter, config: TransformerConfig, name: str, source: str, width: int) -> str:
+    return emit.vector(name, source, elements=emit.step.rows * width, functions=(config.norm,), kind="norm")
 
 
 def _softmax(emit: Emitter, config: TransformerConfig, at: str, scores: str, seen: int) -> str:
