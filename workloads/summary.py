@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 from archsim.arch.formats import Format
-from archsim.workloads.op import OPERANDS, AnyOp, Op, Role, Transfer, VectorOp
+from archsim.workloads.cache import cached_operands
+from archsim.workloads.op import OPERANDS, AnyOp, Op, Transfer, VectorOp
 from archsim.workloads.trace import Trace
 
 SCHEMA = "archsim.trace/1"
@@ -39,14 +40,12 @@ def kv_bytes_per_token(trace: Trace) -> float | None:
     """
     if not trace.kv_elements_per_token:
         return 0.0
-    cached = [op for op in trace.ops if isinstance(op, Op) and op.weights.role is Role.KV]
     elements, bits = 0, Fraction(0)
-    for op in cached:
-        if op.weights.format is None:
+    for operand, count in cached_operands(trace):
+        if operand.format is None:
             return None
-        count = op.elements("weights") * op.count
         elements += count
-        bits += count * op.weights.format.bits_per_element
+        bits += count * operand.format.bits_per_element
     return float(trace.kv_elements_per_token * bits / elements / 8) if elements else None
 
 

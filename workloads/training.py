@@ -122,7 +122,7 @@ class _Backward:
 
     def recompute(self, block: list[AnyOp]) -> None:
         """Run a block's ops again; what follows reads these copies."""
-        waiting = (self.made[-1].name,)
+        waiting: tuple[str, ...] = (self.made[-1].name,)
         for op in block:
             sources = tuple(self.copies.get(source, source) for source in op.after or ())
             copy = replace(op, name=f"recompute.{op.name}", after=tuple(dict.fromkeys((*sources, *waiting))))

@@ -28,14 +28,17 @@ def _dense(
     """An MLP, or those of a group of equally loaded experts as one batched product with a matrix for each."""
     experts, rows = (group.experts, group.tokens) if group else (1, emit.step.rows)
     elements = experts * rows * width
-    up_shape = {"b": experts, "m": rows, "n": width, "k": config.hidden}
+
+    def project(name: str) -> str:
+        return emit.gemm(at + name, source, b=experts, m=rows, n=width, k=config.hidden)
+
     if config.gated:
-        gate = emit.gemm(at + "gate_proj", source, **up_shape)
-        up = emit.gemm(at + "up_proj", source, **up_shape)
+        gate = project("gate_proj")
+        up = project("up_proj")
         functions = (config.activation, "gate")
         act = emit.vector(at + "act", gate, up, elements=elements, functions=functions, extra_reads=1)
     else:
-        up = emit.gemm(at + "fc1", source, **up_shape)
+        up = project("fc1")
         act = emit.vector(at + "act", up, elements=elements, functions=(config.activation,))
     if sub_norm:
         act = emit.vector(at + "ffn_sub_norm", act, elements=elements, functions=(config.norm,), kind="norm")
