@@ -9,7 +9,8 @@ from typing import Any
 
 from archsim.core.errors import InputError, unknown_name
 from archsim.workloads.kinds import Network, read_network
-from archsim.workloads.request import Request
+from archsim.workloads.request import LatentForm, Optimizer, Recompute, Request
+from archsim.workloads.routing import Routing
 from archsim.workloads.trace import Trace
 
 _FOLDER = Path(__file__).with_name("catalog")
@@ -23,15 +24,29 @@ def model(
     batch: int = 1,
     context: int | None = None,
     output_tokens: int | None = None,
+    routing: Routing | None = None,
+    latent_attention: LatentForm = "absorbed",
+    optimizer: Optimizer = "adam",
+    recompute: Recompute = "none",
 ) -> Trace:
     """The trace of a catalog model.
 
     `phase` is prefill, decode, generate, forward or training (default: prefill for decoders, forward for the others);
     `context` counts prompt tokens, or for decode tokens already cached (default: the model's full context);
-    `output_tokens` is read by generate only.
+    `output_tokens` is read by generate only. `routing` says how tokens spread over experts (default: uniformly at
+    random), `latent_attention` how latent attention decodes; `optimizer` and `recompute` are for training.
     Raises InputError for an unknown name, a phase the model lacks and sizes below 1.
     """
-    request = Request(phase=phase, batch=batch, context=context, output_tokens=output_tokens)
+    request = Request(
+        phase=phase,
+        batch=batch,
+        context=context,
+        output_tokens=output_tokens,
+        routing=routing,
+        latent_attention=latent_attention,
+        optimizer=optimizer,
+        recompute=recompute,
+    )
     return _load(_canonical(name)).trace(request)
 
 

@@ -25,8 +25,10 @@ def training_trace(forward: Trace, *, optimizer: Optimizer = "adam", recompute: 
 
     The gradient towards the input (`NAME.dgrad`) is left out where nothing trained stands before; that of weights is
     `NAME.wgrad`, also for the second operand of attention products. Sums only pass gradients on; where an output was
-    read several times its gradients are added (`NAME.grad_sum`). With `recompute` "blocks" nothing within a block
-    (``layers.3``) is kept: its operations run again (`recompute.NAME`) before its gradients. The KV cache is not used.
+    read several times its gradients are added (`NAME.grad_sum`). The optimizer updates each matrix or kernel when its
+    gradient is there (`NAME.update`), and all other parameters at the end (`rest.update`). With `recompute` "blocks"
+    nothing within a block (``layers.3``) is kept: its operations run again (`recompute.NAME`) before its gradients.
+    The KV cache is not used.
     Ignores: gradient clipping, mixed-precision master copies, collectives between devices other than the forward's.
     """
     ops = tuple(_training_op(op) for op in _with_sources(forward.ops))
@@ -102,7 +104,10 @@ class _Backward:
     gradients: dict[str, list[str]] = field(default_factory=dict)
     reached: set[str] = field(default_factory=set)
     """Forward ops whose output depends on parameters."""
-    weight_gradients: list[str] = field(default_factory=list)
+    weight_gradients: list[tuple[str, int, int]] = field(default_factory=list)
+    """Ops that give gradients of weight matrices and kernels, with elements and count of these."""
+    others: tuple[str, ...] = ()
+    """Ops that give gradients of tables."""
     copies: dict[str, str] = field(default_factory=dict)
     """Names of recomputed ops by the forward op's."""
 
@@ -145,18 +150,26 @@ class _Backward:
                 self._pass(op.after or (), (self.made[-1].name,))
 
     def update(self, parameters: int, optimizer: Optimizer) -> None:
-        """The optimizer's step: each result is a parameter or one of its states."""
-        if not parameters:
-            return
+        """The optimizer's step: one op for each gradient of weights, and one for all other parameters."""
+        rest = parameters
+        for gradient, elements, count in self.weight_gradients:
+            self._update(f"{gradient.removesuffix('.wgrad')}.update", (gradient,), elements, count, optimizer)
+            rest -= elements * count
+        if rest > 0:
+            last = (self.made[-1].name,) if self.made else ()
+            self._update("rest.update", self.others or last, rest, 1, optimizer)
+
+    def _update(self, name: str, after: tuple[str, ...], elements: int, count: int, optimizer: Optimizer) -> None:
+        """Each result is a parameter or one of its states."""
         cost = training_costs().optimizers[optimizer]
-        after = tuple(self.weight_gradients) or (self.made[-1].name,)
         self.made.append(
             VectorOp(
-                name="optimizer",
+                name=name,
                 kind="elementwise",
-                elements=parameters * cost.values,
+                elements=elements * cost.values,
                 reads_per_element=cost.reads / cost.values,
                 operations_per_element=cost.operations / cost.values,
+                count=count,
                 phase="training",
                 after=after,
             )
@@ -184,7 +197,7 @@ class _Backward:
             self._add([weight_gradient(op)], gradient, kept=first)
             self._pass(others, (self.made[-1].name,))
             if own:
-                self.weight_gradients.append(self.made[-1].name)
+                self.weight_gradients.append((self.made[-1].name, op.elements("weights"), op.count))
 
     def _elementwise(self, op: VectorOp, gradient: tuple[str, ...]) -> None:
         sources = op.after or ()
@@ -196,7 +209,7 @@ class _Backward:
         self._vector(f"{op.name}.grad", (*gradient, *kept), op, operations, reads, kind=op.kind)
         self._pass(sources, (self.made[-1].name,))
         if op.role is Role.PARAMETER:
-            self.weight_gradients.append(self.made[-1].name)
+            self.others += (self.made[-1].name,)
 
     def _add(self, products: list[Op], gradient: tuple[str, ...], *, kept: tuple[str, ...]) -> None:
         """Take products that wait for a gradient and for what the forward pass kept."""
