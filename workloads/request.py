@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from archsim.core.errors import InputError, Problem, nearest
+from archsim.core.errors import InputError, Problem, nearest, unknown_name
 from archsim.workloads.routing import Routing
 
 LatentForm = Literal["absorbed", "naive"]
@@ -33,10 +33,17 @@ class Request:
     """Whether a training step keeps the activations within blocks or computes them again."""
 
     def problems(self) -> list[Problem]:
-        """Sizes that no phase accepts."""
+        """Sizes that no phase accepts, and choices that do not exist."""
         least = 0 if self.phase == "decode" else 1
         checks = (("batch", self.batch, 1), ("context", self.context, least), ("output_tokens", self.output_tokens, 1))
-        return [problem for key, value, low in checks if (problem := _too_small(key, value, low))]
+        sizes = [problem for key, value, low in checks if (problem := _too_small(key, value, low))]
+        choices = {
+            "latent_attention": (self.latent_attention, get_args(LatentForm)),
+            "optimizer": (self.optimizer, get_args(Optimizer)),
+            "recompute": (self.recompute, get_args(Recompute)),
+        }
+        wrong = {key: choice for key, choice in choices.items() if choice[0] not in choice[1]}
+        return sizes + [unknown_name(key, str(value), known, key=key) for key, (value, known) in wrong.items()]
 
 
 def check_phase(name: str, phase: str, allowed: tuple[str, ...]) -> list[Problem]:

@@ -175,7 +175,9 @@ def trace(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="A model's name, a trace or topology file, or a config.json.")
     ],
-    phase: Annotated[str | None, typer.Option(help="prefill, decode, generate or forward.", show_default=False)] = None,
+    phase: Annotated[
+        str | None, typer.Option(help="prefill, decode, generate, forward, training.", show_default=False)
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Sequences or images at once.", show_default=False)] = None,
     context: Annotated[
         int | None, typer.Option(help="Prompt tokens, or tokens already cached (decode).", show_default=False)

@@ -90,6 +90,11 @@ def test_all_wrong_arguments_are_reported_at_once():
         ("bert-base", {"phase": "decode"}, "phase"),
         ("gpt-2", {"phase": "generate"}, "output_tokens"),
         ("gpt-2", {"context": 2.5}, "context"),
+        ("gpt-2", {"latent_attention": "expanded"}, "latent_attention"),
+        ("gpt-2", {"phase": "training", "optimizer": "adamm"}, "optimizer"),
+        ("gpt-2", {"phase": "training", "recompute": True}, "recompute"),
+        ("t5-base", {"phase": "generate"}, "output_tokens"),
+        ("mamba-130m", {"phase": "trainin"}, "phase"),
     ],
 )
 def test_arguments_a_model_does_not_take(name, arguments, key):

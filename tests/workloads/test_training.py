@@ -106,13 +106,8 @@ def test_gradient_of_nothing_trained_is_left_out():
         Transfer(name="send", bytes=64, link="ring"),
     )
     names = [op.name for op in training_trace(chain(*ops)).ops]
-    assert (
-        names
-        == ["scores", "mix", "act", "send", "send.loss", "send.grad", "act.grad", "mix.wgrad", "mix.update"][
-            : len(names)
-        ]
-    )
-    assert not any(name.startswith("scores.") for name in names)
+    assert names[:4] == ["scores", "mix", "act", "send"]
+    assert names[4:] == ["send.loss", "send.grad", "act.grad", "mix.wgrad", "mix.update"]
 
 
 sizes = st.fixed_dictionaries(
