@@ -1,6 +1,6 @@
 """Keys of published `config.json` files that decide sizes, by the catalog model they belong to.
 
-Source: the files of the repositories named in each catalog entry; keys without influence on sizes are left out.
+Source: the files of the repositories named in each catalog entry (recalled where the entry says so); keys without influence on sizes are left out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ QWEN3: dict[str, Any] = LLAMA | {
     "head_dim": 128,
     "hidden_size": 4096,
     "intermediate_size": 12288,
-    "max_position_embeddings": 32768,
+    "max_position_embeddings": 40960,
     "num_attention_heads": 32,
     "num_hidden_layers": 36,
     "attention_bias": False,
