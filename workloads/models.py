@@ -47,7 +47,7 @@ def model(
         optimizer=optimizer,
         recompute=recompute,
     )
-    return _load(_canonical(name)).trace(request)
+    return model_network(name).trace(request)
 
 
 @cache
@@ -61,7 +61,12 @@ def model_config(name: str) -> Any:
 
     Raises InputError with the nearest name for an unknown one.
     """
-    return _load(_canonical(name)).config
+    return model_network(name).config
+
+
+def model_network(name: str) -> Network[Any]:
+    """A catalog model, ready to be asked for traces. Raises InputError with the nearest name for an unknown one."""
+    return _load(_canonical(name))
 
 
 def _canonical(name: str) -> str:

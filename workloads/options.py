@@ -13,6 +13,7 @@ from archsim.core.options import Options, Size, checked, refusal
 from archsim.core.spelling import spelled
 from archsim.core.toml import KeyPath
 from archsim.workloads.policies import QuantizationPolicy, SparsityPolicy
+from archsim.workloads.trace import Trace
 
 SOURCES = ("model", "trace", "config", "onnx")
 DEFAULT_FORMAT = "int8"
@@ -41,6 +42,19 @@ def _check_file(value: object) -> object:
 FileText = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(_check_file)]
 
 
+REQUEST_KEYS = (
+    "phase",
+    "batch",
+    "context",
+    "output_tokens",
+    "routing",
+    "latent_attention",
+    "optimizer",
+    "recompute",
+)
+"""What is asked of a model; a trace's rows state their own."""
+
+
 class WorkloadOptions(Options):
     """`[workload]`: what runs, from exactly one source."""
 
@@ -55,6 +69,14 @@ class WorkloadOptions(Options):
     context: Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)] | None = None
     """Prompt tokens (prefill, generate), or tokens already cached (decode)."""
     output_tokens: Size | None = None
+    routing: Literal["uniform", "balanced"] = "uniform"
+    """How tokens spread over the experts of a mixture."""
+    latent_attention: Literal["absorbed", "naive"] = "absorbed"
+    """How multi-head latent attention decodes: on cached latents, or on cached keys and values."""
+    optimizer: Literal["adam", "momentum", "sgd"] = "adam"
+    """Of a training step."""
+    recompute: Literal["none", "blocks"] = "none"
+    """Whether a training step keeps the activations within blocks or computes them again."""
 
 
 def workload_conflicts(workload: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Problem]]:
@@ -66,12 +88,21 @@ def workload_conflicts(workload: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
         yield (key,), Problem(message=f"contradicts {given[0]}: give one of {', '.join(SOURCES[:3])}")
 
 
-def idle_workload_keys(workload: WorkloadOptions) -> Iterator[str]:
-    """A warning for each stated key that changes nothing: a trace's rows state their own phase and sizes."""
+def idle_workload_keys(workload: WorkloadOptions, trace: Trace) -> Iterator[str]:
+    """A warning for each stated key that changes nothing for this trace: a table's rows state their own."""
     if workload.trace is not None:
-        stated = [key for key in ("phase", "batch", "context", "output_tokens") if key in workload.model_fields_set]
+        stated = [key for key in REQUEST_KEYS if key in workload.model_fields_set]
         yield from (f"workload.{key} says nothing beside trace: its rows state their own" for key in stated)
-    elif workload.output_tokens is not None and workload.phase not in (None, "generate"):
+        return
+    if workload.phase != "training":
+        stated = [key for key in ("optimizer", "recompute") if key in workload.model_fields_set]
+        yield from (f"workload.{key} says nothing outside of phase 'training'" for key in stated)
+    layers = {op.name.rpartition(".")[2] for op in trace.ops}
+    if "routing" in workload.model_fields_set and "router" not in layers:
+        yield f"workload.routing says nothing for {trace.name}, which has no experts"
+    if "latent_attention" in workload.model_fields_set and "kv_a_proj" not in layers:
+        yield f"workload.latent_attention says nothing for {trace.name}, which has none"
+    if workload.output_tokens is not None and workload.phase not in (None, "generate"):
         yield f"workload.output_tokens says nothing in phase '{workload.phase}': only generate produces tokens"
 
 

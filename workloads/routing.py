@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from archsim.workloads.op import Phase
@@ -49,6 +51,10 @@ class BalancedRouting:
 
     def groups(self, *, layer: int, phase: Phase, tokens: int, experts: int, active: int) -> tuple[ExpertGroup, ...]:
         return even_groups(tokens * active, min(experts, tokens * active))
+
+
+ROUTINGS: Mapping[str, Routing] = MappingProxyType({"balanced": BalancedRouting(), "uniform": UniformRouting()})
+"""The assumptions by the name that designs give them."""
 
 
 def expected_experts(tokens: int, experts: int, active: int) -> float:

@@ -15,6 +15,8 @@ from archsim.core.toml import KeyPath
 from archsim.workloads.layers import layer_name
 from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
 from archsim.workloads.policies import apply_quantization, apply_sparsity
+from archsim.workloads.request import Request
+from archsim.workloads.routing import ROUTINGS
 from archsim.workloads.trace import Trace
 
 NO_WORK = Trace(name="", ops=(), parameters=0)
@@ -45,26 +47,23 @@ def _trace(options: WorkloadOptions, merged: Merged, folder: Path | None) -> Tra
         from archsim.workloads import table
 
         return table.read_trace(_file(options.trace, ("workload", "trace"), merged, folder))
-    if options.config is not None:
-        from archsim.workloads.huggingface import trace_from_config
-
-        path = _file(options.config, ("workload", "config"), merged, folder)
-        return trace_from_config(
-            path,
-            phase=options.phase,
-            batch=options.batch,
-            context=options.context,
-            output_tokens=options.output_tokens,
-        )
-    from archsim.workloads.models import model
-
-    return model(
-        options.model or "",
+    request = Request(
         phase=options.phase,
         batch=options.batch,
         context=options.context,
         output_tokens=options.output_tokens,
+        routing=ROUTINGS[options.routing],
+        latent_attention=options.latent_attention,
+        optimizer=options.optimizer,
+        recompute=options.recompute,
     )
+    if options.config is not None:
+        from archsim.workloads.huggingface import read_network
+
+        return read_network(_file(options.config, ("workload", "config"), merged, folder)).trace(request)
+    from archsim.workloads.models import model_network
+
+    return model_network(options.model or "").trace(request)
 
 
 def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path:
@@ -94,7 +93,7 @@ def quantized(
     _note_idle_globs(trace, quantization.layers, "quantization", merged)
     _note_idle_globs(trace, sparsity.layers, "sparsity", merged)
     trace, _ = apply_quantization(trace, quantization.policy())
-    warnings = idle_workload_keys(options)
+    warnings = idle_workload_keys(options, trace)
     if sparsity.stated:
         trace, _ = apply_sparsity(trace, sparsity.policy())
     return Work(trace=trace, warnings=tuple(warnings))

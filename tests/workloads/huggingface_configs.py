@@ -1,6 +1,7 @@
 """Keys of published `config.json` files that decide sizes, by the catalog model they belong to.
 
-Source: the files of the repositories named in each catalog entry (recalled where the entry says so); keys without influence on sizes are left out.
+Source: the files of the repositories named in each catalog entry (recalled where the entry says so). Keys without
+influence on sizes are left out.
 """
 
 from __future__ import annotations
