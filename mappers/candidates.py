@@ -23,7 +23,7 @@ MAX_SPATIAL_OPTIONS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """chains: (stages, 3 groups, longest chain, 3 dims) tile sizes, lengths: (stages, 3).
+    """chains: (stages, 3 groups, longest chain, dims of the longest group) tile sizes, lengths: (stages, 3).
 
     Spatial slots have a stage and an axis; each option gives them dims and factors.
     """
@@ -40,7 +40,7 @@ def candidates(problem: Problem, *, perfect: bool = False) -> Candidates:
     """All candidates for a problem; `search` combines them with loop orders. `perfect`: tiles and factors divide."""
     stages = _stage_chains(problem, perfect)
     longest = max(len(chain) for chains in stages for chain in chains)
-    table = np.ones((len(stages), 3, longest, 3), np.int64)
+    table = np.ones((len(stages), 3, longest, problem.groups.shape[1]), np.int64)
     for s, chains in enumerate(stages):
         for g, chain in enumerate(chains):
             for i, tile in enumerate(chain):

@@ -58,7 +58,8 @@ class Op:
     """A loop nest of multiply-accumulates: ``outputs[...] += inputs[...] * weights[...]``.
 
     `loops` are the nest's dimensions with their sizes. `rows`, `columns`, `reduction` and `batch` name them as one GEMM
-    sees them (innermost first): for a conv, rows are (q, p, n), columns (k,), reduction (s, r, c), batch (g,).
+    sees them (innermost first): for a conv, rows are (q, p, n), columns (k,), reduction (s, r, c), batch (g,); a 3-D one
+    has d (output depth) among its rows and t (kernel depth) in its reduction.
     `dims` are the dimensions as a user writes them (conv's k and c over all groups) with its options (strides, ...).
     """
 
@@ -180,6 +181,67 @@ class Op:
             count=count,
             phase=phase,
             after=after,
+        )
+
+    @classmethod
+    def conv3d(
+        cls,
+        name: str,
+        *,
+        n: int = 1,
+        k: int,
+        c: int,
+        d: int,
+        p: int,
+        q: int,
+        t: int,
+        r: int,
+        s: int,
+        stride_d: int = 1,
+        stride_h: int = 1,
+        stride_w: int = 1,
+        dilation_d: int = 1,
+        dilation_h: int = 1,
+        dilation_w: int = 1,
+        groups: int = 1,
+        count: int = 1,
+        phase: Phase = "forward",
+        after: tuple[str, ...] | None = None,
+    ) -> Op:
+        """A conv with a third window: output depth d (or frames), kernel depth t; the rest as `conv`."""
+        flat = cls.conv(
+            name,
+            n=n,
+            k=k,
+            c=c,
+            p=p,
+            q=q,
+            r=r,
+            s=s,
+            stride_h=stride_h,
+            stride_w=stride_w,
+            dilation_h=dilation_h,
+            dilation_w=dilation_w,
+            groups=groups,
+            count=count,
+            phase=phase,
+            after=after,
+        )
+        depth_options = {"stride_d": stride_d, "dilation_d": dilation_d}
+        for key, value in depth_options.items():
+            if value < 1:
+                raise ValueError(f"op {name!r}: {key} must be at least 1 (got {value})")
+        depth = (Term("d", stride_d), Term("t", dilation_d))
+        n_, g_, c_, height, width = flat.inputs.axes
+        return replace(
+            flat,
+            dims=flat.dims | {"d": d, "t": t} | depth_options,
+            loops=flat.loops | {"d": d, "t": t},
+            rows=("q", "p", "d", "n"),
+            reduction=("s", "r", "t", "c"),
+            inputs=replace(flat.inputs, axes=(n_, g_, c_, depth, height, width)),
+            weights=replace(flat.weights, axes=(*flat.weights.axes[:3], (Term("t"),), *flat.weights.axes[3:])),
+            outputs=replace(flat.outputs, axes=(*flat.outputs.axes[:3], (Term("d"),), *flat.outputs.axes[3:])),
         )
 
     def operand(self, name: OperandName) -> Operand:

@@ -43,8 +43,8 @@ COLUMNS = _columns(
     Column(name="kind", holds="text", choices=KINDS),
     Column(name="count"),
     Column(name="phase", holds="text", choices=PHASES),
-    *_sizes("b", "m", "n", "k", "c", "p", "q", "r", "s"),
-    *_sizes("stride", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups"),
+    *_sizes("b", "m", "n", "k", "c", "d", "p", "q", "t", "r", "s"),
+    *_sizes("stride", "stride_d", "stride_h", "stride_w", "dilation_d", "dilation_h", "dilation_w", "groups"),
     *_sizes("heads", "kv_heads", "q_len", "kv_len", "head_dim", "window"),
     Column(name="causal", holds="boolean"),
     Column(name="elements"),
@@ -71,7 +71,8 @@ _PRODUCT = (
     "output_sparsity",
 )
 _VECTOR = ("elements", "reads_per_element", "operations_per_element", "inputs", "outputs", "input_role")
-_CONV_OPTIONS = ("n", "stride", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups")
+_DEPTH = ("d", "t", "stride_d", "dilation_d")
+_CONV_OPTIONS = (*_DEPTH, "n", "stride", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups")
 
 REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
