@@ -22,6 +22,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "convnet": "archsim.workloads.convnets",
         "encoder-decoder": "archsim.workloads.encoder_decoder",
         "mamba": "archsim.workloads.mamba",
+        "diffusion": "archsim.workloads.diffusion",
         "transformer": "archsim.workloads.transformer",
     }
 )
