@@ -183,15 +183,15 @@ def shuffle(net: Net, stage: Stage, x: Tensor, name: str, stride: Extent) -> Ten
 
 
 def deformable(net: Net, stage: Stage, x: Tensor, name: str, stride: Extent) -> Tensor:
-    """Pointwise, then a depthwise 3x3 whose window is stretched by a learned offset (Dong et al. 2021, section 3).
+    """A depthwise 3x3 whose window is stretched by a learned offset, then pointwise (Dong et al. 2021, section 3).
 
-    One 1x1 finds a displacement for each position; a gather samples nine values for each output between four
-    neighbours each; the convolution reads what was sampled, which no two of its windows share.
+    One 1x1 finds the stretch at each position; a gather samples nine values for each output, each from its four
+    neighbours; the depthwise convolution reads what was sampled, which no two of its windows share.
     """
-    made = net.conv(x, f"{name}.pw", stage.channels)
-    offsets = net.conv(made, f"{name}.offset", 1, bias=True)
-    height, width = made.size
-    window = made.resized((3 * height, 3 * width))
+    offsets = net.conv(x, f"{name}.offset", 1, bias=True)
+    height, width = x.size
+    window = x.resized((3 * height, 3 * width))
     sampled = net.vector(window, f"{name}.sample", "bilinear", kind="gather", others=(offsets,))
-    made = net.conv(sampled, f"{name}.dw", stage.channels, kernel=3, stride=3, groups=stage.channels, norm=stage.norm)
+    made = net.conv(sampled, f"{name}.dw", x.channels, kernel=3, stride=3, groups=x.channels)
+    made = net.conv(made, f"{name}.pw", stage.channels, norm=stage.norm)
     return net.activation(made, f"{name}.act", stage.activation)
