@@ -20,9 +20,9 @@ Config = TypeVar("Config")
 KINDS: Mapping[str, str] = MappingProxyType(
     {
         "convnet": "archsim.workloads.convnets",
+        "diffusion": "archsim.workloads.diffusion",
         "encoder-decoder": "archsim.workloads.encoder_decoder",
         "mamba": "archsim.workloads.mamba",
-        "diffusion": "archsim.workloads.diffusion",
         "transformer": "archsim.workloads.transformer",
     }
 )

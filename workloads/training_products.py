@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from math import gcd
 
 from archsim.workloads.op import Op, Role
@@ -37,30 +39,24 @@ def weight_gradient(op: Op) -> Op:
     """
     if op.kind == "gemm":
         dims = op.dims
-        product = Op.gemm(
+        gradient = Op.gemm(
             f"{op.name}.wgrad", b=dims["b"], m=dims["k"], n=dims["n"], k=dims["m"], weight_role=Role.ACTIVATION
         )
-        return replace(product, count=op.count, phase="training")
+        return replace(gradient, count=op.count, phase="training")
     dims = op.dims
     groups = dims["groups"]
-    product = Op.conv(
-        f"{op.name}.wgrad",
-        n=dims["c"] // groups,
-        k=dims["k"],
-        c=dims["n"] * groups,
-        p=dims["r"],
-        q=dims["s"],
-        r=dims["p"],
-        s=dims["q"],
-        stride_h=dims["dilation_h"],
-        stride_w=dims["dilation_w"],
-        dilation_h=dims["stride_h"],
-        dilation_w=dims["stride_w"],
-        groups=groups,
-        count=op.count,
-        phase="training",
-    )
-    return replace(product, weights=replace(product.weights, role=Role.ACTIVATION))
+    flat = {"n": dims["c"] // groups, "k": dims["k"], "c": dims["n"] * groups, "groups": groups}
+    flat |= {"p": dims["r"], "q": dims["s"], "r": dims["p"], "s": dims["q"]}
+    flat |= {f"stride_{axis}": dims[f"dilation_{axis}"] for axis in "hw"}
+    flat |= {f"dilation_{axis}": dims[f"stride_{axis}"] for axis in "hw"}
+    name = f"{op.name}.wgrad"
+    if "d" in dims:
+        depth = {"d": dims["t"], "t": dims["d"], "stride_d": dims["dilation_d"], "dilation_d": dims["stride_d"]}
+        gradient = Op.conv3d(name, **flat, **depth)
+    else:
+        gradient = Op.conv(name, **flat)
+    weights = replace(gradient.weights, role=Role.ACTIVATION)
+    return replace(gradient, weights=weights, count=op.count, phase="training")
 
 
 def _like(gradient: Op, op: Op) -> Op:
@@ -69,12 +65,12 @@ def _like(gradient: Op, op: Op) -> Op:
     return replace(gradient, weights=weights, count=op.count, phase="training")
 
 
-def _kernel_parts(op: Op) -> Counter[tuple[int, int]]:
+def _kernel_parts(op: Op) -> Counter[tuple[int, ...]]:
     """Sizes of the kernel's parts that meet one phase of the input each, and how many parts have each size."""
     dims = op.dims
-    heights = _taps(dims["r"], dims["stride_h"], dims["dilation_h"])
-    widths = _taps(dims["s"], dims["stride_w"], dims["dilation_w"])
-    return Counter((height, width) for height in heights for width in widths)
+    axes = [*([("t", "d")] if "d" in dims else []), ("r", "h"), ("s", "w")]
+    taps = [_taps(dims[kernel], dims[f"stride_{axis}"], dims[f"dilation_{axis}"]) for kernel, axis in axes]
+    return Counter(product(*taps))
 
 
 def _taps(kernel: int, stride: int, dilation: int) -> list[int]:
@@ -86,18 +82,18 @@ def _taps(kernel: int, stride: int, dilation: int) -> list[int]:
     return list(Counter(tap * dilation % stride for tap in range(kernel)).values())
 
 
-def _part_gradient(op: Op, name: str, height: int, width: int) -> Op:
+def _part_gradient(op: Op, name: str, *kernel: int) -> Op:
     dims = op.dims
-    return Op.conv(
-        name,
-        n=dims["n"],
-        k=dims["c"],
-        c=dims["k"],
-        p=dims["p"],
-        q=dims["q"],
-        r=height,
-        s=width,
-        dilation_h=dims["dilation_h"] // gcd(dims["dilation_h"], dims["stride_h"]),
-        dilation_w=dims["dilation_w"] // gcd(dims["dilation_w"], dims["stride_w"]),
-        groups=dims["groups"],
-    )
+    *depth, height, width = kernel
+    flat = {"n": dims["n"], "k": dims["c"], "c": dims["k"], "p": dims["p"], "q": dims["q"], "groups": dims["groups"]}
+    flat |= {"r": height, "s": width}
+    flat |= {f"dilation_{axis}": _spread(dims, axis) for axis in "hw"}
+    if depth:
+        return Op.conv3d(name, **flat, d=dims["d"], t=depth[0], dilation_d=_spread(dims, "d"))
+    return Op.conv(name, **flat)
+
+
+def _spread(dims: Mapping[str, int], axis: str) -> int:
+    """How far apart the taps of one part stand, in outputs."""
+    stride, dilation = dims[f"stride_{axis}"], dims[f"dilation_{axis}"]
+    return dilation // gcd(dilation, stride)

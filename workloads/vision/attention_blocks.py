@@ -18,14 +18,18 @@ def attention(
     heads: int,
     windows: int = 1,
     softmax: tuple[str, ...] = ("softmax",),
+    by_head: bool = False,
 ) -> Tensor:
-    """Scores, softmax and mixing of `heads` heads in each of `windows` equal windows of the positions."""
+    """Scores, softmax and mixing of `heads` heads in each of `windows` equal windows of the positions.
+
+    `by_head`: heads run one after the other, so that only one head's scores are held at a time.
+    """
     width = query.channels // heads
     queries, keys = query.positions // windows, key.positions // windows
-    count = heads * windows
-    scores = net.product(f"{prefix}qk", query, key, b=count, m=queries, n=keys, k=width)
-    scores = net.vector(scores, f"{prefix}softmax", *softmax, kind="softmax")
-    mixed = net.product(f"{prefix}av", scores, value, b=count, m=queries, n=width, k=keys)
+    count, b = (heads, windows) if by_head else (1, heads * windows)
+    scores = net.product(f"{prefix}qk", query, key, b=b, m=queries, n=keys, k=width, count=count)
+    scores = net.vector(scores, f"{prefix}softmax", *softmax, kind="softmax", count=count)
+    mixed = net.product(f"{prefix}av", scores, value, b=b, m=queries, n=width, k=keys, count=count)
     return Tensor(sources=mixed.sources, channels=query.channels, size=query.size)
 
 

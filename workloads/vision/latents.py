@@ -75,10 +75,10 @@ def gated_add(net: Net, name: str, made: Tensor, stream: Tensor, factors: Tensor
 
 
 def projected_attention(
-    net: Net, prefix: str, query: Tensor, key: Tensor, value: Tensor, heads: int
+    net: Net, prefix: str, query: Tensor, key: Tensor, value: Tensor, heads: int, *, by_head: bool = False
 ) -> Tensor:
     """Attention and its output projection."""
-    made = attention(net, query, key, value, prefix, heads=heads)
+    made = attention(net, query, key, value, prefix, heads=heads, by_head=by_head)
     return net.linear(made, f"{prefix}o_proj", query.channels)
 
 

@@ -122,10 +122,12 @@ class Net:
         op = Op.gemm(name, m=self.batch * x.positions, n=outputs, k=x.channels, after=x.sources)
         return self._made(op, outputs, x.size)
 
-    def product(self, name: str, left: Tensor, right: Tensor, *, b: int, m: int, n: int, k: int) -> Tensor:
-        """A product of two activations, `b` of them for each input."""
+    def product(
+        self, name: str, left: Tensor, right: Tensor, *, b: int, m: int, n: int, k: int, count: int = 1
+    ) -> Tensor:
+        """A product of two activations: `b` of them for each input, `count` times one after the other."""
         sources = joined(left, right)
-        op = Op.gemm(name, b=self.batch * b, m=m, n=n, k=k, weight_role=Role.ACTIVATION, after=sources)
+        op = Op.gemm(name, b=self.batch * b, m=m, n=n, k=k, weight_role=Role.ACTIVATION, count=count, after=sources)
         return self._made(op, b * n, (m,))
 
     def vector(
@@ -135,11 +137,12 @@ class Net:
         *functions: str,
         kind: VectorKind = "elementwise",
         others: tuple[Tensor, ...] = (),
+        count: int = 1,
     ) -> Tensor:
         """Functions of the cost table applied in a row to every value of `x`; `others` are read beside it."""
         costs = [vector_costs()[function] for function in functions]
         operations = sum(cost.operations for cost in costs)
-        return self._vector(x, name, kind, costs[0].reads, operations, joined(x, *others))
+        return self._vector(x, name, kind, costs[0].reads, operations, joined(x, *others), count)
 
     def activation(self, x: Tensor, name: str, function: str | None) -> Tensor:
         """`x` itself where there is no function."""
@@ -166,7 +169,14 @@ class Net:
         return self.vector(x.resized(tuple(2 * extent for extent in x.size)), name, "upsample")
 
     def _vector(
-        self, x: Tensor, name: str, kind: VectorKind, reads: float, operations: float, sources: tuple[str, ...]
+        self,
+        x: Tensor,
+        name: str,
+        kind: VectorKind,
+        reads: float,
+        operations: float,
+        sources: tuple[str, ...],
+        count: int = 1,
     ) -> Tensor:
         op = VectorOp(
             name=name,
@@ -174,6 +184,7 @@ class Net:
             elements=self.batch * x.channels * x.positions,
             reads_per_element=reads,
             operations_per_element=operations,
+            count=count,
             after=sources,
         )
         return self._made(op, x.channels, x.size)

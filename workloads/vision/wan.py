@@ -47,10 +47,11 @@ def _block(net: Net, config: DiffusionConfig, prefix: str, x: Tensor, text: Tens
 
 
 def _attention(net: Net, config: DiffusionConfig, prefix: str, x: Tensor, source: Tensor, *, rotary: bool) -> Tensor:
+    """Head by head: the scores of one are gigabytes already."""
     query = net.norm(net.linear(x, f"{prefix}q_proj", config.hidden), f"{prefix}q_norm", "rmsnorm")
     key = net.norm(net.linear(source, f"{prefix}k_proj", config.hidden), f"{prefix}k_norm", "rmsnorm")
     value = net.linear(source, f"{prefix}v_proj", config.hidden)
     if rotary:
         query = net.vector(query, f"{prefix}q_rope", "rope")
         key = net.vector(key, f"{prefix}k_rope", "rope")
-    return projected_attention(net, prefix, query, key, value, config.heads)
+    return projected_attention(net, prefix, query, key, value, config.heads, by_head=True)
