@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 INPUTS, WEIGHTS, OUTPUTS = 0, 1, 2
-MAX_DIMS = 9
+MAX_DIMS = 10
 MAX_LOOPS = 64
 
 
@@ -355,7 +355,7 @@ def group_folds(
     shared: Bools,
     out: Ints,
 ) -> None:
-    """Cut a flattened group of dimensions, tile by tile, in pieces of `unit`.
+    """Cut a flattened group of at most four dimensions, tile by tile, in pieces of `unit`.
 
     out: [0] tiles, [1] sum of tile sizes, [2] sum of pieces, [3] full pieces, [4] tiles with a partial last piece,
     [5] size of the first piece, [6] size of the last piece.
@@ -364,22 +364,25 @@ def group_folds(
     n0, s0, e0 = _group_split(group[0], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
     n1, s1, e1 = _group_split(group[1], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
     n2, s2, e2 = _group_split(group[2], sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
+    fourth = group[3] if group.shape[0] > 3 else -1
+    n3, s3, e3 = _group_split(fourth, sizes, base, loop_dim, loop_factor, loop_axis, n_loops, shared)
     for x in range(2 if e0 > 0 else 1):
         for y in range(2 if e1 > 0 else 1):
             for z in range(2 if e2 > 0 else 1):
-                n = (1 if x else n0) * (1 if y else n1) * (1 if z else n2)
-                if n == 0:
-                    continue
-                size = (e0 if x else s0) * (e1 if y else s1) * (e2 if z else s2)
-                pieces = (size + unit - 1) // unit
-                out[0] += n
-                out[1] += n * size
-                out[2] += n * pieces
-                out[3] += n * (size // unit)
-                out[4] += n * (1 if size % unit else 0)
-                if out[5] == 0:
-                    out[5] = min(unit, size)
-                out[6] = size - (pieces - 1) * unit
+                for w in range(2 if e3 > 0 else 1):
+                    n = (1 if x else n0) * (1 if y else n1) * (1 if z else n2) * (1 if w else n3)
+                    if n == 0:
+                        continue
+                    size = (e0 if x else s0) * (e1 if y else s1) * (e2 if z else s2) * (e3 if w else s3)
+                    pieces = (size + unit - 1) // unit
+                    out[0] += n
+                    out[1] += n * size
+                    out[2] += n * pieces
+                    out[3] += n * (size // unit)
+                    out[4] += n * (1 if size % unit else 0)
+                    if out[5] == 0:
+                        out[5] = min(unit, size)
+                    out[6] = size - (pieces - 1) * unit
 
 
 @kernel

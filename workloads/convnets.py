@@ -101,7 +101,6 @@ BLOCKS: Mapping[str, Build] = MappingProxyType(
         "linear": conv_blocks.linear,
         "concat": conv_blocks.join,
         "upsample": conv_blocks.upsample,
-        "local-norm": conv_blocks.local_norm,
         "basic": conv_blocks.basic,
         "bottleneck": conv_blocks.bottleneck,
         "separable": conv_blocks.separable,

@@ -23,7 +23,9 @@ from archsim.workloads.vision.wan import wan
 
 def network(name: str, table: Mapping[str, Any]) -> Network[DiffusionConfig]:
     """The network in the tables of a catalog file: `source` and `config`."""
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table["config"].items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in table["config"].items()
+    }
     config = DiffusionConfig(name=name, source=table["source"], **values)
     return Network(config=config, build=diffusion_trace)
 

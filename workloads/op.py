@@ -58,8 +58,8 @@ class Op:
     """A loop nest of multiply-accumulates: ``outputs[...] += inputs[...] * weights[...]``.
 
     `loops` are the nest's dimensions with their sizes. `rows`, `columns`, `reduction` and `batch` name them as one GEMM
-    sees them (innermost first): for a conv, rows are (q, p, n), columns (k,), reduction (s, r, c), batch (g,); a 3-D one
-    has d (output depth) among its rows and t (kernel depth) in its reduction.
+    sees them (innermost first): for a conv, rows are (q, p, n), columns (k,), reduction (s, r, c), batch (g,); 3-D
+    convs have d (output depth) among their rows and t (kernel depth) in their reduction.
     `dims` are the dimensions as a user writes them (conv's k and c over all groups) with its options (strides, ...).
     """
 
@@ -235,8 +235,8 @@ class Op:
         n_, g_, c_, height, width = flat.inputs.axes
         return replace(
             flat,
-            dims=flat.dims | {"d": d, "t": t} | depth_options,
-            loops=flat.loops | {"d": d, "t": t},
+            dims={**flat.dims, "d": d, "t": t, **depth_options},
+            loops={**flat.loops, "d": d, "t": t},
             rows=("q", "p", "d", "n"),
             reduction=("s", "r", "t", "c"),
             inputs=replace(flat.inputs, axes=(n_, g_, c_, depth, height, width)),

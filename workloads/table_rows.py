@@ -94,9 +94,7 @@ def op_row(op: AnyOp) -> dict[str, Cell]:
     return cells
 
 
-_UNIT_DEFAULT = frozenset(
-    ("b", "stride_d", "stride_h", "stride_w", "dilation_d", "dilation_h", "dilation_w", "groups")
-)
+_UNIT_DEFAULT = frozenset(("b", "stride_d", "stride_h", "stride_w", "dilation_d", "dilation_h", "dilation_w", "groups"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,11 +52,10 @@ def weight_gradient(op: Op) -> Op:
     name = f"{op.name}.wgrad"
     if "d" in dims:
         depth = {"d": dims["t"], "t": dims["d"], "stride_d": dims["dilation_d"], "dilation_d": dims["stride_d"]}
-        gradient = Op.conv3d(name, **flat, **depth)
+        gradient = Op.conv3d(name, **flat, **depth, count=op.count, phase="training", after=None)
     else:
-        gradient = Op.conv(name, **flat)
-    weights = replace(gradient.weights, role=Role.ACTIVATION)
-    return replace(gradient, weights=weights, count=op.count, phase="training")
+        gradient = Op.conv(name, **flat, count=op.count, phase="training", after=None)
+    return replace(gradient, weights=replace(gradient.weights, role=Role.ACTIVATION))
 
 
 def _like(gradient: Op, op: Op) -> Op:
@@ -89,8 +88,9 @@ def _part_gradient(op: Op, name: str, *kernel: int) -> Op:
     flat |= {"r": height, "s": width}
     flat |= {f"dilation_{axis}": _spread(dims, axis) for axis in "hw"}
     if depth:
-        return Op.conv3d(name, **flat, d=dims["d"], t=depth[0], dilation_d=_spread(dims, "d"))
-    return Op.conv(name, **flat)
+        flat |= {"d": dims["d"], "t": depth[0], "dilation_d": _spread(dims, "d")}
+        return Op.conv3d(name, **flat, phase="training", after=None)
+    return Op.conv(name, **flat, phase="training", after=None)
 
 
 def _spread(dims: Mapping[str, int], axis: str) -> int:

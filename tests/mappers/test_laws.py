@@ -36,6 +36,9 @@ def ops(draw: st.DrawFn) -> Op:
         m, n, k = (draw(st.integers(1, 300)) for _ in range(3))
         return int8(Op.gemm("x", m=m, n=n, k=k, b=draw(st.integers(1, 3))))
     groups = draw(st.sampled_from([1, 1, 2]))
+    if draw(st.integers(0, 3)) == 0:
+        sizes = {dim: draw(st.integers(1, 6)) for dim in "dpq"} | {dim: draw(st.integers(1, 3)) for dim in "trs"}
+        return int8(Op.conv3d("x", k=groups * draw(st.integers(1, 12)), c=groups * 4, groups=groups, **sizes))
     return int8(
         Op.conv(
             "x",

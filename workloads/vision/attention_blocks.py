@@ -124,5 +124,3 @@ def residual_conv(net: Net, stage: Stage, x: Tensor, name: str, stride: Extent) 
         other = net.conv(x, f"{name}.downsample", stage.channels)
         other = net.norm(other, f"{name}.downsample_norm", "standardize")
     return net.activation(add(net, f"{name}.add", made, other), f"{name}.act2", stage.activation)
-
-

@@ -51,12 +51,8 @@ def upsample(net: Net, stage: Stage, x: Tensor, name: str, stride: Extent) -> Te
     return net.upsample(x, name)
 
 
-def local_norm(net: Net, stage: Stage, x: Tensor, name: str, stride: Extent) -> Tensor:
-    return net.vector(x, name, "local-response-norm", kind="norm")
-
-
 def _shortcut(net: Net, stage: Stage, x: Tensor, name: str, made: Tensor, stride: Extent) -> Tensor:
-    """The input as the block's output has it (He et al. 2016, section 3.3): itself, projected, or sampled (option A)."""
+    """The input as the block's output has it (He et al. 2016, section 3.3): itself, projected, or sampled."""
     if (x.channels, x.size) == (made.channels, made.size) or not stage.projection:
         return x
     return net.conv(x, f"{name}.downsample", made.channels, stride=stride, norm=stage.norm, bias=stage.bias)
@@ -139,11 +135,14 @@ def _squeeze_excite(net: Net, stage: Stage, x: Tensor, name: str) -> Tensor:
 
 def squeezenext(net: Net, stage: Stage, x: Tensor, name: str, stride: Extent) -> Tensor:
     """Two squeezes, 1x3, 3x1, expansion, each with its activation (Gholami et al. 2018, figure 2)."""
-    if stride != 1:
-        inner = x.channels
-    else:
-        inner = x.channels // (4 if x.channels > stage.channels else 2)
-    shapes = ((inner, 1, 0), (inner // 2, 1, 0), (inner, (1, 3), (0, 1)), (inner, (3, 1), (1, 0)), (stage.channels, 1, 0))
+    inner = x.channels if stride != 1 else x.channels // (4 if x.channels > stage.channels else 2)
+    shapes: tuple[tuple[int, Extent, Extent], ...] = (
+        (inner, 1, 0),
+        (inner // 2, 1, 0),
+        (inner, (1, 3), (0, 1)),
+        (inner, (3, 1), (1, 0)),
+        (stage.channels, 1, 0),
+    )
     made = x
     for number, (channels, kernel, padding) in enumerate(shapes, 1):
         made = net.conv(

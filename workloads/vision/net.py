@@ -99,9 +99,9 @@ class Net:
         flat = {"p": p, "q": q, "r": r, "s": s, "stride_h": stride_h, "stride_w": stride_w}
         if depth:
             deep = {"d": depth[0], "t": depth_kernel[0], "stride_d": depth_stride[0]}
-            op = Op.conv3d(name, **common, **flat, **deep, after=x.sources)
+            op = Op.conv3d(name, **common, **flat, **deep, phase="forward", after=x.sources)
         else:
-            op = Op.conv(name, **common, **flat, after=x.sources)
+            op = Op.conv(name, **common, **flat, phase="forward", after=x.sources)
         return self._made(op, channels, size)
 
     def transposed(self, x: Tensor, name: str, channels: int, *, factor: int, bias: bool = False) -> Tensor:
@@ -153,7 +153,9 @@ class Net:
         self.parameters += x.channels * {"layernorm": 2, "rmsnorm": 1, "standardize": 0}[function]
         return self.vector(x, name, function, kind="norm")
 
-    def pool(self, x: Tensor, name: str, kernel: Extent, stride: Extent, padding: Extent = 0, *, ceil: bool = False) -> Tensor:
+    def pool(
+        self, x: Tensor, name: str, kernel: Extent, stride: Extent, padding: Extent = 0, *, ceil: bool = False
+    ) -> Tensor:
         """A pooling layer: every input is read once, every output takes one operation per element of its window."""
         rank = len(x.size)
         kernels, strides, pads = spread(kernel, rank), spread(stride, rank), spread(padding, rank)
