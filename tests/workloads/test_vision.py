@@ -10,7 +10,6 @@ from archsim.workloads.models import model, model_config, model_names
 from archsim.workloads.op import Op, VectorOp
 from archsim.workloads.request import Request
 from archsim.workloads.table import read_trace, write_trace
-from archsim.workloads.vision.latents import DiffusionConfig
 from archsim.workloads.vision.net import Net, Tensor, concat
 
 ALEXNET = {
