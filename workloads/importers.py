@@ -1,0 +1,132 @@
+"""Every kind of file that names a network, and its reader: one line each in `IMPORTERS`, loaded when it is used.
+
+A file is known by its suffix, else by how it begins. Files that share a suffix (CSV, YAML, JSON) are told apart by
+their reader, from what they hold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from archsim.core.errors import InputError, Problem
+from archsim.core.spelling import brief
+from archsim.workloads.trace import Trace
+
+Request = Mapping[str, Any]
+"""What is asked of a model, by name (`phase`, `batch`, `context`, `output_tokens`): only what is stated."""
+
+Reader = Callable[[Path, Request], Trace]
+
+REQUEST_KEYS = ("phase", "batch", "context", "output_tokens")
+SNIFFED_BYTES = 4096
+"""Bytes of a file with an unknown suffix that are looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Importer:
+    """A kind of file: how to know it, what may be asked of it, how to read it."""
+
+    what: str
+    suffixes: tuple[str, ...]
+    read: Reader
+    takes: tuple[str, ...] = ()
+    """Keys of a request that change the trace; the others are refused where they are stated."""
+    begins: Callable[[bytes], bool] | None = None
+    """Whether a file with these first bytes is of this kind; asked only when no suffix decides."""
+
+
+def read_workload(source: str | os.PathLike[str], request: Request | None = None) -> Trace:
+    """The trace of the file (or folder of weights) that `source` names, by its kind.
+
+    `request` states what is asked of a model (see `REQUEST_KEYS`). Raises InputError for a file that is missing,
+    unknown or damaged, with every problem found, and for a request that the file does not take.
+    """
+    path = Path(source)
+    importer = importer_of(path)
+    stated = dict(request or {})
+    problems = [
+        Problem(file=str(path), key=key, message=f"says nothing beside a {importer.what}: {_says(importer)}")
+        for key in stated
+        if key not in importer.takes
+    ]
+    if problems:
+        raise InputError(problems)
+    trace = importer.read(path, stated)
+    return trace if trace.name else replace(trace, name=path.stem)
+
+
+def importer_of(path: Path) -> Importer:
+    """The kind of the file at `path`. Raises InputError for what is missing or of no known kind."""
+    try:
+        if path.is_dir():
+            return _WEIGHTS
+        found = _by_suffix(path) or _by_content(path)
+    except FileNotFoundError:
+        raise InputError(Problem(file=brief(str(path)), message="no such file")) from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file system takes
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no name of a file"
+        raise InputError(Problem(file=brief(str(path)), message=f"cannot be read: {reason}")) from None
+    if found is None:
+        hint = f"known: {', '.join(known_suffixes())}"
+        raise InputError(Problem(file=str(path), message=f"is of no known kind ('{path.suffix}')", hint=hint))
+    return found
+
+
+def known_suffixes() -> tuple[str, ...]:
+    """Suffixes of all importers, in their order."""
+    return tuple(dict.fromkeys(suffix for importer in IMPORTERS for suffix in importer.suffixes))
+
+
+def _says(importer: Importer) -> str:
+    return f"it takes {', '.join(importer.takes)}" if importer.takes else "its rows state phase and sizes"
+
+
+def _by_suffix(path: Path) -> Importer | None:
+    if not path.is_file():
+        path.stat()
+    suffix = path.suffix.lower()
+    return next((importer for importer in IMPORTERS if suffix in importer.suffixes), None)
+
+
+def _by_content(path: Path) -> Importer | None:
+    """By the first bytes; text of no other kind is taken for a table, whose reader says what is wrong with it."""
+    with path.open("rb") as file:
+        head = file.read(SNIFFED_BYTES)
+    for importer in IMPORTERS:
+        if importer.begins is not None and importer.begins(head):
+            return importer
+    return None if b"\0" in head else _TABLE
+
+
+def _table(path: Path, _: Request) -> Trace:
+    from archsim.workloads.table import read_trace
+
+    return read_trace(path)
+
+
+def _config(path: Path, request: Request) -> Trace:
+    from archsim.workloads.huggingface import trace_from_config
+
+    return trace_from_config(path, **request)
+
+
+_TABLE = Importer(
+    what="trace file",
+    suffixes=(".csv", ".parquet", ".pq"),
+    read=_table,
+    begins=lambda head: head.startswith(b"PAR1"),
+)
+_CONFIG = Importer(
+    what="config.json",
+    suffixes=(".json",),
+    read=_config,
+    takes=REQUEST_KEYS,
+    begins=lambda head: head.lstrip().startswith(b"{"),
+)
+_WEIGHTS = _CONFIG
+IMPORTERS: tuple[Importer, ...] = (_TABLE, _CONFIG)
+"""Every kind, in the order they are tried."""
