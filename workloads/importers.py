@@ -35,18 +35,22 @@ class Importer:
     read: Reader
     takes: tuple[str, ...] = ()
     """Keys of a request that change the trace; the others are refused where they are stated."""
+    key: str | None = None
+    """The key of `[workload]` that names files of this kind only; `trace` names files of any kind."""
     begins: Callable[[bytes], bool] | None = None
     """Whether a file with these first bytes is of this kind; asked only when no suffix decides."""
 
 
-def read_workload(source: str | os.PathLike[str], request: Request | None = None) -> Trace:
-    """The trace of the file (or folder of weights) that `source` names, by its kind.
+def read_workload(
+    source: str | os.PathLike[str], request: Request | None = None, *, importer: Importer | None = None
+) -> Trace:
+    """The trace of the file (or folder of weights) that `source` names, by its kind, unless `importer` states that.
 
     `request` states what is asked of a model (see `REQUEST_KEYS`). Raises InputError for a file that is missing,
     unknown or damaged, with every problem found, and for a request that the file does not take.
     """
     path = Path(source)
-    importer = importer_of(path)
+    importer = importer or importer_of(path)
     stated = dict(request or {})
     problems = [
         Problem(file=str(path), key=key, message=f"says nothing beside a {importer.what}: {_says(importer)}")
@@ -63,8 +67,9 @@ def importer_of(path: Path) -> Importer:
     """The kind of the file at `path`. Raises InputError for what is missing or of no known kind."""
     try:
         if path.is_dir():
-            return _WEIGHTS
-        found = _by_suffix(path) or _by_content(path)
+            return CHECKPOINT
+        path.stat()
+        found = importer_by_name(path.name) or _by_content(path)
     except FileNotFoundError:
         raise InputError(Problem(file=brief(str(path)), message="no such file")) from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file system takes
@@ -76,6 +81,16 @@ def importer_of(path: Path) -> Importer:
     return found
 
 
+def importer_by_name(name: str) -> Importer | None:
+    """The kind that a file's name shows by its suffix; None where only its content can tell."""
+    return next((importer for importer in IMPORTERS if name.lower().endswith(importer.suffixes)), None)
+
+
+def importer_by_key(key: str) -> Importer | None:
+    """The kind that a key of `[workload]` stands for; None for `trace`, which takes all."""
+    return next((importer for importer in IMPORTERS if importer.key == key), None)
+
+
 def known_suffixes() -> tuple[str, ...]:
     """Suffixes of all importers, in their order."""
     return tuple(dict.fromkeys(suffix for importer in IMPORTERS for suffix in importer.suffixes))
@@ -85,13 +100,6 @@ def _says(importer: Importer) -> str:
     return f"it takes {', '.join(importer.takes)}" if importer.takes else "its rows state phase and sizes"
 
 
-def _by_suffix(path: Path) -> Importer | None:
-    if not path.is_file():
-        path.stat()
-    suffix = path.suffix.lower()
-    return next((importer for importer in IMPORTERS if suffix in importer.suffixes), None)
-
-
 def _by_content(path: Path) -> Importer | None:
     """By the first bytes; text of no other kind is taken for a table, whose reader says what is wrong with it."""
     with path.open("rb") as file:
@@ -99,7 +107,7 @@ def _by_content(path: Path) -> Importer | None:
     for importer in IMPORTERS:
         if importer.begins is not None and importer.begins(head):
             return importer
-    return None if b"\0" in head else _TABLE
+    return None if b"\0" in head else TABLE
 
 
 def _table(path: Path, _: Request) -> Trace:
@@ -114,19 +122,31 @@ def _config(path: Path, request: Request) -> Trace:
     return trace_from_config(path, **request)
 
 
-_TABLE = Importer(
+def _checkpoint(path: Path, request: Request) -> Trace:
+    from archsim.workloads.checkpoint import checkpoint_trace
+
+    return checkpoint_trace(path, **request)
+
+
+TABLE = Importer(
     what="trace file",
     suffixes=(".csv", ".parquet", ".pq"),
     read=_table,
     begins=lambda head: head.startswith(b"PAR1"),
 )
-_CONFIG = Importer(
+CHECKPOINT = Importer(
+    what="checkpoint",
+    suffixes=(".safetensors", ".safetensors.index.json"),
+    read=_checkpoint,
+    takes=REQUEST_KEYS,
+)
+CONFIG = Importer(
     what="config.json",
     suffixes=(".json",),
     read=_config,
     takes=REQUEST_KEYS,
+    key="config",
     begins=lambda head: head.lstrip().startswith(b"{"),
 )
-_WEIGHTS = _CONFIG
-IMPORTERS: tuple[Importer, ...] = (_TABLE, _CONFIG)
-"""Every kind, in the order they are tried."""
+IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG)
+"""Every kind, in the order they are tried: longer suffixes before those they end in."""
