@@ -128,6 +128,20 @@ def _checkpoint(path: Path, request: Request) -> Trace:
     return checkpoint_trace(path, **request)
 
 
+def _yaml(path: Path, _: Request) -> Trace:
+    from archsim.workloads.timeloop import is_problem, timeloop_trace
+    from archsim.workloads.yaml_document import read_yaml
+    from archsim.workloads.zigzag import is_workload, zigzag_trace
+
+    document = read_yaml(path)
+    if is_problem(document.values):
+        return timeloop_trace(document)
+    if is_workload(document.values):
+        return zigzag_trace(document)
+    hint = "known: a Timeloop problem (problem: with shape and instance), a ZigZag workload (a list of layers)"
+    raise InputError(Problem(file=str(path), message="is YAML, but describes no network", hint=hint))
+
+
 TABLE = Importer(
     what="trace file",
     suffixes=(".csv", ".parquet", ".pq"),
@@ -148,5 +162,6 @@ CONFIG = Importer(
     key="config",
     begins=lambda head: head.lstrip().startswith(b"{"),
 )
-IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG)
+YAML = Importer(what="workload YAML", suffixes=(".yaml", ".yml"), read=_yaml)
+IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG, YAML)
 """Every kind, in the order they are tried: longer suffixes before those they end in."""
