@@ -142,6 +142,13 @@ def _yaml(path: Path, _: Request) -> Trace:
     raise InputError(Problem(file=str(path), message="is YAML, but describes no network", hint=hint))
 
 
+def _scalesim_config(path: Path, _: Request) -> Trace:
+    from archsim.workloads.scalesim_config import topology_of
+    from archsim.workloads.table import read_trace
+
+    return read_trace(topology_of(path))
+
+
 TABLE = Importer(
     what="trace file",
     suffixes=(".csv", ".parquet", ".pq"),
@@ -163,5 +170,6 @@ CONFIG = Importer(
     begins=lambda head: head.lstrip().startswith(b"{"),
 )
 YAML = Importer(what="workload YAML", suffixes=(".yaml", ".yml"), read=_yaml)
-IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG, YAML)
+SCALESIM = Importer(what="SCALE-Sim cfg", suffixes=(".cfg",), read=_scalesim_config)
+IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG, YAML, SCALESIM)
 """Every kind, in the order they are tried: longer suffixes before those they end in."""
