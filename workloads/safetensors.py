@@ -32,6 +32,8 @@ MAX_HEADER_BYTES = 100_000_000
 """Source: the format's own limit, `MAX_HEADER_SIZE` of its reference reader."""
 MAX_INDEX_BYTES = 100_000_000
 """Source: estimate: as the header; an index names the same tensors."""
+MAX_AXES = 64
+"""Source: numpy's limit."""
 METADATA = "__metadata__"
 
 BITS = MappingProxyType(
@@ -202,10 +204,10 @@ def _tensor(name: str, entry: object, file: Path, data_start: int) -> StoredTens
     if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
         return Problem(key=key, message=f"must state dtype, shape and data_offsets (got {spelled(entry)})")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if dtype not in BITS:
+    if not isinstance(dtype, str) or dtype not in BITS:
         return Problem(key=key, message=f"unknown dtype {spelled(dtype)}", hint=f"known: {', '.join(BITS)}")
-    if not _counts(shape):
-        return Problem(key=key, message=f"shape must be a list of sizes (got {spelled(shape)})")
+    if not _counts(shape) or len(shape) > MAX_AXES:
+        return Problem(key=key, message=f"shape must be a list of at most {MAX_AXES} sizes (got {spelled(shape)})")
     if not _counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         return Problem(key=key, message=f"data_offsets must be two places, first and last (got {spelled(offsets)})")
     wanted_bits = math.prod(shape) * BITS[dtype]

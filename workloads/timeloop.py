@@ -212,8 +212,10 @@ class _Reader:
             self.wrong((*path, "data_spaces"), f"one data space must be read_write (got {names})")
             return None
         first, second = (space for space in spaces if not space.written)
+        in_order = first.name.lower() in _INPUTS or second.name.lower() in _WEIGHTS
         windowed = any(len(axis) > 1 for axis in second.axes) and all(len(axis) == 1 for axis in first.axes)
-        swapped = first.name.lower() in _WEIGHTS or second.name.lower() in _INPUTS or windowed
+        named = first.name.lower() in _WEIGHTS or second.name.lower() in _INPUTS
+        swapped = named or (windowed and not in_order)
         return (second, first, written[0]) if swapped else (first, second, written[0])
 
     def _built(

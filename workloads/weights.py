@@ -61,6 +61,9 @@ _PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ffn.lin2": ("fc2",),
         "intermediate.dense": ("fc1",),
         "output.dense": ("fc2",),
+        "mlp.gate": ("router",),
+        "block_sparse_moe.gate": ("router",),
+        "kv_a_proj_with_mqa": ("kv_a_proj",),
         "w1": ("gate_proj",),
         "w2": ("down_proj",),
         "w3": ("up_proj",),
@@ -88,6 +91,9 @@ _OUTER: Mapping[str, str] = MappingProxyType(
     }
 )
 """Ends of tensor names outside the blocks, and their ops."""
+_FIRST_GROUP = "group0"
+"""Of experts that a trace groups by load; which experts are in which group is not known, so this one has them all."""
+_GROUP = re.compile(r"\.experts\.group[1-9]\d*\.")
 _TIED = ("lm_head", "embed")
 """A head without a tensor of its own reads the embedding."""
 
@@ -195,7 +201,7 @@ def match_weights(tensors: tuple[StoredTensor, ...], trace: Trace) -> Weights:
     if head in matcher.ops and head not in found:
         matched += [replace(share, op=head) for share in matched if share.op == embedding]
         found = {share.op for share in matched}
-    missing = tuple(name for name in matcher.ops if name not in found)
+    missing = tuple(name for name in matcher.ops if name not in found and not _GROUP.search(name))
     return Weights(tensors=tensors, matched=tuple(matched), unmatched=tuple(unmatched), missing=missing)
 
 
@@ -237,7 +243,10 @@ class _Matcher:
         whole = OpWeights(op=known[0], tensor=tensor, transposed=end in _TRANSPOSED)
         if len(known) == 1:
             return [whole]
-        return self._interleaved(whole, known) if end in _INTERLEAVED else self._stacked(whole, known)
+        scores = self.products.get(f"{known[0].rpartition('.')[0]}.qk")
+        if end in _INTERLEAVED and scores is not None:
+            return self._interleaved(whole, known, scores.dims["k"])
+        return self._stacked(whole, known)
 
     def misfit(self, share: OpWeights) -> Problem | None:
         """What is wrong with the shape of an op's weights."""
@@ -266,7 +275,7 @@ class _Matcher:
         owners = [rest.rsplit(".", count)[0] for count in (1, 2) if rest.count(".") >= count]
         parts = [f"{owner.rsplit('.', 1)[-1]}.{part}" for owner in owners] + [part]
         if expert is not None:
-            parts = [f"experts.{expert[1]}.{part}", f"experts.{part}", f"expert_{part}"]
+            parts = [f"experts.{expert[1]}.{part}", f"experts.{part}", f"experts.{_FIRST_GROUP}.{part}"]
         stack = before.rsplit(".", 1)[-1]
         names = [f"{prefix}layers.{index}.{name}" for name in parts for prefix in (f"{stack}.", "")]
         return next((name for name in names if name in self.ops), None)
@@ -280,11 +289,9 @@ class _Matcher:
             row += rows
         return shares
 
-    def _interleaved(self, whole: OpWeights, names: list[str]) -> list[OpWeights]:
+    def _interleaved(self, whole: OpWeights, names: list[str], head_dim: int) -> list[OpWeights]:
         """Queries, keys and values of one group of heads after the other."""
         queries, keys, _ = (_rows(self.ops[name]) for name in names)
-        scores = self.products[f"{names[0].rpartition('.')[0]}.qk"]
-        head_dim = scores.dims["k"]
         groups, shared = keys // head_dim, queries // keys
         ranges = ((0, shared), (shared, shared + 1), (shared + 1, shared + 2))
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief, spelled
 
 if TYPE_CHECKING:
+    from yaml.events import Event
     from yaml.nodes import Node
 
 KeyPath = tuple[str | int, ...]
@@ -52,8 +53,10 @@ def read_yaml(path: Path) -> YamlDocument:
     import yaml
 
     text = _text(path)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    maker = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = maker(text)
     try:
+        _check_depth(yaml.parse(text, Loader=maker), path)
         node = loader.get_single_node()
         if node is None:
             raise InputError(Problem(file=str(path), message="is empty"))
@@ -94,27 +97,37 @@ def _text(path: Path) -> str:
         raise InputError(Problem(file=str(path), line=line, message=message)) from None
 
 
+def _check_depth(events: Iterable[Event], path: Path) -> None:
+    """Refuse deep nesting before anything recurses into it: the C reader would run over its stack."""
+    depth = 0
+    for event in events:
+        kind = type(event).__name__
+        depth += kind in ("SequenceStartEvent", "MappingStartEvent")
+        depth -= kind in ("SequenceEndEvent", "MappingEndEvent")
+        if depth > DEEPEST:
+            line = None if event.start_mark is None else event.start_mark.line + 1
+            raise InputError(Problem(file=str(path), line=line, message=f"is nested more than {DEEPEST} deep"))
+
+
 def _check_size(root: Node, path: Path) -> None:
     """Refuse what aliases make endless or huge; each node is visited once, so that looking costs nothing."""
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
 
-    def size(node: Node, depth: int) -> int:
+    def size(node: Node) -> int:
         if id(node) in sizes:
             return sizes[id(node)]
         if id(node) in open_nodes:
             raise _refusal(path, node, "holds an alias of itself")
-        if depth > DEEPEST:
-            raise _refusal(path, node, f"is nested more than {DEEPEST} deep")
         open_nodes.add(id(node))
-        total = 1 + sum(size(child, depth + 1) for child in _children(node))
+        total = 1 + sum(size(child) for child in _children(node))
         open_nodes.discard(id(node))
         if total > LARGEST_NODES:
             raise _refusal(path, node, f"has more than {LARGEST_NODES:,} values with its aliases written out")
         sizes[id(node)] = total
         return total
 
-    size(root, 0)
+    size(root)
 
 
 def _refusal(path: Path, node: Node, message: str) -> InputError:

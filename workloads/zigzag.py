@@ -31,6 +31,7 @@ _INDEX = re.compile(r"\[\s*(\w+)\s*\]")
 _RELATION = re.compile(r"\s*(\w+)\s*=\s*([\w*+\s]+?)\s*")
 _TERM = re.compile(r"\s*(?:(\d{1,9})\s*\*\s*)?([A-Za-z_]\w*)\s*")
 _WEIGHTS = ("W", "B")
+_INPUTS = ("I", "A")
 _POOLING = "pool"
 _REQUIRED = ("id", "equation", "loop_dims", "loop_sizes")
 _KNOWN = (
@@ -47,7 +48,10 @@ _MOST_BITS = 64
 
 def is_workload(values: object) -> bool:
     """Whether a YAML document is a list of ZigZag layers."""
-    return isinstance(values, list) and any(isinstance(layer, dict) and "equation" in layer for layer in values)
+    return isinstance(values, list) and any(
+        isinstance(layer, dict) and not layer.keys().isdisjoint(("equation", "loop_dims", "loop_dim_size"))
+        for layer in values
+    )
 
 
 def zigzag_trace(document: YamlDocument) -> Trace:
@@ -240,10 +244,12 @@ class _Layer:
         return None if self.problems else op
 
     def _inputs_and_weights(self) -> tuple[_Operand, _Operand]:
+        """By name; else a constant is the weights; else in the order of the equation."""
         first, second = self.operands
-        if first.name.upper() in _WEIGHTS or (self._is_constant(first) and not self._is_constant(second)):
-            return second, first
-        return first, second
+        in_order = first.name.upper() in _INPUTS or second.name.upper() in _WEIGHTS
+        named = first.name.upper() in _WEIGHTS or second.name.upper() in _INPUTS
+        constant = self._is_constant(first) and not self._is_constant(second)
+        return (second, first) if named or (constant and not in_order) else (first, second)
 
     def _is_constant(self, operand: _Operand) -> bool:
         sources = self.values.get("operand_source")
