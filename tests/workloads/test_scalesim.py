@@ -122,6 +122,17 @@ def test_a_file_without_a_header_keeps_its_first_layer(tmp_path, text, wanted):
     assert trace.ops[0].dims == wanted.dims
 
 
+def test_tables_cut_by_tabs_and_rows_of_empty_cells(tmp_path):
+    """Both styles stand in the tool's collection; its own reader takes neither."""
+    text = CONV.replace(",", "\t") + "\t \na\t9\t9\t3\t3\t4\t8\t2\t\n"
+    assert topology(tmp_path, text).ops == topology(tmp_path, f"{CONV}\n,,,,,,,\na,9,9,3,3,4,8,2").ops
+
+
+def test_a_sparsity_of_one_is_dense(tmp_path):
+    (op,) = topology(tmp_path, "Layer Name, M, N, K, Sparsity,\nGEMM_1, 1, 5, 16, 1,\n").ops
+    assert op == Op.gemm("GEMM_1", m=1, n=5, k=16)
+
+
 def test_a_column_that_no_layer_fills_does_not_matter(tmp_path):
     """A stray title behind the sizes, as in the tool's own collection."""
     (op,) = topology(tmp_path, "Layer,M,N,K,FFN_up,\nFFN_up,1378,18944,3584,").ops
