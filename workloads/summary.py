@@ -29,6 +29,7 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
         "kv_elements_per_token": trace.kv_elements_per_token,
         "kv_bytes_per_token": kv_bytes_per_token(trace),
         "ops": [_op(op) for op in trace.ops],
+        "warnings": list(trace.warnings),
     }
 
 

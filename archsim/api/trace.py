@@ -1,4 +1,4 @@
-"""A trace from whatever names one: a catalog model, a file of operations, or a Hugging Face config.json."""
+"""A trace from whatever names one: a catalog model, a file of operations, a Hugging Face config.json, an ONNX model."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from archsim.api.overrides import Override, parse_overrides
 from archsim.core.errors import InputError, Problem
 from archsim.core.options import Options, validation_problems
 from archsim.workloads.models import model
 from archsim.workloads.op import Op, VectorOp
-from archsim.workloads.options import QuantizationOptions, SparsityOptions
+from archsim.workloads.options import OpenSize, OpenValue, QuantizationOptions, SparsityOptions
 from archsim.workloads.policies import apply_quantization, apply_sparsity
 from archsim.workloads.trace import Trace
 
 CONFIG_SUFFIX = ".json"
+ONNX_SUFFIX = ".onnx"
 TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
+
+
+class OpenEnds(Options):
+    """What `--set workload...` says of an ONNX model's open dimensions and deciding inputs."""
+
+    dims: dict[str, OpenSize] = Field(default_factory=dict)
+    values: dict[str, OpenValue] = Field(default_factory=dict)
 
 
 class Policies(Options):
@@ -27,6 +35,7 @@ class Policies(Options):
 
     quantization: QuantizationOptions = QuantizationOptions()
     sparsity: SparsityOptions = SparsityOptions()
+    workload: OpenEnds = OpenEnds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +53,20 @@ class Request:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
-def trace_of(source: str, request: Request) -> Trace:
+def trace_of(source: str, request: Request, overrides: Sequence[str] = ()) -> Trace:
     """The trace that `source` names: a file, else a catalog model.
 
-    Raises InputError for what cannot be read or is not known, and for a request beside a file of operations.
+    Of the `--set` keys, those below `workload` are read here: sizes and values of an ONNX model's open ends. Raises
+    InputError for what cannot be read or is not known, and for a request beside a file of operations.
     """
     path = Path(source)
+    ends = _policies(parse_overrides(open_ends(overrides))).workload
+    if path.suffix.lower() == ONNX_SUFFIX:
+        return _onnx(path, request, ends)
+    if ends.dims or ends.values:
+        raise InputError(
+            Problem(file="--set", key="workload", message=f"only an ONNX model has open ends: not {source}")
+        )
     if path.suffix.lower() == CONFIG_SUFFIX:
         from archsim.workloads.huggingface import trace_from_config
 
@@ -57,6 +74,20 @@ def trace_of(source: str, request: Request) -> Trace:
     if path.suffix.lower() in TABLE_SUFFIXES or path.exists():
         return _table(path, request)
     return model(source, **request.given())
+
+
+def open_ends(overrides: Sequence[str]) -> list[str]:
+    """The `--set` keys that say what an ONNX model leaves open, not how a trace is stored."""
+    return [text for text in overrides if text.lstrip().startswith("workload.")]
+
+
+def _onnx(path: Path, request: Request, ends: OpenEnds) -> Trace:
+    from archsim.workloads.onnx.extra import require_onnx
+
+    require_onnx()
+    from archsim.workloads.onnx.importer import trace_from_onnx
+
+    return trace_from_onnx(path, dims=ends.dims, values=ends.values, **request.given())
 
 
 def with_policies(trace: Trace, overrides: Sequence[str]) -> tuple[Trace, tuple[str, ...]]:

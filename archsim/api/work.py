@@ -13,7 +13,7 @@ from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.spelling import brief
 from archsim.core.toml import KeyPath
 from archsim.workloads.layers import layer_name
-from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
+from archsim.workloads.options import SOURCES, QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
 from archsim.workloads.policies import apply_quantization, apply_sparsity
 from archsim.workloads.trace import Trace
 
@@ -33,7 +33,7 @@ def read_trace(options: WorkloadOptions, merged: Merged, folder: Path | None) ->
     try:
         return _trace(options, merged, folder)
     except InputError as error:
-        source = next(key for key in ("model", "trace", "config") if getattr(options, key) is not None)
+        source = next(key for key in SOURCES if getattr(options, key) is not None)
         for problem in error.problems:
             stated = problem.key if problem.key in WorkloadOptions.model_fields else source
             merged.report(("workload", stated or source), problem)
@@ -56,12 +56,31 @@ def _trace(options: WorkloadOptions, merged: Merged, folder: Path | None) -> Tra
             context=options.context,
             output_tokens=options.output_tokens,
         )
+    if options.onnx is not None:
+        return _onnx(options, _file(options.onnx, ("workload", "onnx"), merged, folder))
     from archsim.workloads.models import model
 
     return model(
         options.model or "",
         phase=options.phase,
         batch=options.batch,
+        context=options.context,
+        output_tokens=options.output_tokens,
+    )
+
+
+def _onnx(options: WorkloadOptions, path: Path) -> Trace:
+    from archsim.workloads.onnx.extra import require_onnx
+
+    require_onnx()
+    from archsim.workloads.onnx.importer import trace_from_onnx
+
+    return trace_from_onnx(
+        path,
+        dims=options.dims,
+        values=options.values,
+        phase=options.phase,
+        batch=options.batch if "batch" in options.model_fields_set else None,
         context=options.context,
         output_tokens=options.output_tokens,
     )
@@ -94,10 +113,10 @@ def quantized(
     _note_idle_globs(trace, quantization.layers, "quantization", merged)
     _note_idle_globs(trace, sparsity.layers, "sparsity", merged)
     trace, _ = apply_quantization(trace, quantization.policy())
-    warnings = idle_workload_keys(options)
+    warnings = (*trace.warnings, *idle_workload_keys(options))
     if sparsity.stated:
         trace, _ = apply_sparsity(trace, sparsity.policy())
-    return Work(trace=trace, warnings=tuple(warnings))
+    return Work(trace=trace, warnings=warnings)
 
 
 def _note_idle_globs(trace: Trace, globs: Iterable[str], name: str, merged: Merged) -> None:

@@ -18,24 +18,25 @@ FILE_SUFFIXES = (".csv", ".parquet", ".pq", ".json")
 
 def run(source: str, given: dict[str, Any], options: Options) -> None:
     """Make the trace, write it where `--out` says, print it."""
-    from archsim.api.trace import Request, lacks_formats, trace_of, with_policies
+    from archsim.api.trace import Request, lacks_formats, open_ends, trace_of, with_policies
     from archsim.workloads.summary import trace_summary
 
     _check_out(options.folder)
     request: Request = Request(**given)
-    plain = trace_of(source, request)
+    plain = trace_of(source, request, options.overrides)
+    chosen = len(open_ends(options.overrides)) < len(options.overrides)
     trace, warnings = with_policies(plain, options.overrides)
     document = trace_summary(trace)
-    _save(trace if options.overrides else plain, document, options)
+    _save(trace if chosen else plain, document, options)
     if options.json:
         output.emit_json(document)
     else:
         from archsim.reports.trace_tables import trace_tables
 
         output.emit_tables(trace_tables(document))
-    for warning in warnings:
+    for warning in (*trace.warnings, *warnings):
         output.warn(warning, quiet=options.quiet)
-    if not options.overrides and lacks_formats(plain):
+    if not chosen and lacks_formats(plain):
         text = "bytes are those of a design's default formats; choose with --set quantization.weights=int4:g128"
         output.note(f"note: {text}", quiet=options.quiet)
 

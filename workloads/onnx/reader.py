@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TypeProto, ValueInfoProto
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    SparseTensorProto,
+    TensorShapeProto,
+    TypeProto,
+    ValueInfoProto,
+)
 
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief, listed, printable, size_text
@@ -326,8 +335,7 @@ def _declared(info: ValueInfoProto) -> Declared:
     return Declared(name=info.name, element_type=tensor.elem_type, dims=dims)
 
 
-def _dim(dim: object) -> int | str | None:
-    if dim.HasField("dim_value") and dim.dim_value >= 0:  # type: ignore[attr-defined]
-        return int(dim.dim_value)  # type: ignore[attr-defined]
-    symbol = str(dim.dim_param)
-    return None if symbol in ("", "?") else symbol  # type: ignore[attr-defined]
+def _dim(dim: TensorShapeProto.Dimension) -> int | str | None:
+    if dim.HasField("dim_value") and dim.dim_value >= 0:
+        return int(dim.dim_value)
+    return None if dim.dim_param in ("", "?") else str(dim.dim_param)

@@ -49,6 +49,8 @@ def _inferred(node: Node, inputs: Sequence[Value | None]) -> list[tuple[int, Dim
         except (IndexError, ZeroDivisionError, UnsupportedError, AttributeError) as error:
             raise _misfit(node, inputs, str(error)) from None
     domain, _, operator = node.op.rpartition(":")
+    if any(value is not None and not value.element_type for value in inputs):
+        return []
     if not defs.has(operator, max_inclusive_version=node.version, domain=domain):
         return []
     schema = defs.get_schema(operator, node.version, domain)
