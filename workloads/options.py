@@ -75,8 +75,8 @@ def idle_workload_keys(workload: WorkloadOptions) -> Iterator[str]:
         stated = [key for key in ("phase", "batch", "context", "output_tokens") if key in workload.model_fields_set]
         yield from (f"workload.{key} says nothing beside trace: its rows state their own" for key in stated)
     if workload.onnx is None:
-        stated = [key for key in ("dims", "values") if getattr(workload, key)]
-        yield from (f"workload.{key} says nothing without onnx: only its dimensions are open" for key in stated)
+        idle = [key for key in ("dims", "values") if getattr(workload, key)]
+        yield from (f"workload.{key} says nothing without onnx: only its dimensions are open" for key in idle)
     if workload.trace is None and workload.output_tokens is not None and workload.phase not in (None, "generate"):
         yield f"workload.output_tokens says nothing in phase '{workload.phase}': only generate produces tokens"
 

@@ -37,6 +37,8 @@ class Account:
     fate: Fate
     ops: tuple[str, ...] = ()
     why: str = ""
+    inside: bool = False
+    """Whether a control-flow node around it is listed, which tells the reason."""
 
 
 def fates(accounts: Iterable[Account]) -> dict[Fate, int]:
@@ -56,8 +58,8 @@ def account_text(accounts: Sequence[Account]) -> str:
 
 
 def listed_warnings(accounts: Iterable[Account]) -> tuple[str, ...]:
-    """A warning for each node that is not imported, the first forty in full."""
-    listed = [account for account in accounts if account.fate is Fate.LISTED]
+    """A warning for each node that is not imported, the first forty in full; those inside another with it."""
+    listed = [account for account in accounts if account.fate is Fate.LISTED and not account.inside]
     shown = [f"{entry.node} ({entry.operator}) is not imported: {entry.why}" for entry in listed[:LISTED_WARNINGS]]
     if len(listed) > LISTED_WARNINGS:
         more = Counter(entry.operator for entry in listed[LISTED_WARNINGS:])

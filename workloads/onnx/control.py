@@ -49,8 +49,8 @@ def _graph(node: Node, name: str) -> Graph:
 def _if(walk: Walk, scope: Scope, node: Node, inputs: Inputs, count: int) -> list[Value]:
     condition = inputs[0] if inputs else None
     if condition is None or condition.data is None or condition.data.size != 1:
-        hint = "an integer input that decides gets its value by workload.values.NAME"
-        raise UnsupportedError(f"its condition depends on data; {hint}")
+        keys = " or ".join(f"workload.values.{name}" for name in walk.deciders[:3])
+        raise UnsupportedError("its condition depends on data" + (f"; it may be decided by {keys}" if keys else ""))
     taken = "then_branch" if condition.data.reshape(-1)[0] else "else_branch"
     for name in ("then_branch", "else_branch"):
         if name != taken:
@@ -147,13 +147,14 @@ def _stacked(value: Value, steps: int, axis: int) -> Value:
 
 
 def _listed(walk: Walk, node: Node, inputs: Inputs, why: str) -> list[Value]:
-    walk.note(node, Fate.LISTED, why=why)
+    inside = sum(1 for graph in node.subgraphs for _ in graph.all_nodes())
+    walk.note(node, Fate.LISTED, why=f"{why} ({inside} nodes inside)")
     for graph in node.subgraphs:
-        _note_all(walk, graph, Fate.LISTED, f"it lies in {node.name}, where {why}")
+        _note_all(walk, graph, Fate.LISTED, f"it lies in {node.name}, where {why}", inside=True)
     text = f"{node.name} ({node.op}) is not imported"
     return [Value(after=joined(inputs), why=text) for _ in node.outputs]
 
 
-def _note_all(walk: Walk, graph: Graph, fate: Fate, why: str = "") -> None:
+def _note_all(walk: Walk, graph: Graph, fate: Fate, why: str = "", inside: bool = False) -> None:
     for inner in graph.all_nodes():
-        walk.accounts[inner.name] = Account(node=inner.name, operator=inner.op, fate=fate, why=why)
+        walk.accounts[inner.name] = Account(node=inner.name, operator=inner.op, fate=fate, why=why, inside=inside)

@@ -21,6 +21,8 @@ CONTEXT_NAMES = frozenset({"sequence", "sequence_length", "seq", "seq_len", "seq
 _NAMELESS = re.compile(r"(unk__|unknown|unk|dynamic|\?|None|.*Dynamic(Dimension)?[._])?_*\d*(__\d+)?$", re.IGNORECASE)
 """Names that exporters make up for a dimension nobody named."""
 _CACHE = re.compile(r"past|cache", re.IGNORECASE)
+FEW = 64
+"""Elements of an input that may decide something, at most."""
 INTEGERS = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL, TensorProto.INT8, TensorProto.UINT8)
 
 
@@ -121,7 +123,7 @@ def _input(entry: Declared, shape: tuple[int, ...] | None, sizes: Sizes, problem
     cache = _CACHE.search(entry.name) is not None and shape is not None and len(shape) > 2
     data = None
     if entry.name in sizes.values:
-        if entry.element_type in INTEGERS and shape is not None and math.prod(shape) <= 64:
+        if entry.element_type in INTEGERS and shape is not None and math.prod(shape) <= FEW:
             data = np.full(shape, sizes.values[entry.name], helper.tensor_dtype_to_np_dtype(entry.element_type))
         else:
             message = "is no input of few integers: only those decide branches and shapes"
@@ -130,6 +132,11 @@ def _input(entry: Declared, shape: tuple[int, ...] | None, sizes: Sizes, problem
     return Value(
         element_type=entry.element_type, shape=shape, cache=cache, data=data, constant=data is not None, why=why
     )
+
+
+def is_decider(value: Value) -> bool:
+    """Whether an input without a value may decide a branch: it is one integer."""
+    return value.element_type in INTEGERS and value.shape is not None and value.elements == 1 and value.data is None
 
 
 def _unused(inputs: tuple[Declared, ...], sizes: Sizes, bound: Bound) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from typing import cast
 
 from archsim.core.errors import InputError, Problem
 from archsim.workloads.onnx.account import Account, account_text, listed_warnings
-from archsim.workloads.onnx.dims import Bound, Sizes, bind
+from archsim.workloads.onnx.dims import Bound, Sizes, bind, is_decider
 from archsim.workloads.onnx.graph import Model
 from archsim.workloads.onnx.reader import plain_text, read_model
 from archsim.workloads.onnx.walk import Walk
@@ -69,6 +69,7 @@ def import_onnx(
     try:
         bound = bind(model.graph.inputs, sizes)
         walk = Walk(symbols=bound.symbols, stated=sizes.dims, phase=cast(Phase, phase or "forward"))
+        walk.deciders = tuple(name for name, value in bound.inputs.items() if is_decider(value))
         walk.graph(model.graph, {}, bound.inputs, 1, top=True)
     except InputError as error:
         raise InputError([replace(problem, file=problem.file or str(file)) for problem in error.problems]) from None

@@ -130,7 +130,7 @@ PARAMETER_INPUTS: Mapping[str, tuple[int, ...]] = {
     "GRU": (1, 2, 3),
     "RNN": (1, 2, 3),
 }
-"""Inputs that are trained values; scales, zero points, running statistics and first states are not. Others: every one."""
+"""Inputs that are trained values (not: scales, zero points, running statistics, first states). Others: every one."""
 
 
 def is_integer(element_type: int) -> bool:

@@ -56,6 +56,8 @@ class Walk:
     symbols: Mapping[str, int]
     stated: Mapping[str, int]
     phase: Phase = "forward"
+    deciders: tuple[str, ...] = ()
+    """Integer inputs of the network that may decide a branch."""
     ops: dict[str, AnyOp] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     parameters: dict[str, int] = field(default_factory=dict)
