@@ -71,9 +71,9 @@ def import_onnx(
         walk = Walk(symbols=bound.symbols, stated=sizes.dims, phase=cast(Phase, phase or "forward"))
         walk.deciders = tuple(name for name, value in bound.inputs.items() if is_decider(value))
         walk.graph(model.graph, {}, bound.inputs, 1, top=True)
+        return _imported(model, walk, bound, batch)
     except InputError as error:
         raise InputError([replace(problem, file=problem.file or str(file)) for problem in error.problems]) from None
-    return _imported(model, walk, bound, batch)
 
 
 def _check_request(phase: str | None, batch: int | None, context: int | None, output_tokens: int | None) -> None:

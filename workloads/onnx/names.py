@@ -10,11 +10,10 @@ LONGEST = 240
 PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ConvTranspose": ("overlap",),
-        "com.microsoft:ConvTransposeWithDynamicPads": ("overlap",),
+        "DeformConv": ("sample",),
         "LSTM": ("input", "recurrent", "cell"),
         "GRU": ("input", "recurrent", "cell"),
         "RNN": ("input", "recurrent", "cell"),
-        "com.microsoft:DynamicQuantizeLSTM": ("input", "recurrent", "cell"),
         "Attention": ("qk", "softmax", "av"),
         "com.microsoft:Attention": ("qkv", "qk", "softmax", "av"),
         "com.microsoft:QAttention": ("qkv", "qk", "softmax", "av"),

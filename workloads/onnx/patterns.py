@@ -32,12 +32,20 @@ def find_patterns(graph: Graph) -> list[Pattern]:
     taken: set[Node] = set()
     found = []
     for node in graph.nodes:
-        for pattern in _candidates(view, node):
+        for pattern in _complete(view, node):
             if taken.isdisjoint(pattern.nodes) and view.closed(pattern):
                 taken.update(pattern.nodes)
                 found.append(pattern)
                 break
     return found
+
+
+def _complete(view: _View, node: Node) -> list[Pattern]:
+    """The functions that a node may begin; none where a node around it lacks an input, which inference reports."""
+    try:
+        return list(_candidates(view, node))
+    except IndexError:
+        return []
 
 
 def _candidates(view: _View, node: Node) -> Iterator[Pattern]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from archsim.arch.formats import Format, format
 from archsim.workloads.onnx.einsum import parse_equation
 from archsim.workloads.onnx.formats import integer_format, linear_format
 from archsim.workloads.onnx.names import part
 from archsim.workloads.onnx.site import Site, dressed, product, vector
-from archsim.workloads.onnx.values import EmptyError, UnsupportedError, Value, with_format
+from archsim.workloads.onnx.values import EmptyError, MisfitError, UnsupportedError, Value, with_format
 from archsim.workloads.op import AnyOp, Op
 
 ACCUMULATED = "int32"
@@ -145,6 +146,10 @@ def convolution(site: Site, data: Value, weights: Value, output: Format | None =
     rank = len(kernel)
     if rank == 0 or len(result) != rank + 2 or data.shape is None:
         raise UnsupportedError("it has no window")
+    if data.shape[1] != shape[1] * node.attribute("group", 1):
+        raise MisfitError(f"{data.shape[1]} channels do not fit weights of {shape[1]} in each group")
+    if 0 in result[2:] and 0 not in data.shape:
+        raise MisfitError(f"a window of {list(kernel)} does not fit in")
     if 0 in (*result, *shape):
         raise EmptyError
     strides, dilations = node.attribute("strides", (1,) * rank), node.attribute("dilations", (1,) * rank)
@@ -173,6 +178,24 @@ def convolution(site: Site, data: Value, weights: Value, output: Format | None =
 
 def _conv(site: Site) -> list[AnyOp]:
     return convolution(site, site.value(0), site.value(1))
+
+
+SAMPLE_OPERATIONS = 7
+"""Bilinear interpolation: four multiplies and three adds. Source: Dai et al. 2017, eq. 3."""
+
+
+def _deformable(site: Site) -> list[AnyOp]:
+    """A deformable convolution: each window's elements are interpolated first, then multiplied as in a plain one."""
+    (main,) = convolution(site, site.value(0), site.value(1))
+    if not isinstance(main, Op) or len(site.shape(1)) != 4:
+        raise UnsupportedError("it has not two axes")
+    name, result = part(site.node.name, "sample"), site.result()
+    elements = result[0] * site.shape(0)[1] * math.prod(result[2:]) * math.prod(site.shape(1)[2:])
+    reads = (4 * elements + site.value(2).elements) / elements
+    sample = vector(
+        site, name, "gather", elements=elements, operations=SAMPLE_OPERATIONS, reads=reads, source=site.value(0)
+    )
+    return [sample, replace(main, after=(name,))]
 
 
 def _conv_integer(site: Site) -> list[AnyOp]:
@@ -223,6 +246,13 @@ def _einsum(site: Site) -> list[AnyOp]:
     sizes: dict[str, int] = {}
     for letters, shape in zip(equation.operands, shapes, strict=True):
         sizes |= {letter: max(size, sizes.get(letter, 1)) for letter, size in zip(letters, shape, strict=True)}
+    fit = all(
+        size in (1, sizes[letter])
+        for letters, shape in zip(equation.operands, shapes, strict=True)
+        for letter, size in zip(letters, shape, strict=True)
+    )
+    if not fit:
+        raise MisfitError(f"in '{site.node.attribute('equation')}' a letter has two sizes")
     left, right = (set(letters) for letters in equation.operands)
     kept = set(equation.result)
 
@@ -239,6 +269,7 @@ def _einsum(site: Site) -> list[AnyOp]:
 
 PRODUCTS: Mapping[str, Callable[[Site], list[AnyOp]]] = {
     "Conv": _conv,
+    "DeformConv": _deformable,
     "ConvInteger": _conv_integer,
     "QLinearConv": _conv_linear,
     "com.microsoft:QLinearConv": _conv_linear,

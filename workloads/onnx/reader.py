@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from onnx import (
     ModelProto,
     NodeProto,
     SparseTensorProto,
+    TensorProto,
     TensorShapeProto,
     TypeProto,
     ValueInfoProto,
@@ -61,6 +62,8 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     """
     file = Path(path)
     proto = _parsed(file)
+    if not all(isinstance(name, str) for name in _texts(proto.graph)):
+        raise InputError(Problem(file=str(file), message="is damaged: it has names that are not UTF-8"))
     if proto.functions:
         proto = _inlined(proto, file)
     versions = {_domain(entry.domain): entry.version for entry in proto.opset_import}
@@ -73,6 +76,29 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     producer = " ".join(part for part in (proto.producer_name, proto.producer_version) if part)
     name = Path(file.name).stem
     return Model(name=name, graph=graph, opset=versions.get("", 0), producer=plain_text(producer), versions=versions)
+
+
+def _texts(graph: GraphProto, depth: int = 0) -> Iterator[object]:
+    """Every name of a graph; protobuf gives bytes for those that are no text."""
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield attribute.name
+            yield from _tensor_texts(attribute.t)
+            if attribute.type == AttributeProto.GRAPH and depth <= DEEPEST:
+                yield from _texts(attribute.g, depth + 1)
+    for tensor in graph.initializer:
+        yield from _tensor_texts(tensor)
+    yield from (entry.values.name for entry in graph.sparse_initializer)
+    for info in (*graph.input, *graph.output, *graph.value_info):
+        yield info.name
+        yield from (dim.dim_param for dim in info.type.tensor_type.shape.dim)
+
+
+def _tensor_texts(tensor: TensorProto) -> Iterator[object]:
+    yield tensor.name
+    for entry in tensor.external_data:
+        yield from (entry.key, entry.value)
 
 
 def plain_text(text: str) -> str:

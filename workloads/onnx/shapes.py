@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from onnx import TensorProto, TypeProto, defs, helper, numpy_helper, shape_inference
+from onnx import TypeProto, checker, defs, helper, numpy_helper, shape_inference
 
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief, printable
@@ -46,8 +46,8 @@ def _inferred(node: Node, inputs: Sequence[Value | None]) -> list[tuple[int, Dim
             return []
         try:
             return [(kind, None if dims is None else list(dims)) for kind, dims in CONTRIB[node.op](node, inputs)]
-        except (IndexError, ZeroDivisionError, UnsupportedError, AttributeError) as error:
-            raise _misfit(node, inputs, str(error)) from None
+        except (IndexError, TypeError, ValueError, ArithmeticError, UnsupportedError) as error:
+            raise misfit(node, inputs, str(error)) from None
     domain, _, operator = node.op.rpartition(":")
     if any(value is not None and not value.element_type for value in inputs):
         return []
@@ -63,14 +63,15 @@ def _inferred(node: Node, inputs: Sequence[Value | None]) -> list[tuple[int, Dim
     opset = [helper.make_opsetid(domain, node.version)]
     try:
         types = shape_inference.infer_node_outputs(schema, node.proto, types, data, opset_imports=opset)
-    except shape_inference.InferenceError as error:
-        raise _misfit(node, inputs, str(error).removeprefix("[ShapeInferenceError] ")) from None
+    except (shape_inference.InferenceError, checker.ValidationError) as error:
+        raise misfit(node, inputs, str(error).removeprefix("[ShapeInferenceError] ")) from None
     except (RuntimeError, ValueError, TypeError) as error:
-        raise _misfit(node, inputs, str(error)) from None
+        raise misfit(node, inputs, str(error)) from None
     return [_read(types.get(name)) for name in node.outputs]
 
 
-def _misfit(node: Node, inputs: Sequence[Value | None], text: str) -> InputError:
+def misfit(node: Node, inputs: Sequence[Value | None], text: str) -> InputError:
+    """The error of inputs that an operator does not take."""
     shapes = ", ".join("?" if value is None or value.shape is None else str(list(value.shape)) for value in inputs)
     message = f"{node.op} does not take the shapes {shapes}: {brief(printable(text)) or 'they do not fit'}"
     return InputError(Problem(key=f"node {brief(node.name)!r}", message=message))
@@ -115,7 +116,7 @@ def _kind(
         return Kind(element_type=element_type, why=why)
     shape = tuple(size for size in filled if size is not None)
     if any(size < 0 for size in shape) or math.prod(shape) > LARGEST_ELEMENTS or len(shape) > LARGEST_RANK:
-        raise _misfit(node, inputs, f"they give an impossible result {list(shape)[:LARGEST_RANK]}")
+        raise misfit(node, inputs, f"they give an impossible result {list(shape)[:LARGEST_RANK]}")
     return Kind(element_type=element_type, shape=shape)
 
 
@@ -125,8 +126,3 @@ def _declared(name: str, axis: int, declared: Declared | None, sizes: Mapping[st
         return stated
     dim = declared.dims[axis]
     return sizes.get(dim) if isinstance(dim, str) else dim
-
-
-FLOATS = frozenset(
-    {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE, TensorProto.UNDEFINED}
-)

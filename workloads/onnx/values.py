@@ -50,6 +50,10 @@ class UnsupportedError(Exception):
     """A node that cannot be imported, with the reason. It is listed; the import goes on."""
 
 
+class MisfitError(UnsupportedError):
+    """A node whose inputs its operator does not take: the file is wrong."""
+
+
 class EmptyError(UnsupportedError):
     """A node whose result has no elements: there is nothing to do."""
 

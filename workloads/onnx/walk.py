@@ -12,10 +12,12 @@ from archsim.arch.formats import Format
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief
 from archsim.workloads.onnx.account import Account, Fate
+from archsim.workloads.onnx.contrib import CONTRIB
 from archsim.workloads.onnx.control import CONTROL, run_control
 from archsim.workloads.onnx.folding import fold
 from archsim.workloads.onnx.graph import Graph, Node
 from archsim.workloads.onnx.layers import LAYERS
+from archsim.workloads.onnx.names import plain
 from archsim.workloads.onnx.operators import free_operators, vector_rules
 from archsim.workloads.onnx.patterns import Pattern, find_patterns
 from archsim.workloads.onnx.products import PRODUCTS
@@ -28,10 +30,10 @@ from archsim.workloads.onnx.quantization import (
     parameters,
     stated_format,
 )
-from archsim.workloads.onnx.shapes import infer
+from archsim.workloads.onnx.shapes import infer, misfit
 from archsim.workloads.onnx.site import Site, joined
 from archsim.workloads.onnx.tensors import BITS, Array, Tensor
-from archsim.workloads.onnx.values import EmptyError, Kind, UnsupportedError, Value
+from archsim.workloads.onnx.values import EmptyError, Kind, MisfitError, UnsupportedError, Value
 from archsim.workloads.onnx.vectors import pattern_op, vector_op
 from archsim.workloads.op import AnyOp, Op, Phase, Role, VectorOp
 
@@ -43,6 +45,8 @@ VIEWS = frozenset({"Slice", "Split", "Concat", "Expand"})
 AFFINE = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization"})
 """Operators that join the product before them when their constant has a value for each output channel."""
 NO_WEIGHTS = frozenset({TensorProto.INT64, TensorProto.BOOL, TensorProto.STRING})
+MALFORMED = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError)
+"""What a builder raises for attributes of another type than its operator's."""
 LARGEST_TRACE = 1_000_000
 """Ops of one trace at most."""
 
@@ -107,7 +111,8 @@ class Walk:
         site = Site(node=node, inputs=inputs, outputs=kinds, phase=self.phase, count=level.count)
         constant = all(value is None or value.constant for value in inputs) and node.op not in RANDOM
         data = fold(node, inputs, kinds)
-        if constant or (data and all(entry is not None for entry in data)):
+        known = ":" not in node.op or node.op in CONTRIB
+        if (constant and known) or (data and all(entry is not None for entry in data)):
             return self._fold(site, data)
         try:
             if node.op in STATING:
@@ -117,8 +122,13 @@ class Walk:
             if self._joins(level, site):
                 return self._join(level, site)
             ops = self._built(site)
+        except MisfitError as error:
+            raise misfit(node, inputs, str(error)) from None
         except UnsupportedError as error:
             return self._unsupported(level, site, kinds, error)
+        except MALFORMED as error:
+            text = f"its attributes or inputs are not those of the operator ({plain(str(error))})"
+            return self._unsupported(level, site, kinds, UnsupportedError(text))
         self.count_parameters(node, inputs)
         return self._emit(level, site, ops) if ops else self._free(level, site)
 

@@ -123,6 +123,7 @@ def _einsum(node: Node, constants: Constants) -> Iterator[Named]:
 
 _TAKERS: Mapping[str, Callable[[Node, Constants], Iterator[Named]]] = {
     "Conv": _conv(1),
+    "DeformConv": _conv(1),
     "ConvInteger": _conv(1),
     "QLinearConv": _conv(3),
     "com.microsoft:QLinearConv": _conv(3),

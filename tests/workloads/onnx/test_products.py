@@ -73,6 +73,16 @@ def test_a_transposed_convolution_multiplies_each_input_with_the_kernel(build, k
         assert trace.ops[1].after == ("y",)
 
 
+def test_a_deformable_convolution_samples_its_windows_first(build):
+    inputs = [build.input("x", 1, 4, 6, 6), build.weight("w", 5, 4, 3, 3), build.input("o", 1, 18, 4, 4)]
+    opset = build.opset[0]
+    opset.version = 19
+    build.node("DeformConv", inputs, ["y"])
+    sample, conv = trace_from_onnx(build.save("net.onnx", "y")).ops
+    assert conv.macs == conv_macs((1, 5, 4, 4), (5, 4, 3, 3))
+    assert (sample.name, sample.kind, sample.elements, conv.after) == ("y.sample", "gather", 4 * 9 * 16, ("y.sample",))
+
+
 def matmul_macs(left, right):
     """Multiply-accumulates of numpy's product, counted on its broadcast operands."""
     result = np.matmul(np.ones(left), np.ones(right))
