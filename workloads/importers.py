@@ -7,7 +7,7 @@ their reader, from what they hold.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,10 @@ class Importer:
     """The key of `[workload]` that names files of this kind only; `trace` names files of any kind."""
     begins: Callable[[bytes], bool] | None = None
     """Whether a file with these first bytes is of this kind; asked only when no suffix decides."""
+
+    def takes_all(self, keys: Iterable[str]) -> bool:
+        """Whether all of these may be asked."""
+        return set(keys) <= set(self.takes)
 
 
 def read_workload(
@@ -149,6 +153,15 @@ def _scalesim_config(path: Path, _: Request) -> Trace:
     return read_trace(topology_of(path))
 
 
+def _onnx(path: Path, request: Request) -> Trace:
+    from archsim.workloads.onnx.extra import require_onnx
+
+    require_onnx()
+    from archsim.workloads.onnx.importer import trace_from_onnx
+
+    return trace_from_onnx(path, **request)
+
+
 TABLE = Importer(
     what="trace file",
     suffixes=(".csv", ".parquet", ".pq"),
@@ -170,6 +183,7 @@ CONFIG = Importer(
     begins=lambda head: head.lstrip().startswith(b"{"),
 )
 YAML = Importer(what="workload YAML", suffixes=(".yaml", ".yml"), read=_yaml)
+ONNX = Importer(what="ONNX model", suffixes=(".onnx",), read=_onnx, takes=(*REQUEST_KEYS, "dims", "values"), key="onnx")
 SCALESIM = Importer(what="SCALE-Sim cfg", suffixes=(".cfg",), read=_scalesim_config)
-IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG, YAML, SCALESIM)
+IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG, YAML, ONNX, SCALESIM)
 """Every kind, in the order they are tried: longer suffixes before those they end in."""

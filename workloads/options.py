@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from archsim.arch.formats import ArithmeticKind, Format, format
 from archsim.core.errors import Problem
-from archsim.core.options import Options, Size, checked, refusal
+from archsim.core.options import LARGEST_SIZE, Options, Size, checked, refusal
 from archsim.core.spelling import spelled
 from archsim.core.toml import KeyPath
 from archsim.workloads.policies import QuantizationPolicy, SparsityPolicy
@@ -28,16 +28,14 @@ def _check_model(value: object) -> object:
     return checked(lambda name: model_config(str(name)))(value)
 
 
-def _refuse_onnx(value: object) -> object:
-    raise refusal("is not available yet: give model, trace or config")
-
-
 def _check_file(value: object) -> object:
     if value == "":
         raise refusal("must name a file (got '')")
     return value
 
 
+OpenSize = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SIZE)]
+OpenValue = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 FileText = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(_check_file)]
 
 
@@ -49,7 +47,12 @@ class WorkloadOptions(Options):
     """A file of any kind that archsim reads: trace or topology CSV, Parquet, a checkpoint's folder, YAML of others."""
     config: FileText | None = None
     """A Hugging Face config.json."""
-    onnx: Annotated[str, PlainValidator(_refuse_onnx), WithJsonSchema({"type": "string"})] | None = None
+    onnx: FileText | None = None
+    """An ONNX model."""
+    dims: dict[str, OpenSize] = Field(default_factory=dict)
+    """Sizes of an ONNX model's open dimensions, by name or as ``input[axis]``."""
+    values: dict[str, OpenValue] = Field(default_factory=dict)
+    """Elements of integer inputs that decide which branch of an ONNX model runs."""
     phase: Literal["prefill", "decode", "generate", "forward", "training"] | None = None
     batch: Size = 1
     context: Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)] | None = None
@@ -61,9 +64,9 @@ def workload_conflicts(workload: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
     """What contradicts itself in a `[workload]` table's plain values, with the path below `workload`."""
     given = [key for key in SOURCES if key in workload]
     if not given:
-        yield (), Problem(message="names no network: give one of model, trace, config")
+        yield (), Problem(message="names no network: give one of model, trace, config, onnx")
     for key in given[1:]:
-        yield (key,), Problem(message=f"contradicts {given[0]}: give one of {', '.join(SOURCES[:3])}")
+        yield (key,), Problem(message=f"contradicts {given[0]}: give one of {', '.join(SOURCES)}")
 
 
 def idle_workload_keys(workload: WorkloadOptions) -> Iterator[str]:
@@ -75,7 +78,10 @@ def idle_workload_keys(workload: WorkloadOptions) -> Iterator[str]:
         idle = [key for key in REQUEST_KEYS if importer is not None and key not in importer.takes]
         stated = [key for key in idle if key in workload.model_fields_set]
         yield from (f"workload.{key} says nothing beside trace: its rows state their own" for key in stated)
-    elif workload.output_tokens is not None and workload.phase not in (None, "generate"):
+    if workload.onnx is None:
+        idle = [key for key in ("dims", "values") if getattr(workload, key)]
+        yield from (f"workload.{key} says nothing without onnx: only its dimensions are open" for key in idle)
+    if workload.trace is None and workload.output_tokens is not None and workload.phase not in (None, "generate"):
         yield f"workload.output_tokens says nothing in phase '{workload.phase}': only generate produces tokens"
 
 

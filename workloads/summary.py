@@ -32,6 +32,7 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
         "kv_bytes_per_token": kv_bytes_per_token(trace),
         **_totals(ops),
         "ops": ops,
+        "warnings": list(trace.warnings),
     }
 
 

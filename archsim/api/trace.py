@@ -8,17 +8,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from archsim.api.overrides import Override, parse_overrides
 from archsim.core.errors import InputError, Problem
 from archsim.core.options import Options, validation_problems
-from archsim.workloads.importers import known_suffixes, read_workload
+from archsim.workloads.importers import importer_of, known_suffixes, read_workload
 from archsim.workloads.models import model
 from archsim.workloads.op import Op, VectorOp
-from archsim.workloads.options import QuantizationOptions, SparsityOptions
+from archsim.workloads.options import OpenSize, OpenValue, QuantizationOptions, SparsityOptions
 from archsim.workloads.policies import apply_quantization, apply_sparsity
 from archsim.workloads.trace import Trace
+
+
+class OpenEnds(Options):
+    """What `--set workload...` says of an ONNX model's open dimensions and deciding inputs."""
+
+    dims: dict[str, OpenSize] = Field(default_factory=dict)
+    values: dict[str, OpenValue] = Field(default_factory=dict)
+
+    def given(self) -> dict[str, Any]:
+        """Those that are stated."""
+        return {key: table for key in ("dims", "values") if (table := getattr(self, key))}
 
 
 class Policies(Options):
@@ -26,6 +37,7 @@ class Policies(Options):
 
     quantization: QuantizationOptions = QuantizationOptions()
     sparsity: SparsityOptions = SparsityOptions()
+    workload: OpenEnds = OpenEnds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +55,25 @@ class Request:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
-def trace_of(source: str, request: Request) -> Trace:
+def trace_of(source: str, request: Request, overrides: Sequence[str] = ()) -> Trace:
     """The trace that `source` names: a file, else a catalog model.
 
-    Raises InputError for what cannot be read or is not known, and for a request that the file does not take.
+    Of the `--set` keys, those below `workload` are read here: sizes and values of an ONNX model's open ends. Raises
+    InputError for what cannot be read or is not known, and for a request that the file does not take.
     """
     path = Path(source)
-    if names_a_file(source):
-        return read_workload(path, request.given())
+    ends = _policies(parse_overrides(open_ends(overrides))).workload.given()
+    if names_a_file(source) and (not ends or importer_of(path).takes_all(ends)):
+        return read_workload(path, request.given() | ends)
+    if ends:
+        message = f"only an ONNX model has open ends: not {source}"
+        raise InputError(Problem(file="--set", key="workload", message=message))
     return model(source, **request.given())
+
+
+def open_ends(overrides: Sequence[str]) -> list[str]:
+    """The `--set` keys that say what an ONNX model leaves open, not how a trace is stored."""
+    return [text for text in overrides if text.lstrip().startswith("workload.")]
 
 
 def names_a_file(source: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from archsim.api.inherit import inside
 from archsim.api.places import COMMAND_LINE, Merged
@@ -50,11 +51,19 @@ def _trace(options: WorkloadOptions, merged: Merged, folder: Path | None) -> Tra
 
             path = _file(name, ("workload", source), merged, folder)
             importer = importer_by_key(source) or importer_of(path)
+            if importer.key == "onnx":
+                given = _stated_of_onnx(options, given)
             asked = {key: value for key, value in given.items() if key in importer.takes}
             return read_workload(path, asked, importer=importer)
     from archsim.workloads.models import model
 
     return model(options.model or "", **given)
+
+
+def _stated_of_onnx(options: WorkloadOptions, given: dict[str, Any]) -> dict[str, Any]:
+    """What is asked of an ONNX model, whose own batch holds unless one is stated, with its open ends."""
+    kept = {key: value for key, value in given.items() if key in options.model_fields_set}
+    return kept | {key: getattr(options, key) for key in ("dims", "values") if getattr(options, key)}
 
 
 def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path:
@@ -84,10 +93,10 @@ def quantized(
     _note_idle_globs(trace, quantization.layers, "quantization", merged)
     _note_idle_globs(trace, sparsity.layers, "sparsity", merged)
     trace, _ = apply_quantization(trace, quantization.policy())
-    warnings = idle_workload_keys(options)
+    warnings = (*trace.warnings, *idle_workload_keys(options))
     if sparsity.stated:
         trace, _ = apply_sparsity(trace, sparsity.policy())
-    return Work(trace=trace, warnings=tuple(warnings))
+    return Work(trace=trace, warnings=warnings)
 
 
 def _note_idle_globs(trace: Trace, globs: Iterable[str], name: str, merged: Merged) -> None:

@@ -34,10 +34,13 @@ class _Made:
     trace: Trace
     document: dict[str, Any] = field(repr=False)
     warnings: tuple[str, ...]
+    formats_stated: bool
+    """Whether `--set` says how the trace is stored."""
 
-    def stated(self, options: Options) -> Trace:
+    @property
+    def stated(self) -> Trace:
         """What files hold: formats that nobody stated are left to the design."""
-        return self.trace if options.overrides else self.plain
+        return self.trace if self.formats_stated else self.plain
 
 
 def run(source: str, given: dict[str, Any], exports: Exports, options: Options) -> None:
@@ -47,7 +50,7 @@ def run(source: str, given: dict[str, Any], exports: Exports, options: Options) 
     design = _design(exports, made.plain, options)
     _save(made, design, options)
     if exports.scale_sim is not None and not options.no_files:
-        _save_topology(made.stated(options), exports.scale_sim, options)
+        _save_topology(made.stated, exports.scale_sim, options)
     if options.json:
         output.emit_json(made.document)
     else:
@@ -58,17 +61,24 @@ def run(source: str, given: dict[str, Any], exports: Exports, options: Options) 
 
 
 def _made(source: str, given: dict[str, Any], options: Options) -> _Made:
-    from archsim.api.trace import Request, trace_of, with_policies
+    from archsim.api.trace import Request, open_ends, trace_of, with_policies
     from archsim.workloads.summary import trace_summary
 
     request: Request = Request(**given)
     try:
-        plain = trace_of(source, request)
+        plain = trace_of(source, request, options.overrides)
     except InputError as error:
         _show_tensors(error, options)
         raise
     trace, warnings = with_policies(plain, options.overrides)
-    return _Made(plain=plain, trace=trace, document=trace_summary(trace), warnings=warnings)
+    stated = len(open_ends(options.overrides)) < len(options.overrides)
+    return _Made(
+        plain=plain,
+        trace=trace,
+        document=trace_summary(trace),
+        warnings=(*trace.warnings, *warnings),
+        formats_stated=stated,
+    )
 
 
 def _show_tensors(error: InputError, options: Options) -> None:
@@ -111,7 +121,7 @@ def _save(made: _Made, design: str | None, options: Options) -> None:
     out = options.folder
     if out is None:
         return
-    trace = made.stated(options)
+    trace = made.stated
     if out.suffix.lower() in FILE_SUFFIXES and not out.is_dir():
         files = [out]
         if out.suffix.lower() == ".json":
@@ -146,6 +156,6 @@ def _say(made: _Made, design: str | None, options: Options) -> None:
         output.warn(warning, quiet=options.quiet)
     if design is not None and (options.folder is None or options.folder.suffix.lower() in FILE_SUFFIXES):
         output.note(f"note: --out FOLDER writes {DESIGN} for the cfg's hardware", quiet=options.quiet)
-    if not options.overrides and lacks_formats(made.plain):
+    if not made.formats_stated and lacks_formats(made.plain):
         text = "bytes are those of a design's default formats; choose with --set quantization.weights=int4:g128"
         output.note(f"note: {text}", quiet=options.quiet)
