@@ -9,10 +9,11 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from archsim.arch.formats import ArithmeticKind, Format, format
 from archsim.core.errors import Problem
-from archsim.core.options import Options, Size, checked, refusal
+from archsim.core.options import LARGEST_SIZE, Options, Size, checked, refusal
 from archsim.core.spelling import spelled
 from archsim.core.toml import KeyPath
 from archsim.workloads.policies import QuantizationPolicy, SparsityPolicy
+from archsim.workloads.request import REQUEST_KEYS
 from archsim.workloads.trace import Trace
 
 SOURCES = ("model", "trace", "config", "onnx")
@@ -29,30 +30,15 @@ def _check_model(value: object) -> object:
     return checked(lambda name: model_config(str(name)))(value)
 
 
-def _refuse_onnx(value: object) -> object:
-    raise refusal("is not available yet: give model, trace or config")
-
-
 def _check_file(value: object) -> object:
     if value == "":
         raise refusal("must name a file (got '')")
     return value
 
 
+OpenSize = Annotated[int, Field(strict=True, ge=0, le=LARGEST_SIZE)]
+OpenValue = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 FileText = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(_check_file)]
-
-
-REQUEST_KEYS = (
-    "phase",
-    "batch",
-    "context",
-    "output_tokens",
-    "routing",
-    "latent_attention",
-    "optimizer",
-    "recompute",
-)
-"""What is asked of a model; a trace's rows state their own."""
 
 
 class WorkloadOptions(Options):
@@ -60,10 +46,15 @@ class WorkloadOptions(Options):
 
     model: Annotated[str, PlainValidator(_check_model), WithJsonSchema({"type": "string"})] | None = None
     trace: FileText | None = None
-    """A trace or topology CSV, or a Parquet file."""
+    """A file of any kind that archsim reads: trace or topology CSV, Parquet, a checkpoint's folder, YAML of others."""
     config: FileText | None = None
     """A Hugging Face config.json."""
-    onnx: Annotated[str, PlainValidator(_refuse_onnx), WithJsonSchema({"type": "string"})] | None = None
+    onnx: FileText | None = None
+    """An ONNX model."""
+    dims: dict[str, OpenSize] = Field(default_factory=dict)
+    """Sizes of an ONNX model's open dimensions, by name or as ``input[axis]``."""
+    values: dict[str, OpenValue] = Field(default_factory=dict)
+    """Elements of integer inputs that decide which branch of an ONNX model runs."""
     phase: Literal["prefill", "decode", "generate", "forward", "training"] | None = None
     batch: Size = 1
     context: Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)] | None = None
@@ -83,27 +74,47 @@ def workload_conflicts(workload: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
     """What contradicts itself in a `[workload]` table's plain values, with the path below `workload`."""
     given = [key for key in SOURCES if key in workload]
     if not given:
-        yield (), Problem(message="names no network: give one of model, trace, config")
+        yield (), Problem(message="names no network: give one of model, trace, config, onnx")
     for key in given[1:]:
-        yield (key,), Problem(message=f"contradicts {given[0]}: give one of {', '.join(SOURCES[:3])}")
+        yield (key,), Problem(message=f"contradicts {given[0]}: give one of {', '.join(SOURCES)}")
 
 
 def idle_workload_keys(workload: WorkloadOptions, trace: Trace) -> Iterator[str]:
     """A warning for each stated key that changes nothing for this trace: a table's rows state their own."""
-    if workload.trace is not None:
-        stated = [key for key in REQUEST_KEYS if key in workload.model_fields_set]
-        yield from (f"workload.{key} says nothing beside trace: its rows state their own" for key in stated)
-        return
-    if workload.phase != "training":
-        stated = [key for key in ("optimizer", "recompute") if key in workload.model_fields_set]
-        yield from (f"workload.{key} says nothing outside of phase 'training'" for key in stated)
+    stated = [key for key in (*REQUEST_KEYS, "dims", "values") if key in workload.model_fields_set]
+    source = next((key for key in SOURCES if getattr(workload, key) is not None), "model")
+    own = "its rows state their own" if source == "trace" else "its graph states its own"
+    for key in stated:
+        if key not in _taken(workload, source):
+            without = key in ("dims", "values")
+            why = "without onnx: only its dimensions are open" if without else f"beside {source}: {own}"
+            yield f"workload.{key} says nothing {why}"
+        elif why := _idle(key, workload, trace):
+            yield f"workload.{key} says nothing {why}"
+
+
+def _taken(workload: WorkloadOptions, source: str) -> tuple[str, ...]:
+    """Keys that a source of this kind reads; all where only the file's content tells its kind."""
+    if source == "model":
+        return REQUEST_KEYS
+    from archsim.workloads.importers import importer_by_key, importer_by_name
+
+    importer = importer_by_key(source) or importer_by_name(str(workload.trace))
+    return REQUEST_KEYS if importer is None else importer.takes
+
+
+def _idle(key: str, workload: WorkloadOptions, trace: Trace) -> str | None:
+    """Why a key that the source reads changes nothing for this trace; None where it does."""
+    if key in ("optimizer", "recompute"):
+        return "outside of phase 'training'" if workload.phase != "training" else None
+    if key == "output_tokens" and workload.phase not in (None, "generate"):
+        return f"in phase '{workload.phase}': only generate produces tokens"
     layers = {op.name.rpartition(".")[2] for op in trace.ops}
-    if "routing" in workload.model_fields_set and "router" not in layers:
-        yield f"workload.routing says nothing for {trace.name}, which has no experts"
-    if "latent_attention" in workload.model_fields_set and "kv_a_proj" not in layers:
-        yield f"workload.latent_attention says nothing for {trace.name}, which has none"
-    if workload.output_tokens is not None and workload.phase not in (None, "generate"):
-        yield f"workload.output_tokens says nothing in phase '{workload.phase}': only generate produces tokens"
+    if key == "routing" and "router" not in layers:
+        return f"for {trace.name}, which has no experts"
+    if key == "latent_attention" and "kv_a_proj" not in layers:
+        return f"for {trace.name}, which has none"
+    return None
 
 
 def _check_format(value: object) -> object:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from archsim.core.errors import InputError, Problem, nearest, unknown_name
-from archsim.workloads.routing import Routing
+from archsim.workloads.routing import ROUTINGS, Routing
 
 LatentForm = Literal["absorbed", "naive"]
 Optimizer = Literal["adam", "momentum", "sgd"]
 Recompute = Literal["none", "blocks"]
+
+REQUEST_KEYS = (
+    "phase",
+    "batch",
+    "context",
+    "output_tokens",
+    "routing",
+    "latent_attention",
+    "optimizer",
+    "recompute",
+)
+"""What is asked of a model, by the names that designs use; a trace's rows state their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +57,16 @@ class Request:
         }
         wrong = {key: choice for key, choice in choices.items() if choice[0] not in choice[1]}
         return sizes + [unknown_name(key, str(value), known, key=key) for key, (value, known) in wrong.items()]
+
+
+def request_of(stated: Mapping[str, Any]) -> Request:
+    """The request that plain values spell, `routing` by its name. Raises InputError for a routing that is not known."""
+    routing = stated.get("routing")
+    if routing is None or not isinstance(routing, str):
+        return Request(**stated)
+    if routing not in ROUTINGS:
+        raise InputError(unknown_name("routing", routing, tuple(ROUTINGS), key="routing"))
+    return Request(**{**stated, "routing": ROUTINGS[routing]})
 
 
 def check_phase(name: str, phase: str, allowed: tuple[str, ...]) -> list[Problem]:

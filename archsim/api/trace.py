@@ -1,25 +1,35 @@
-"""A trace from whatever names one: a catalog model, a file of operations, or a Hugging Face config.json."""
+"""A trace from whatever names one: a catalog model, or a file of any kind that an importer reads."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from archsim.api.overrides import Override, parse_overrides
 from archsim.core.errors import InputError, Problem
 from archsim.core.options import Options, validation_problems
+from archsim.workloads.importers import importer_of, known_suffixes, read_workload
 from archsim.workloads.models import model
 from archsim.workloads.op import Op, VectorOp
-from archsim.workloads.options import QuantizationOptions, SparsityOptions
+from archsim.workloads.options import OpenSize, OpenValue, QuantizationOptions, SparsityOptions
 from archsim.workloads.policies import apply_quantization, apply_sparsity
 from archsim.workloads.trace import Trace
 
-CONFIG_SUFFIX = ".json"
-TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
+
+class OpenEnds(Options):
+    """What `--set workload...` says of an ONNX model's open dimensions and deciding inputs."""
+
+    dims: dict[str, OpenSize] = Field(default_factory=dict)
+    values: dict[str, OpenValue] = Field(default_factory=dict)
+
+    def given(self) -> dict[str, Any]:
+        """Those that are stated."""
+        return {key: table for key in ("dims", "values") if (table := getattr(self, key))}
 
 
 class Policies(Options):
@@ -27,6 +37,7 @@ class Policies(Options):
 
     quantization: QuantizationOptions = QuantizationOptions()
     sparsity: SparsityOptions = SparsityOptions()
+    workload: OpenEnds = OpenEnds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +55,31 @@ class Request:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
-def trace_of(source: str, request: Request) -> Trace:
+def trace_of(source: str, request: Request, overrides: Sequence[str] = ()) -> Trace:
     """The trace that `source` names: a file, else a catalog model.
 
-    Raises InputError for what cannot be read or is not known, and for a request beside a file of operations.
+    Of the `--set` keys, those below `workload` are read here: sizes and values of an ONNX model's open ends. Raises
+    InputError for what cannot be read or is not known, and for a request that the file does not take.
     """
     path = Path(source)
-    if path.suffix.lower() == CONFIG_SUFFIX:
-        from archsim.workloads.huggingface import trace_from_config
-
-        return trace_from_config(path, **request.given())
-    if path.suffix.lower() in TABLE_SUFFIXES or path.exists():
-        return _table(path, request)
+    ends = _policies(parse_overrides(open_ends(overrides))).workload.given()
+    if names_a_file(source) and (not ends or importer_of(path).takes_all(ends)):
+        return read_workload(path, request.given() | ends)
+    if ends:
+        message = f"only an ONNX model has open ends: not {source}"
+        raise InputError(Problem(file="--set", key="workload", message=message))
     return model(source, **request.given())
+
+
+def open_ends(overrides: Sequence[str]) -> list[str]:
+    """The `--set` keys that say what an ONNX model leaves open, not how a trace is stored."""
+    return [text for text in overrides if text.lstrip().startswith("workload.")]
+
+
+def names_a_file(source: str) -> bool:
+    """Whether `source` is written as a file that an importer knows, or names one that is there."""
+    path = Path(source)
+    return path.name.lower().endswith(known_suffixes()) or os.path.exists(source)
 
 
 def with_policies(trace: Trace, overrides: Sequence[str]) -> tuple[Trace, tuple[str, ...]]:
@@ -77,19 +100,6 @@ def lacks_formats(trace: Trace) -> bool:
         or (isinstance(op, VectorOp) and None in (op.format, op.input_format))
         for op in trace.ops
     )
-
-
-def _table(path: Path, request: Request) -> Trace:
-    from archsim.workloads.table import read_trace
-
-    problems = [
-        Problem(file=str(path), key=key, message="says nothing beside a trace file: its rows state phase and sizes")
-        for key in request.given()
-    ]
-    if problems:
-        raise InputError(problems)
-    trace = read_trace(path)
-    return trace if trace.name else replace(trace, name=path.stem)
 
 
 def _policies(overrides: list[Override]) -> Policies:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from archsim.api.inherit import inside
 from archsim.api.places import COMMAND_LINE, Merged
@@ -13,10 +14,9 @@ from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.spelling import brief
 from archsim.core.toml import KeyPath
 from archsim.workloads.layers import layer_name
-from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
+from archsim.workloads.options import SOURCES, QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
 from archsim.workloads.policies import apply_quantization, apply_sparsity
-from archsim.workloads.request import Request
-from archsim.workloads.routing import ROUTINGS
+from archsim.workloads.request import REQUEST_KEYS, request_of
 from archsim.workloads.trace import Trace
 
 NO_WORK = Trace(name="", ops=(), parameters=0)
@@ -35,7 +35,7 @@ def read_trace(options: WorkloadOptions, merged: Merged, folder: Path | None) ->
     try:
         return _trace(options, merged, folder)
     except InputError as error:
-        source = next(key for key in ("model", "trace", "config") if getattr(options, key) is not None)
+        source = next(key for key in SOURCES if getattr(options, key) is not None)
         for problem in error.problems:
             stated = problem.key if problem.key in WorkloadOptions.model_fields else source
             merged.report(("workload", stated or source), problem)
@@ -43,27 +43,27 @@ def read_trace(options: WorkloadOptions, merged: Merged, folder: Path | None) ->
 
 
 def _trace(options: WorkloadOptions, merged: Merged, folder: Path | None) -> Trace:
-    if options.trace is not None:
-        from archsim.workloads import table
+    given = {key: getattr(options, key) for key in REQUEST_KEYS if getattr(options, key) is not None}
+    for source in ("trace", "config", "onnx"):
+        name = getattr(options, source)
+        if name is not None:
+            from archsim.workloads.importers import importer_by_key, importer_of, read_workload
 
-        return table.read_trace(_file(options.trace, ("workload", "trace"), merged, folder))
-    request = Request(
-        phase=options.phase,
-        batch=options.batch,
-        context=options.context,
-        output_tokens=options.output_tokens,
-        routing=ROUTINGS[options.routing],
-        latent_attention=options.latent_attention,
-        optimizer=options.optimizer,
-        recompute=options.recompute,
-    )
-    if options.config is not None:
-        from archsim.workloads.huggingface import read_network
-
-        return read_network(_file(options.config, ("workload", "config"), merged, folder)).trace(request)
+            path = _file(name, ("workload", source), merged, folder)
+            importer = importer_by_key(source) or importer_of(path)
+            if importer.key == "onnx":
+                given = _stated_of_onnx(options, given)
+            asked = {key: value for key, value in given.items() if key in importer.takes}
+            return read_workload(path, asked, importer=importer)
     from archsim.workloads.models import model_network
 
-    return model_network(options.model or "").trace(request)
+    return model_network(options.model or "").trace(request_of(given))
+
+
+def _stated_of_onnx(options: WorkloadOptions, given: dict[str, Any]) -> dict[str, Any]:
+    """What is asked of an ONNX model, whose own batch holds unless one is stated, with its open ends."""
+    kept = {key: value for key, value in given.items() if key in options.model_fields_set}
+    return kept | {key: getattr(options, key) for key in ("dims", "values") if getattr(options, key)}
 
 
 def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path:
@@ -76,12 +76,12 @@ def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path
             found = found.relative_to(Path.cwd())
     shown = brief(shown)
     try:
-        exists, is_file = found.exists(), found.is_file()
+        exists, readable = found.exists(), found.is_file() or found.is_dir()
     except (OSError, ValueError):  # a name that no file system takes
         raise InputError(Problem(message=f"is no name of a file: '{shown}'")) from None
     if not exists:
         raise InputError(Problem(message=f"no such file '{shown}'"))
-    if not is_file:
+    if not readable:
         raise InputError(Problem(message=f"is not a file: '{shown}'"))
     return found
 
@@ -93,10 +93,10 @@ def quantized(
     _note_idle_globs(trace, quantization.layers, "quantization", merged)
     _note_idle_globs(trace, sparsity.layers, "sparsity", merged)
     trace, _ = apply_quantization(trace, quantization.policy())
-    warnings = idle_workload_keys(options, trace)
+    warnings = (*trace.warnings, *idle_workload_keys(options, trace))
     if sparsity.stated:
         trace, _ = apply_sparsity(trace, sparsity.policy())
-    return Work(trace=trace, warnings=tuple(warnings))
+    return Work(trace=trace, warnings=warnings)
 
 
 def _note_idle_globs(trace: Trace, globs: Iterable[str], name: str, merged: Merged) -> None:
