@@ -59,7 +59,7 @@ def folder(tmp_path):
 def test_a_design_names_a_model_and_the_sizes_it_leaves_open(folder):
     design = load_design(folder / "design.toml", ["workload.dims.tokens=6", "workload.batch=2"])
     (op,) = design.trace.ops
-    assert (op.name, op.dims["m"], op.weights.format.name) == ("fc", 12, "int8")
+    assert (op.name, op.dims["m"], str(op.weights.format)) == ("fc", 12, "int8")
     assert design.warnings[0] == "odd (mine:Odd) is not imported: the operator is not known"
     assert design.resolved["workload"]["dims"] == {"tokens": 6}
 
