@@ -178,7 +178,8 @@ def _grouped(site: Site) -> list[AnyOp]:
         rope = vector(
             site, name, "rotate", elements=elements, operations=cost.operations, reads=cost.reads, source=site.value(0)
         )
-        ops, after = [rope], (name,)
+        ops.append(rope)
+        after = (name,)
     return ops + _core(
         site, batch=batch, heads=heads, kv_heads=kv_heads, queries=tokens, keys=past + tokens, head=head,
         value_head=head, operands=_operands(site, 0, 1, 2, past > 0), after=after,

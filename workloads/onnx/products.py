@@ -142,9 +142,9 @@ def convolution(site: Site, data: Value, weights: Value, output: Format | None =
     kernel, so that products, weights and outputs are exact; inputs that two outer windows share count twice.
     """
     node, result = site.node, site.result()
-    shape, kernel = weights.shape or (), (weights.shape or ())[2:]
+    shape, kernel = weights.shape, (weights.shape or ())[2:]
     rank = len(kernel)
-    if rank == 0 or len(result) != rank + 2 or data.shape is None:
+    if shape is None or data.shape is None or rank == 0 or len(result) != rank + 2:
         raise UnsupportedError("it has no window")
     if data.shape[1] != shape[1] * node.attribute("group", 1):
         raise MisfitError(f"{data.shape[1]} channels do not fit weights of {shape[1]} in each group")
@@ -154,15 +154,14 @@ def convolution(site: Site, data: Value, weights: Value, output: Format | None =
         raise EmptyError
     strides, dilations = node.attribute("strides", (1,) * rank), node.attribute("dilations", (1,) * rank)
     outer = max(0, rank - 2)
-    p, q = (1, result[-1]) if rank == 1 else result[-2:]
-    r, s = (1, kernel[-1]) if rank == 1 else kernel[-2:]
+    p, r = (1, 1) if rank == 1 else (result[-2], shape[-2])
     try:
         op = Op.conv(
             node.name,
             n=result[0] * math.prod(result[2 : 2 + outer]),
             k=result[1],
             c=data.shape[1] * math.prod(kernel[:outer]),
-            p=p, q=q, r=r, s=s,
+            p=p, q=result[-1], r=r, s=shape[-1],
             stride_h=1 if rank == 1 else strides[-2],
             stride_w=strides[-1],
             dilation_h=1 if rank == 1 else dilations[-2],

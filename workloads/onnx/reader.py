@@ -62,7 +62,7 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     """
     file = Path(path)
     proto = _parsed(file)
-    if not all(isinstance(name, str) for name in _texts(proto.graph)):
+    if not all(isinstance(name, str) for name in _model_texts(proto)):
         raise InputError(Problem(file=str(file), message="is damaged: it has names that are not UTF-8"))
     if proto.functions:
         proto = _inlined(proto, file)
@@ -78,8 +78,18 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     return Model(name=name, graph=graph, opset=versions.get("", 0), producer=plain_text(producer), versions=versions)
 
 
+def _model_texts(proto: ModelProto) -> Iterator[object]:
+    yield from (proto.producer_name, proto.producer_version)
+    yield from (entry.domain for entry in proto.opset_import)
+    yield from _texts(proto.graph)
+    for function in proto.functions:
+        yield from (function.name, function.domain, *function.input, *function.output, *function.attribute)
+        yield from _texts(GraphProto(node=function.node))
+
+
 def _texts(graph: GraphProto, depth: int = 0) -> Iterator[object]:
     """Every name of a graph; protobuf gives bytes for those that are no text."""
+    yield graph.name
     for node in graph.node:
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
         for attribute in node.attribute:

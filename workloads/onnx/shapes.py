@@ -103,7 +103,7 @@ def _kind(
     element_type = element_type or (declared.element_type if declared else 0)
     if dims is None:
         rank = None if declared is None or declared.dims is None else len(declared.dims)
-        dims = None if rank is None else [None] * rank
+        dims = None if rank is None else list[int | None]([None] * rank)
     shown = brief(printable(name))
     if dims is None:
         unknown = next((value.why for value in inputs if value is not None and value.shape is None and value.why), "")

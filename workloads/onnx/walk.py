@@ -86,8 +86,8 @@ class Walk:
             self.note(node, Fate.IMPORTED, (pattern.last.name,))
             return
         inputs = tuple(level.scope.get(name) for name in node.inputs)
-        if node.op in CONTROL:
-            results = run_control(self, level.scope, node, inputs, level.count)
+        if node.op in CONTROL:  # pyright takes this class and the linked package's for two
+            results = run_control(self, level.scope, node, inputs, level.count)  # pyright: ignore[reportArgumentType]
         elif pattern is not None:
             results = self._pattern(level, node, pattern)
         else:

@@ -116,16 +116,11 @@ def test_nodes_out_of_order_are_put_in_order(build):
         ("Einsum", [(2, 3), (4, 5)], {"equation": "ij,jk->ik"}),
     ],
 )
-def test_shapes_that_do_not_fit_are_an_error_or_listed(build, op, shapes, attributes):
+def test_shapes_that_do_not_fit_are_an_error_with_the_nodes_name(build, op, shapes, attributes):
     build.node("Relu", [build.input("z", 2)], ["r"])
     build.node(op, [build.input(f"x{index}", *shape) for index, shape in enumerate(shapes)], ["y"], **attributes)
-    path = build.save("net.onnx", "y", "r")
-    try:
-        trace = trace_from_onnx(path)
-    except InputError as error:
-        assert "node 'y'" in str(error)
-    else:
-        assert any("y (" in warning for warning in trace.warnings)
+    with pytest.raises(InputError, match="node 'y'"):
+        trace_from_onnx(build.save("net.onnx", "y", "r"))
 
 
 @pytest.mark.parametrize("attributes", [{"strides": [0, 0]}, {"group": 0}, {"dilations": [0, 1]}, {"strides": [-1, 1]}])

@@ -48,7 +48,7 @@ def test_quantizing_what_two_ops_read_is_work_of_its_own(build):
     build.node("Relu", [product], ["y"])
     trace = trace_from_onnx(build.save("net.onnx", "q", "y"))
     assert [(op.name, op.kind) for op in trace.ops] == [("m", "gemm"), ("q", "elementwise"), ("y", "elementwise")]
-    assert trace.ops[1].format.name == "int8"
+    assert str(trace.ops[1].format) == "int8"
     assert formats(trace.ops[0]) == (None, None, None)
 
 
@@ -152,7 +152,7 @@ def test_qonnx_quantizers_give_bits(builder, bits, signed, scale, format):
     ops = {op.name: op for op in trace.ops}
     assert list(ops) == ["xq", "m", "r"]
     assert formats(ops["m"]) == (f"int{bits}", format, None)
-    assert ops["r"].format.name == f"uint{bits}"
+    assert str(ops["r"].format) == f"uint{bits}"
     ((_, codes),) = iter_weights(path)
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     assert np.array_equal(codes, np.clip(np.rint(values / np.asarray(scale)), low, high))

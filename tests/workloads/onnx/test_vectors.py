@@ -64,7 +64,7 @@ def test_a_function_reads_and_makes_every_element_once(build, op):
 def test_a_sum_reads_what_it_broadcasts_once(build, op):
     build.node(op, [build.input("x", 2, 3, 4), build.input("z", 4)], ["y"])
     (made,) = trace_from_onnx(build.save("net.onnx", "y")).ops
-    assert (made.elements, made.elements * made.reads_per_element) == (24, 24 + 4)
+    assert (made.elements, made.reads_per_element) == (24, pytest.approx(28 / 24))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_pooling_takes_an_operation_for_each_element_of_a_window(build, op, attr
     build.node(op, [build.input("x", 2, 3, 9, 8)], ["y"], **attributes)
     (made,) = trace_from_onnx(build.save("net.onnx", "y")).ops
     assert (made.kind, made.elements, made.operations_per_element) == ("pool", math.prod(result), window)
-    assert made.elements * made.reads_per_element == pytest.approx(2 * 3 * 9 * 8)
+    assert made.reads_per_element == pytest.approx(2 * 3 * 9 * 8 / math.prod(result))
 
 
 @pytest.mark.parametrize("op", ["ReduceMean", "ReduceMax", "ReduceSum"])
