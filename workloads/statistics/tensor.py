@@ -1,0 +1,252 @@
+"""The statistics of one tensor: of its values, and of its operands in each format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.arch.formats import Format, Granularity
+from archsim.arch.formats.integer import IntegerFormat
+from archsim.arch.formats.scales import SCALE_TYPES
+from archsim.arch.formats.stored import StoredFormat
+from archsim.core.errors import InputError, Problem
+from archsim.workloads.statistics.measures import byte_values, byte_words
+from archsim.workloads.statistics.operands import Operands, operands
+from archsim.workloads.statistics.records import Counts, FormatStatistics, TensorStatistics, ValueStatistics
+from archsim.workloads.statistics.tally import (
+    BYTE_BITS,
+    Tally,
+    byte_histograms,
+    over_rows,
+    summed,
+    tally_bytes,
+    wide_histograms,
+)
+
+Floats = NDArray[np.floating[Any]]
+Integers = NDArray[np.int64]
+
+DEFAULT_LANES = (8, 16, 32, 64)
+"""Sizes of groups. Sources: BitWave groups 8 to 32 weights (HPCA 2024, recalled), Pragmatic's bricks are 16 lanes
+(MICRO 2017), Bitlet interleaves 64 weights (MICRO 2021)."""
+LARGEST_LANES = 128
+SIGMA_BINS = 64
+"""Whole standard deviations that are told apart; the last bin is open."""
+LISTED_WIDTH = 12
+"""Widest operands that are counted by value."""
+
+
+def check_lanes(lanes: Iterable[int]) -> tuple[int, ...]:
+    """Sizes of groups, ascending, each once. Raises InputError unless all are powers of two from 2 to 128."""
+    sizes = sorted(set(lanes))
+    wrong = [size for size in sizes if not (2 <= size <= LARGEST_LANES and size & (size - 1) == 0)]
+    if wrong or not sizes:
+        got = ", ".join(str(size) for size in wrong) or "none"
+        raise InputError(Problem(key="groups", message=f"must be powers of two from 2 to {LARGEST_LANES} (got {got})"))
+    return tuple(sizes)
+
+
+def tensor_statistics(
+    tensor: NDArray[Any],
+    formats: Sequence[Format],
+    *,
+    layer: str,
+    operand: str = "weights",
+    source: str,
+    lanes: Sequence[int] = DEFAULT_LANES,
+) -> TensorStatistics:
+    """The statistics of a tensor whose last axis is the reduction, in each of `formats`.
+
+    A tensor of integers is already quantized: it is counted as it is, as one format named after its type. Raises
+    InputError for a tensor without elements, of other types, or with values that are not finite.
+    """
+    sizes = check_lanes(lanes)
+    if tensor.size == 0:
+        raise InputError(Problem(key=layer, message=f"{operand} hold no elements"))
+    rows = np.ascontiguousarray(tensor.reshape(-1, tensor.shape[-1] if tensor.ndim else 1))
+    shape = (rows.shape[0], rows.shape[1])
+    if rows.dtype.kind in "iu":
+        found = (_stored_integers(rows, sizes),)
+        return TensorStatistics(
+            layer=layer, operand=operand, source=source, shape=shape, values=None, formats=found
+        )
+    numbers = _floats(rows, layer)
+    values = value_statistics(numbers, layer)
+    return TensorStatistics(
+        layer=layer,
+        operand=operand,
+        source=source,
+        shape=shape,
+        values=values,
+        formats=tuple(format_statistics(numbers, fmt, sizes, values.largest) for fmt in formats),
+    )
+
+
+def value_statistics(x: Floats, layer: str = "") -> ValueStatistics:
+    """The statistics of values [rows, length]. Raises InputError where one is not finite."""
+    from archsim.workloads.statistics.value_kernels import count_deviations, moments
+
+    flat, shift = x.reshape(-1), float(x.flat[0])
+    shift = shift if math.isfinite(shift) else 0.0
+
+    def sums(start: int, stop: int) -> NDArray[np.float64]:
+        out = np.zeros(4)
+        moments(flat[start * x.shape[1] : stop * x.shape[1]], shift, out)
+        return out
+
+    parts = np.array(list(over_rows((x.shape[0], x.shape[1]), sums)))
+    largest = float(parts[:, 2].max())
+    if not math.isfinite(largest):
+        raise InputError(Problem(key=layer, message="holds elements that are NaN or infinite"))
+    offset = math.fsum(parts[:, 0]) / x.size
+    deviation = math.sqrt(max(math.fsum(parts[:, 1]) / x.size - offset * offset, 0.0))
+    mean, inverse = shift + offset, 1 / deviation if deviation else 0.0
+
+    def deviations(start: int, stop: int) -> Counts:
+        out = np.zeros((3, SIGMA_BINS), dtype=np.int64)
+        count_deviations(x[start:stop], mean, inverse, out[0], out[1], out[2])
+        return out
+
+    counts = sum(over_rows((x.shape[0], x.shape[1]), deviations), np.zeros((3, SIGMA_BINS), dtype=np.int64))
+    return ValueStatistics(
+        elements=x.size,
+        zeros=int(parts[:, 3].sum()),
+        mean=mean,
+        deviation=deviation,
+        largest=largest,
+        sigmas=counts.sum(axis=0),
+        larger=counts[0],
+        smaller=counts[1],
+    )
+
+
+def format_statistics(x: Floats, fmt: Format, lanes: tuple[int, ...], largest: float) -> FormatStatistics:
+    """The statistics of finite values [rows, length] in a format; `largest` is their largest magnitude."""
+    base = fmt.base if isinstance(fmt, StoredFormat) else fmt
+    if isinstance(base, IntegerFormat) and _is_fused(base):
+        tally = _tally_integers(x, base, lanes, largest)
+        return _of_bytes(fmt.name, tally, base.bits_stored, base.arithmetic.signed)
+    found = operands(fmt, x)
+    if found.width <= BYTE_BITS:
+        bytes_ = found.integers.astype(np.int8 if found.signed else np.uint8).view(np.uint8)
+        codes, groups = byte_histograms(
+            tally_bytes(bytes_, found.width, found.signed, lanes), found.width, found.signed
+        )
+        lowest, listed = _by_value(codes, found.width, found.signed)
+    else:
+        groups = wide_histograms(found.integers, found.width, found.signed, lanes)
+        lowest, listed = _listed(found)
+    exponents = None if found.exponents is None else np.bincount(found.exponents.reshape(-1)).astype(np.int64)
+    return FormatStatistics(
+        format=fmt.name,
+        view=found.view,
+        width=found.width,
+        signed=found.signed,
+        zero_values=found.zero_values,
+        entropy_bits=entropy(np.unique(found.codes, return_counts=True)[1]),
+        lowest=lowest,
+        codes=listed,
+        exponents=exponents,
+        groups=groups,
+    )
+
+
+def entropy(counts: NDArray[np.integer[Any]]) -> float:
+    """Shannon entropy in bits of what occurs `counts` times."""
+    shares = counts[counts > 0] / counts.sum()
+    return max(float(-(shares * np.log2(shares)).sum()), 0.0)
+
+
+def _is_fused(fmt: IntegerFormat) -> bool:
+    """Whether the format is encoded and counted in one pass."""
+    return fmt.bits_stored <= BYTE_BITS and not fmt.asymmetric and not (fmt.bits_stored == 1 and fmt.lowest < 0)
+
+
+def _tally_integers(x: Floats, fmt: IntegerFormat, lanes: tuple[int, ...], largest: float) -> Tally:
+    from archsim.arch.formats.kernels import integer_scale
+    from archsim.workloads.statistics.integer_kernels import tally_integers
+
+    words = byte_words(fmt.bits_stored, fmt.arithmetic.signed)
+    scale_type = SCALE_TYPES[fmt.scale.kind].parameters
+    size, scale = fmt.scale.group_size or x.shape[1], 0.0
+    if fmt.scale.granularity is Granularity.TENSOR:
+        top = largest if fmt.lowest < 0 else max(float(x.max()), 0.0)
+        size, scale = 0, float(integer_scale(top, float(fmt.highest), *scale_type))
+
+    def count(start: int, stop: int) -> Tally:
+        part = Tally.of(lanes)
+        bounds = float(fmt.lowest), float(fmt.highest)
+        tally_integers(x[start:stop], size, scale, *bounds, *scale_type, words, part.sizes, *part.sums)
+        return part
+
+    return summed(over_rows((x.shape[0], x.shape[1]), count), lanes)
+
+
+def _of_bytes(name: str, tally: Tally, width: int, signed: bool) -> FormatStatistics:
+    codes, groups = byte_histograms(tally, width, signed)
+    lowest, listed = _by_value(codes, width, signed)
+    return FormatStatistics(
+        format=name,
+        view="integer",
+        width=width,
+        signed=signed,
+        zero_values=int(codes[0]),
+        entropy_bits=entropy(codes),
+        lowest=lowest,
+        codes=listed,
+        exponents=None,
+        groups=groups,
+    )
+
+
+def _by_value(codes: Counts, width: int, signed: bool) -> tuple[int, Counts]:
+    """Counts by byte in the order of the operands, from the lowest one up."""
+    values = byte_values(signed)
+    lowest = -(1 << (width - 1)) if signed else 0
+    listed = np.zeros(1 << width, dtype=np.int64)
+    seen = codes > 0
+    listed[values[seen] - lowest] = codes[seen]
+    return lowest, listed
+
+
+def _listed(found: Operands) -> tuple[int, Counts | None]:
+    if found.width > LISTED_WIDTH:
+        return 0, None
+    lowest = -(1 << (found.width - 1)) if found.signed else 0
+    return lowest, np.bincount((found.integers - lowest).reshape(-1), minlength=1 << found.width).astype(np.int64)
+
+
+def _stored_integers(rows: NDArray[Any], lanes: tuple[int, ...]) -> FormatStatistics:
+    """Statistics of integers that are stored as such, in as many bits as their type has."""
+    signed, width = rows.dtype.kind == "i", 8 * rows.dtype.itemsize
+    name = f"{'int' if signed else 'uint'}{width}"
+    if width == BYTE_BITS:
+        return _of_bytes(name, tally_bytes(rows.view(np.uint8), width, signed, lanes), width, signed)
+    integers = rows.astype(np.int64)
+    found = Operands(view="integer", integers=integers, width=width, signed=signed, codes=integers, zero_values=0)
+    lowest, listed = _listed(found)
+    return FormatStatistics(
+        format=name,
+        view="integer",
+        width=width,
+        signed=signed,
+        zero_values=integers.size - int(np.count_nonzero(integers)),
+        entropy_bits=entropy(np.unique(integers, return_counts=True)[1]),
+        lowest=lowest,
+        codes=listed,
+        exponents=None,
+        groups=wide_histograms(integers, width, signed, lanes),
+    )
+
+
+def _floats(rows: NDArray[Any], layer: str) -> Floats:
+    """float32 or float64; smaller floats, ml_dtypes' too, as float32."""
+    if rows.dtype in (np.float32, np.float64):
+        return np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("="))
+    if rows.dtype.kind in "fV" and rows.dtype.itemsize <= 2:
+        return rows.astype(np.float32)
+    raise InputError(Problem(key=layer, message=f"holds {rows.dtype} elements, which are no numbers to count"))
