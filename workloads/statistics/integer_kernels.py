@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from archsim.arch.formats.kernels import ALMOST_HALF, Floats, integer_scale, largest_magnitude, largest_value
-from archsim.core.kernels import kernel
+from archsim.arch.formats.kernels import Floats, integer_scale, largest_magnitude, largest_value
+from archsim.core.kernels import bits_of, kernel
 from archsim.workloads.statistics.kernels import OPEN, Bytes, Counts, Words, tally_row
 
-STRETCH = 1024
-"""Elements that are done again together where one of them lies close to a tie."""
+SHIFTER = 1.5 * 2.0**52
+"""Added to a small number it rounds it to nearest, ties to even, and leaves the integer in the lowest bits."""
+
+
+@kernel
+def encode_piece(x: Floats, scale: float, lowest: float, highest: float, out: Bytes) -> None:
+    """Codes round(x / scale), limited, of arrays of one dimension."""
+    for i in range(x.shape[0]):
+        code = min(max(np.float64(x[i]) / scale, lowest), highest)
+        out[i] = np.uint8(bits_of(code + SHIFTER))
 
 
 @kernel
 def encode_set(
     x: Floats, row: int, start: int, stop: int, scale: float, lowest: float, highest: float, out: Bytes
 ) -> None:
-    """Codes round(x / scale), limited. A product with 1 / scale is faster and enough, except close to a tie."""
+    """Codes of a set; 0 where the scale is."""
     if scale == 0.0:
         out[start:stop] = np.uint8(0)
-        return
-    inverse = 1.0 / scale
-    for first in range(start, stop, STRETCH):
-        last = min(first + STRETCH, stop)
-        doubtful = 0
-        for i in range(first, last):
-            quotient = np.float64(x[row, i]) * inverse
-            code = np.rint(quotient)
-            doubtful += 1 if abs(quotient - code) > ALMOST_HALF else 0
-            out[i] = np.uint8(np.int32(min(max(code, lowest), highest)))
-        if doubtful > 0 or inverse == np.inf:
-            for i in range(first, last):
-                code = np.rint(np.float64(x[row, i]) / scale)
-                out[i] = np.uint8(np.int32(min(max(code, lowest), highest)))
+    else:
+        encode_piece(x[row, start:stop], scale, lowest, highest, out[start:stop])
 
 
 @kernel
@@ -76,17 +72,13 @@ def tally_integers(
     words: Words,
     sizes: Counts,
     codes: Counts,
-    fields: Counts,
-    nonzeros: Counts,
-    twos_ones: Counts,
-    magnitude_ones: Counts,
-    peaks: Counts,
+    counts: Counts,
 ) -> None:
-    """Encode finite values [rows, length], more than none, as `IntegerFormat` does; count them as `tally_row` does."""
+    """Encode finite values [rows, length] as `IntegerFormat` does, and count them as `tally_row` does."""
     encoded = np.empty(x.shape[1], np.uint8)
     group = np.zeros((sizes.shape[0], OPEN), np.uint64)
     for row in range(x.shape[0]):
         encode_row(
             x, row, size, tensor_scale, lowest, highest, fraction_bits, smallest_exponent, largest_scale, encoded
         )
-        tally_row(encoded, words, sizes, group, codes, fields, nonzeros, twos_ones, magnitude_ones, peaks)
+        tally_row(encoded, words, sizes, group, codes, counts)

@@ -111,7 +111,7 @@ def byte_values(signed: bool) -> Integers:
 
 @lru_cache(maxsize=32)
 def byte_words(width: int, signed: bool) -> Words:
-    """Lookups [256, 3] of `kernels` for operands of `width` bits held in a byte."""
+    """Lookups [256, 4] of `kernels` for operands of `width` bits held in a byte."""
     values = byte_values(signed)
     found = code_measures(values, width, signed=signed)
     mask = (1 << width) - 1
@@ -121,7 +121,8 @@ def byte_words(width: int, signed: bool) -> Words:
     word = np.zeros(256, dtype=np.uint64)
     for place, field in enumerate(fields):
         word |= (field & 255).astype(np.uint64) << np.uint64(BYTE_BITS * place)
-    words = np.ascontiguousarray(np.stack([word, _spread(twos), _spread(magnitudes)], axis=1))
+    nonzeros = (values != 0).astype(np.uint64)
+    words = np.ascontiguousarray(np.stack([word, _spread(twos), _spread(magnitudes), nonzeros], axis=1))
     words.flags.writeable = False
     return words
 

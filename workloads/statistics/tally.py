@@ -44,31 +44,22 @@ class Tally:
 
     sizes: Counts
     codes: Counts
-    fields: Counts
-    nonzeros: Counts
-    twos_ones: Counts
-    magnitude_ones: Counts
-    peaks: Counts
+    counts: Counts
 
     @classmethod
     def of(cls, lanes: tuple[int, ...]) -> Tally:
         from archsim.workloads.statistics import kernels
 
-        levels, counts = len(lanes), lanes[-1] + 1
         return cls(
             sizes=np.array(lanes, dtype=np.int64),
-            codes=np.zeros((kernels.TURNS, 256), dtype=np.int64),
-            fields=np.zeros((levels, kernels.FIELDS, 256), dtype=np.int64),
-            nonzeros=np.zeros((levels, counts), dtype=np.int64),
-            twos_ones=np.zeros((levels, kernels.COLUMNS, counts), dtype=np.int64),
-            magnitude_ones=np.zeros((levels, kernels.COLUMNS, counts), dtype=np.int64),
-            peaks=np.zeros((levels, counts), dtype=np.int64),
+            codes=np.zeros(kernels.TURNS * kernels.CODES, dtype=np.int64),
+            counts=np.zeros(len(lanes) * kernels.HISTOGRAMS * kernels.BINS, dtype=np.int64),
         )
 
     @property
-    def sums(self) -> tuple[Counts, ...]:
+    def sums(self) -> tuple[Counts, Counts]:
         """The arrays that kernels add to, in their order."""
-        return self.codes, self.fields, self.nonzeros, self.twos_ones, self.magnitude_ones, self.peaks
+        return self.codes, self.counts
 
     def add(self, other: Tally) -> None:
         for mine, theirs in zip(self.sums, other.sums, strict=True):
@@ -114,10 +105,13 @@ def _pool() -> ThreadPoolExecutor:
 
 def byte_histograms(tally: Tally, width: int, signed: bool) -> tuple[Counts, dict[int, Histograms]]:
     """Counts by code [256], in the order of bytes, and the histograms of all sizes of groups, 1 included."""
-    codes = tally.codes.sum(axis=0)
+    from archsim.workloads.statistics import kernels
+
+    codes: Counts = tally.codes.reshape(-1, 256).sum(axis=0)
     groups = {ELEMENT: element_histograms(byte_values(signed), codes, width, signed=signed)}
     for level, lanes in enumerate(tally.sizes.tolist()):
-        groups[lanes] = _group_histograms(tally, level, lanes, width, signed)
+        histograms = tally.counts.reshape(tally.sizes.size, -1, kernels.BINS)[level]
+        groups[lanes] = _group_histograms(histograms, lanes, width, signed)
     return codes, groups
 
 
@@ -134,7 +128,10 @@ def element_histograms(values: Integers, counts: Counts, width: int, *, signed: 
     return frozen(histograms)
 
 
-def _group_histograms(tally: Tally, level: int, lanes: int, width: int, signed: bool) -> Histograms:
+def _group_histograms(found: Counts, lanes: int, width: int, signed: bool) -> Histograms:
+    """From the counts of one size of groups [HISTOGRAMS, BINS]."""
+    from archsim.workloads.statistics import kernels
+
     every = np.arange(256, dtype=np.int64)
     lengths = bit_lengths(every)
     by_byte = (
@@ -144,13 +141,14 @@ def _group_histograms(tally: Tally, level: int, lanes: int, width: int, signed: 
     )  # fmt: skip
     fields = (0, 1, 2, 3, 4, 4, 4, 4, 4, 5, 6, 7)
     histograms = {
-        name: _weighted(np.minimum(measure, width), tally.fields[level, field], width + 1)
+        name: _weighted(np.minimum(measure, width), found[field, :256], width + 1)
         for name, measure, field in zip(MEASURES, by_byte, fields, strict=True)
     }
-    histograms["nonzeros"] = tally.nonzeros[level, : lanes + 1].copy()
-    histograms["peak_ones"] = tally.peaks[level, : lanes + 1].copy()
-    histograms["column_ones"] = tally.magnitude_ones[level, :width, : lanes + 1].copy()
-    histograms["twos_column_ones"] = tally.twos_ones[level, :width, : lanes + 1].copy()
+    twos, magnitude, bins = kernels.TWOS_ONES, kernels.MAGNITUDE_ONES, lanes + 1
+    histograms["nonzeros"] = found[kernels.NONZEROS, :bins].copy()
+    histograms["peak_ones"] = found[kernels.PEAKS, :bins].copy()
+    histograms["column_ones"] = found[magnitude : magnitude + width, :bins].copy()
+    histograms["twos_column_ones"] = found[twos : twos + width, :bins].copy()
     return frozen(histograms)
 
 

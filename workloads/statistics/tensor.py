@@ -88,7 +88,7 @@ def tensor_statistics(
 
 def value_statistics(x: Floats, layer: str = "") -> ValueStatistics:
     """The statistics of values [rows, length]. Raises InputError where one is not finite."""
-    from archsim.workloads.statistics.value_kernels import count_deviations, moments
+    from archsim.workloads.statistics.value_kernels import moments
 
     flat, shift = x.reshape(-1), float(x.flat[0])
     shift = shift if math.isfinite(shift) else 0.0
@@ -106,22 +106,40 @@ def value_statistics(x: Floats, layer: str = "") -> ValueStatistics:
     deviation = math.sqrt(max(math.fsum(parts[:, 1]) / x.size - offset * offset, 0.0))
     mean, inverse = shift + offset, 1 / deviation if deviation else 0.0
 
-    def deviations(start: int, stop: int) -> Counts:
-        out = np.zeros((3, SIGMA_BINS), dtype=np.int64)
-        count_deviations(x[start:stop], mean, inverse, out[0], out[1], out[2])
-        return out
-
-    counts = sum(over_rows((x.shape[0], x.shape[1]), deviations), np.zeros((3, SIGMA_BINS), dtype=np.int64))
+    pairs, alone = _deviations(x, mean, inverse)
+    larger = np.maximum.outer(np.arange(SIGMA_BINS), np.arange(SIGMA_BINS))
+    smaller = np.minimum.outer(np.arange(SIGMA_BINS), np.arange(SIGMA_BINS))
     return ValueStatistics(
         elements=x.size,
         zeros=int(parts[:, 3].sum()),
         mean=mean,
         deviation=deviation,
         largest=largest,
-        sigmas=counts.sum(axis=0),
-        larger=counts[0],
-        smaller=counts[1],
+        sigmas=pairs.sum(axis=0) + pairs.sum(axis=1) + alone,
+        larger=_binned(larger, pairs),
+        smaller=_binned(smaller, pairs),
     )
+
+
+def _deviations(x: Floats, mean: float, inverse: float) -> tuple[Counts, Counts]:
+    """Pairs by whole deviations of both elements [bins, bins], and elements without a pair [bins]."""
+    from archsim.workloads.statistics.value_kernels import TURNS, count_deviations
+
+    def count(start: int, stop: int) -> tuple[Counts, Counts]:
+        pairs = np.zeros((TURNS, SIGMA_BINS, SIGMA_BINS), dtype=np.int64)
+        alone = np.zeros(SIGMA_BINS, dtype=np.int64)
+        count_deviations(x[start:stop], mean, inverse, pairs.reshape(-1), alone)
+        return pairs.sum(axis=0), alone
+
+    pairs, alone = zip(*over_rows((x.shape[0], x.shape[1]), count), strict=True)
+    return np.sum(pairs, axis=0), np.sum(alone, axis=0)
+
+
+def _binned(bins: Integers, counts: Counts) -> Counts:
+    """The counts that belong to each bin."""
+    binned = np.zeros(SIGMA_BINS, dtype=np.int64)
+    np.add.at(binned, bins, counts)
+    return binned
 
 
 def format_statistics(x: Floats, fmt: Format, lanes: tuple[int, ...], largest: float) -> FormatStatistics:
