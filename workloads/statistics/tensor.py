@@ -36,6 +36,8 @@ DEFAULT_LANES = (8, 16, 32, 64)
 LARGEST_LANES = 128
 SIGMA_BINS = 64
 """Whole standard deviations that are told apart; the last bin is open."""
+LARGEST_VALUE = 2.0**400
+"""Sums of squares of larger values are beyond float64."""
 LISTED_WIDTH = 12
 """Widest operands that are counted by value."""
 
@@ -102,6 +104,8 @@ def value_statistics(x: Floats, layer: str = "") -> ValueStatistics:
     largest = float(parts[:, 2].max())
     if not math.isfinite(largest):
         raise InputError(Problem(key=layer, message="holds elements that are NaN or infinite"))
+    if largest > LARGEST_VALUE:
+        raise InputError(Problem(key=layer, message=f"holds magnitudes above {LARGEST_VALUE:g} (got {largest:g})"))
     offset = math.fsum(parts[:, 0]) / x.size
     deviation = math.sqrt(max(math.fsum(parts[:, 1]) / x.size - offset * offset, 0.0))
     mean, inverse = shift + offset, 1 / deviation if deviation else 0.0
