@@ -46,7 +46,7 @@ class WorkloadOptions(Options):
 
     model: Annotated[str, PlainValidator(_check_model), WithJsonSchema({"type": "string"})] | None = None
     trace: FileText | None = None
-    """A trace or topology CSV, or a Parquet file."""
+    """A file of any kind that archsim reads: trace or topology CSV, Parquet, a checkpoint's folder, YAML of others."""
     config: FileText | None = None
     """A Hugging Face config.json."""
     onnx: Annotated[str, PlainValidator(_refuse_onnx), WithJsonSchema({"type": "string"})] | None = None
@@ -69,7 +69,11 @@ def workload_conflicts(workload: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
 def idle_workload_keys(workload: WorkloadOptions) -> Iterator[str]:
     """A warning for each stated key that changes nothing: a trace's rows state their own phase and sizes."""
     if workload.trace is not None:
-        stated = [key for key in ("phase", "batch", "context", "output_tokens") if key in workload.model_fields_set]
+        from archsim.workloads.importers import REQUEST_KEYS, importer_by_name
+
+        importer = importer_by_name(workload.trace)
+        idle = [key for key in REQUEST_KEYS if importer is not None and key not in importer.takes]
+        stated = [key for key in idle if key in workload.model_fields_set]
         yield from (f"workload.{key} says nothing beside trace: its rows state their own" for key in stated)
     elif workload.output_tokens is not None and workload.phase not in (None, "generate"):
         yield f"workload.output_tokens says nothing in phase '{workload.phase}': only generate produces tokens"

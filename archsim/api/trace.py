@@ -1,7 +1,8 @@
-"""A trace from whatever names one: a catalog model, a file of operations, or a Hugging Face config.json."""
+"""A trace from whatever names one: a catalog model, or a file of any kind that an importer reads."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +13,12 @@ from pydantic import ValidationError
 from archsim.api.overrides import Override, parse_overrides
 from archsim.core.errors import InputError, Problem
 from archsim.core.options import Options, validation_problems
+from archsim.workloads.importers import known_suffixes, read_workload
 from archsim.workloads.models import model
 from archsim.workloads.op import Op, VectorOp
 from archsim.workloads.options import QuantizationOptions, SparsityOptions
 from archsim.workloads.policies import apply_quantization, apply_sparsity
 from archsim.workloads.trace import Trace
-
-CONFIG_SUFFIX = ".json"
-TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
 
 
 class Policies(Options):
@@ -47,16 +46,18 @@ class Request:
 def trace_of(source: str, request: Request) -> Trace:
     """The trace that `source` names: a file, else a catalog model.
 
-    Raises InputError for what cannot be read or is not known, and for a request beside a file of operations.
+    Raises InputError for what cannot be read or is not known, and for a request that the file does not take.
     """
     path = Path(source)
-    if path.suffix.lower() == CONFIG_SUFFIX:
-        from archsim.workloads.huggingface import trace_from_config
-
-        return trace_from_config(path, **request.given())
-    if path.suffix.lower() in TABLE_SUFFIXES or path.exists():
-        return _table(path, request)
+    if names_a_file(source):
+        return read_workload(path, request.given())
     return model(source, **request.given())
+
+
+def names_a_file(source: str) -> bool:
+    """Whether `source` is written as a file that an importer knows, or names one that is there."""
+    path = Path(source)
+    return path.name.lower().endswith(known_suffixes()) or os.path.exists(source)
 
 
 def with_policies(trace: Trace, overrides: Sequence[str]) -> tuple[Trace, tuple[str, ...]]:
@@ -77,19 +78,6 @@ def lacks_formats(trace: Trace) -> bool:
         or (isinstance(op, VectorOp) and None in (op.format, op.input_format))
         for op in trace.ops
     )
-
-
-def _table(path: Path, request: Request) -> Trace:
-    from archsim.workloads.table import read_trace
-
-    problems = [
-        Problem(file=str(path), key=key, message="says nothing beside a trace file: its rows state phase and sizes")
-        for key in request.given()
-    ]
-    if problems:
-        raise InputError(problems)
-    trace = read_trace(path)
-    return trace if trace.name else replace(trace, name=path.stem)
 
 
 def _policies(overrides: list[Override]) -> Policies:

@@ -13,7 +13,7 @@ from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.spelling import brief
 from archsim.core.toml import KeyPath
 from archsim.workloads.layers import layer_name
-from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
+from archsim.workloads.options import SOURCES, QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
 from archsim.workloads.policies import apply_quantization, apply_sparsity
 from archsim.workloads.trace import Trace
 
@@ -33,7 +33,7 @@ def read_trace(options: WorkloadOptions, merged: Merged, folder: Path | None) ->
     try:
         return _trace(options, merged, folder)
     except InputError as error:
-        source = next(key for key in ("model", "trace", "config") if getattr(options, key) is not None)
+        source = next(key for key in SOURCES if getattr(options, key) is not None)
         for problem in error.problems:
             stated = problem.key if problem.key in WorkloadOptions.model_fields else source
             merged.report(("workload", stated or source), problem)
@@ -41,30 +41,20 @@ def read_trace(options: WorkloadOptions, merged: Merged, folder: Path | None) ->
 
 
 def _trace(options: WorkloadOptions, merged: Merged, folder: Path | None) -> Trace:
-    if options.trace is not None:
-        from archsim.workloads import table
+    keys = ("phase", "batch", "context", "output_tokens")
+    given = {key: getattr(options, key) for key in keys if getattr(options, key) is not None}
+    for source in ("trace", "config", "onnx"):
+        name = getattr(options, source)
+        if name is not None:
+            from archsim.workloads.importers import importer_by_key, importer_of, read_workload
 
-        return table.read_trace(_file(options.trace, ("workload", "trace"), merged, folder))
-    if options.config is not None:
-        from archsim.workloads.huggingface import trace_from_config
-
-        path = _file(options.config, ("workload", "config"), merged, folder)
-        return trace_from_config(
-            path,
-            phase=options.phase,
-            batch=options.batch,
-            context=options.context,
-            output_tokens=options.output_tokens,
-        )
+            path = _file(name, ("workload", source), merged, folder)
+            importer = importer_by_key(source) or importer_of(path)
+            asked = {key: value for key, value in given.items() if key in importer.takes}
+            return read_workload(path, asked, importer=importer)
     from archsim.workloads.models import model
 
-    return model(
-        options.model or "",
-        phase=options.phase,
-        batch=options.batch,
-        context=options.context,
-        output_tokens=options.output_tokens,
-    )
+    return model(options.model or "", **given)
 
 
 def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path:
@@ -77,12 +67,12 @@ def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path
             found = found.relative_to(Path.cwd())
     shown = brief(shown)
     try:
-        exists, is_file = found.exists(), found.is_file()
+        exists, readable = found.exists(), found.is_file() or found.is_dir()
     except (OSError, ValueError):  # a name that no file system takes
         raise InputError(Problem(message=f"is no name of a file: '{shown}'")) from None
     if not exists:
         raise InputError(Problem(message=f"no such file '{shown}'"))
-    if not is_file:
+    if not readable:
         raise InputError(Problem(message=f"is not a file: '{shown}'"))
     return found
 
