@@ -6,8 +6,9 @@ from the least significant bit up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -170,11 +171,64 @@ def frozen(histograms: Mapping[str, Counts]) -> Histograms:
     return MappingProxyType(dict(histograms))
 
 
-def merged(parts: Iterable[TraceStatistics], name: str) -> TraceStatistics:
-    """All tensors of several sets of statistics, in order."""
-    found = list(parts)
-    return TraceStatistics(
-        name=name,
-        tensors=tuple(tensor for part in found for tensor in part.tensors),
-        notes=tuple(note for part in found for note in part.notes),
+def combined(parts: Sequence[TensorStatistics]) -> TensorStatistics:
+    """Several tensors of one layer's operand (experts, say) as one: counts add up, entropies and moments are means.
+
+    All parts have the same formats and groups; deviations are each part's own.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    values = [part.values for part in parts if part.values is not None]
+    columns = zip(*(part.formats for part in parts), strict=True)
+    return replace(
+        first,
+        shape=(sum(part.shape[0] for part in parts), first.shape[1]),
+        values=_combined_values(values) if values else None,
+        formats=tuple(_combined_formats(column) for column in columns),
     )
+
+
+def _combined_values(parts: Sequence[ValueStatistics]) -> ValueStatistics:
+    elements = sum(part.elements for part in parts)
+    mean = sum(part.mean * part.elements for part in parts) / elements
+    squares = sum((part.deviation**2 + (part.mean - mean) ** 2) * part.elements for part in parts)
+    return ValueStatistics(
+        elements=elements,
+        zeros=sum(part.zeros for part in parts),
+        mean=mean,
+        deviation=math.sqrt(squares / elements),
+        largest=max(part.largest for part in parts),
+        sigmas=_sum(part.sigmas for part in parts),
+        larger=_sum(part.larger for part in parts),
+        smaller=_sum(part.smaller for part in parts),
+    )
+
+
+def _combined_formats(parts: Sequence[FormatStatistics]) -> FormatStatistics:
+    first = parts[0]
+    elements = [int(part.groups[ELEMENT]["nonzeros"].sum()) for part in parts]
+    entropies = [part.entropy_bits for part in parts if part.entropy_bits is not None]
+    known = len(entropies) == len(parts)
+    codes = [part.codes for part in parts if part.codes is not None]
+    exponents = [part.exponents for part in parts if part.exponents is not None]
+    return replace(
+        first,
+        zero_values=sum(part.zero_values for part in parts),
+        entropy_bits=float(np.average(entropies, weights=elements)) if known else None,
+        codes=_sum(codes) if codes else None,
+        exponents=_sum(exponents) if exponents else None,
+        groups={
+            lanes: frozen({name: _sum(part.groups[lanes][name] for part in parts) for name in histograms})
+            for lanes, histograms in first.groups.items()
+        },
+    )
+
+
+def _sum(counts: Iterable[Counts]) -> Counts:
+    """The sum of histograms by entry; shorter ones are filled up with zeros."""
+    found = list(counts)
+    if len({item.shape for item in found}) > 1:
+        longest = max(item.shape[0] for item in found)
+        found = [np.pad(item, [(0, longest - item.shape[0])]) for item in found]
+    return np.sum(found, axis=0, dtype=np.int64)

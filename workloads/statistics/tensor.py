@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -38,8 +39,14 @@ SIGMA_BINS = 64
 """Whole standard deviations that are told apart; the last bin is open."""
 LARGEST_VALUE = 2.0**400
 """Sums of squares of larger values are beyond float64."""
+LARGEST_STORED_WIDTH = 32
+"""Integers of 64 bits are taken for as many, which their values must fit."""
 LISTED_WIDTH = 12
 """Widest operands that are counted by value."""
+
+
+_NARROW = re.compile(r"u?int([1-8])")
+"""Types that numpy takes for opaque bytes: ml_dtypes' int2, int4, uint4, ..."""
 
 
 def check_lanes(lanes: Iterable[int]) -> tuple[int, ...]:
@@ -71,8 +78,8 @@ def tensor_statistics(
         raise InputError(Problem(key=layer, message=f"{operand} hold no elements"))
     rows = np.ascontiguousarray(tensor.reshape(-1, tensor.shape[-1] if tensor.ndim else 1))
     shape = (rows.shape[0], rows.shape[1])
-    if rows.dtype.kind in "iu":
-        found = (_stored_integers(rows, sizes),)
+    if (width := integer_width(rows.dtype)) is not None:
+        found = (_stored_integers(rows, width, layer, sizes),)
         return TensorStatistics(
             layer=layer, operand=operand, source=source, shape=shape, values=None, formats=found
         )
@@ -242,13 +249,27 @@ def _listed(found: Operands) -> tuple[int, Counts | None]:
     return lowest, np.bincount((found.integers - lowest).reshape(-1), minlength=1 << found.width).astype(np.int64)
 
 
-def _stored_integers(rows: NDArray[Any], lanes: tuple[int, ...]) -> FormatStatistics:
-    """Statistics of integers that are stored as such, in as many bits as their type has."""
-    signed, width = rows.dtype.kind == "i", 8 * rows.dtype.itemsize
-    name = f"{'int' if signed else 'uint'}{width}"
-    if width == BYTE_BITS:
-        return _of_bytes(name, tally_bytes(rows.view(np.uint8), width, signed, lanes), width, signed)
+def integer_width(dtype: np.dtype[Any]) -> int | None:
+    """Bits of an integer type, ml_dtypes' narrow ones too; None for others."""
+    if dtype.kind in "iu":
+        return 8 * dtype.itemsize
+    match = _NARROW.fullmatch(dtype.name)
+    return int(match[1]) if match else None
+
+
+def _stored_integers(rows: NDArray[Any], width: int, layer: str, lanes: tuple[int, ...]) -> FormatStatistics:
+    """Statistics of integers that are stored as such, in as many bits as their type has, 32 at most."""
+    signed = rows.dtype.kind == "i" or rows.dtype.name.startswith("int")
     integers = rows.astype(np.int64)
+    if width > LARGEST_STORED_WIDTH:
+        width = LARGEST_STORED_WIDTH
+        low, high = (-(1 << (width - 1)), (1 << (width - 1)) - 1) if signed else (0, (1 << width) - 1)
+        if int(rows.min()) < low or int(rows.max()) > high:
+            raise InputError(Problem(key=layer, message=f"holds integers of more than {width} bits"))
+    name = f"{'int' if signed else 'uint'}{width}"
+    if width <= BYTE_BITS:
+        bytes_ = integers.astype(np.int8 if signed else np.uint8).view(np.uint8)
+        return _of_bytes(name, tally_bytes(bytes_, width, signed, lanes), width, signed)
     found = Operands(view="integer", integers=integers, width=width, signed=signed, codes=integers, zero_values=0)
     lowest, listed = _listed(found)
     return FormatStatistics(
