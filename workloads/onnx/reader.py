@@ -329,4 +329,5 @@ def _declared(info: ValueInfoProto) -> Declared:
 def _dim(dim: object) -> int | str | None:
     if dim.HasField("dim_value") and dim.dim_value >= 0:  # type: ignore[attr-defined]
         return int(dim.dim_value)  # type: ignore[attr-defined]
-    return str(dim.dim_param) or None  # type: ignore[attr-defined]
+    symbol = str(dim.dim_param)
+    return None if symbol in ("", "?") else symbol  # type: ignore[attr-defined]
