@@ -127,9 +127,7 @@ class _Writer:
         name = op.name.replace(",", "_").replace('"', "'").replace("#", "_")
         if self._is_depthwise(op) and DEPTHWISE not in name:
             name = f"{name}_{DEPTHWISE}"
-        elif not self._is_depthwise(op) and op.kind == "conv":
-            name = name.replace(DEPTHWISE, DEPTHWISE.lower())
-        elif not self.gemm:
+        elif not self._is_depthwise(op) and not self.gemm:
             name = name.replace(DEPTHWISE, DEPTHWISE.lower())
         if name != op.name:
             self._note("names changed (DP marks depthwise layers, commas end a cell)", op)

@@ -17,8 +17,10 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
     """The trace as plain data: totals, and for each op (one occurrence) its dimensions, MACs and bytes.
 
     Bytes are elements times the format's bits with their share of group scales; null where no format is chosen yet.
-    `ops_per_byte` is the arithmetic intensity with two operations per MAC, every operand moved once.
+    Totals are over all runs. `ops_per_byte` is the arithmetic intensity with two operations per MAC, every operand
+    moved once.
     """
+    ops = [_op(op) for op in trace.ops]
     return {
         "schema": SCHEMA,
         "name": trace.name,
@@ -28,7 +30,8 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
         "macs": trace.macs,
         "kv_elements_per_token": trace.kv_elements_per_token,
         "kv_bytes_per_token": kv_bytes_per_token(trace),
-        "ops": [_op(op) for op in trace.ops],
+        **_totals(ops),
+        "ops": ops,
     }
 
 
@@ -48,6 +51,25 @@ def kv_bytes_per_token(trace: Trace) -> float | None:
         elements += count
         bits += count * op.weights.format.bits_per_element
     return float(trace.kv_elements_per_token * bits / elements / 8) if elements else None
+
+
+def _totals(ops: list[dict[str, Any]]) -> dict[str, Any]:
+    """Bytes of weights (keys and values included) and of activations, and the intensity of the products."""
+    weights = _total([_over_runs(op, "weight_bytes") for op in ops if "weight_bytes" in op])
+    moved = [_over_runs(op, key) for op in ops if "weight_bytes" in op for key in ("input_bytes", "output_bytes")]
+    products = [op for op in ops if op["macs"]]
+    sizes = [_over_runs(op, f"{stem}_bytes") for op in products for stem in _STEM.values()]
+    total = _total(sizes)
+    operations = OPERATIONS_PER_MAC * sum(op["macs"] * op["count"] for op in products)
+    return {
+        "weight_bytes": weights,
+        "activation_bytes": _total(moved),
+        "ops_per_byte": operations / total if total else None,
+    }
+
+
+def _over_runs(op: dict[str, Any], key: str) -> float | None:
+    return None if op[key] is None else op[key] * op["count"]
 
 
 def _op(op: AnyOp) -> dict[str, Any]:

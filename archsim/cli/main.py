@@ -173,7 +173,12 @@ def formats_compare(
 @app.command()
 def trace(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A model's name, a trace or topology file, or a config.json.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A model's name, or a file: trace or SCALE-Sim topology (.csv, .parquet), config.json, checkpoint "
+            "(a folder or .safetensors), Timeloop problem or ZigZag workload (.yaml), SCALE-Sim .cfg.",
+        ),
     ],
     phase: Annotated[str | None, typer.Option(help="prefill, decode, generate or forward.", show_default=False)] = None,
     batch: Annotated[int | None, typer.Option(help="Sequences or images at once.", show_default=False)] = None,
@@ -181,11 +186,27 @@ def trace(
         int | None, typer.Option(help="Prompt tokens, or tokens already cached (decode).", show_default=False)
     ] = None,
     output_tokens: Annotated[int | None, typer.Option(help="Tokens to generate.", show_default=False)] = None,
+    scale_sim: Annotated[
+        Path | None,
+        typer.Option("--scale-sim", metavar="FILE.csv", help="Also write a SCALE-Sim topology.", show_default=False),
+    ] = None,
+    cfg: Annotated[
+        Path | None,
+        typer.Option(
+            "--cfg",
+            metavar="FILE.cfg",
+            help="A SCALE-Sim cfg: --out FOLDER gets a design.toml of its hardware.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="PATH", help="A .csv or .parquet file, or a folder for both.", show_default=False
+            "--out",
+            metavar="PATH",
+            help="A .csv, .parquet or .json file, or a folder for tables, JSON and plots.",
+            show_default=False,
         ),
     ] = None,
     no_files: NoFiles = False,
@@ -194,10 +215,10 @@ def trace(
     debug: Debug = False,
 ) -> None:
     """Make a trace: the operations of a network with their MACs, bytes and arithmetic intensity."""
-    from archsim.cli.trace import run
+    from archsim.cli.trace import Exports, run
 
     given = {"phase": phase, "batch": batch, "context": context, "output_tokens": output_tokens}
-    run(source, given, _options(json, out, no_files, overrides, quiet))
+    run(source, given, Exports(scale_sim=scale_sim, cfg=cfg), _options(json, out, no_files, overrides, quiet))
 
 
 @app.command()
