@@ -149,6 +149,15 @@ def _scalesim_config(path: Path, _: Request) -> Trace:
     return read_trace(topology_of(path))
 
 
+def _onnx(path: Path, request: Request) -> Trace:
+    from archsim.workloads.onnx.extra import require_onnx
+
+    require_onnx()
+    from archsim.workloads.onnx.importer import trace_from_onnx
+
+    return trace_from_onnx(path, **request)
+
+
 TABLE = Importer(
     what="trace file",
     suffixes=(".csv", ".parquet", ".pq"),
@@ -170,6 +179,9 @@ CONFIG = Importer(
     begins=lambda head: head.lstrip().startswith(b"{"),
 )
 YAML = Importer(what="workload YAML", suffixes=(".yaml", ".yml"), read=_yaml)
+ONNX = Importer(
+    what="ONNX model", suffixes=(".onnx",), read=_onnx, takes=("phase", "batch", "context")
+)
 SCALESIM = Importer(what="SCALE-Sim cfg", suffixes=(".cfg",), read=_scalesim_config)
-IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG, YAML, SCALESIM)
+IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG, YAML, ONNX, SCALESIM)
 """Every kind, in the order they are tried: longer suffixes before those they end in."""

@@ -42,6 +42,8 @@ class Tensor:
     operand: OperandName
     array: Array
     source: str
+    drawn: bool = False
+    """Whether the source and the shape say all of it: equal ones hold equal arrays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,19 +125,29 @@ def channels_last(array: Array, op: Op) -> Array:
 
 def drawn_weights(trace: Trace, drawing: Drawing) -> Iterator[Tensor]:
     """A drawing for every product whose weights are parameters."""
+    arrays: dict[tuple[int, int], Array] = {}
     for layer, op in products(trace).items():
         if op.weights.role is Role.PARAMETER:
-            rows, length = op.size((*op.batch, *op.columns)), op.size(op.reduction)
-            array = drawing.draw(rows, length)
-            yield Tensor(layer=layer, operand="weights", array=array, source=drawing.source)
+            shape = (op.size((*op.batch, *op.columns)), op.size(op.reduction))
+            yield _drawn(layer, "weights", shape, drawing, arrays)
 
 
 def drawn_inputs(trace: Trace, drawing: Drawing) -> Iterator[Tensor]:
     """A drawing for the inputs of every product."""
+    arrays: dict[tuple[int, int], Array] = {}
     for layer, op in products(trace).items():
         length = op.size(op.reduction)
-        array = drawing.draw(max(op.elements("inputs") // length, 1), length)
-        yield Tensor(layer=layer, operand="inputs", array=array, source=drawing.source)
+        yield _drawn(layer, "inputs", (max(op.elements("inputs") // length, 1), length), drawing, arrays)
+
+
+def _drawn(
+    layer: str, operand: OperandName, shape: tuple[int, int], drawing: Drawing, arrays: dict[tuple[int, int], Array]
+) -> Tensor:
+    """A tensor of a shape, drawn unless `arrays` has one."""
+    if shape not in arrays:
+        arrays.clear()
+        arrays[shape] = drawing.draw(*shape)
+    return Tensor(layer=layer, operand=operand, array=arrays[shape], source=drawing.source, drawn=True)
 
 
 def _arrays(path: Path) -> Iterator[tuple[str, Array]]:
