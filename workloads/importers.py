@@ -179,9 +179,7 @@ CONFIG = Importer(
     begins=lambda head: head.lstrip().startswith(b"{"),
 )
 YAML = Importer(what="workload YAML", suffixes=(".yaml", ".yml"), read=_yaml)
-ONNX = Importer(
-    what="ONNX model", suffixes=(".onnx",), read=_onnx, takes=("phase", "batch", "context")
-)
+ONNX = Importer(what="ONNX model", suffixes=(".onnx",), read=_onnx, takes=("phase", "batch", "context"))
 SCALESIM = Importer(what="SCALE-Sim cfg", suffixes=(".cfg",), read=_scalesim_config)
 IMPORTERS: tuple[Importer, ...] = (TABLE, CHECKPOINT, CONFIG, YAML, ONNX, SCALESIM)
 """Every kind, in the order they are tried: longer suffixes before those they end in."""

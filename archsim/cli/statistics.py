@@ -22,10 +22,11 @@ def run(
     source: str, given: Mapping[str, Any], asked: Mapping[str, str | None], exports: Exports, options: Options
 ) -> None:
     """Count, write the side file, the trace that names it, table, document and plot to `--out DIR`; print a table."""
-    from archsim.api.statistics import DEFAULT_FORMATS, DEFAULT_LANES, trace_statistics
+    from archsim.api.statistics import DEFAULT_FORMATS, trace_statistics
     from archsim.api.trace import Request
     from archsim.reports.statistics import statistics_document
     from archsim.reports.statistics_tables import statistics_tables
+    from archsim.workloads.statistics.tensor import DEFAULT_LANES
 
     output.refuse_overrides("trace --stats", options)
     _refuse_exports(exports)

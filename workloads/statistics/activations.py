@@ -46,8 +46,8 @@ def _swapped(array: Array) -> Array:
 
 Layout = Callable[[Array], Array]
 
-_CONV = {name: ((0, _channels_last),) for name in ("Conv", "ConvInteger", "ConvTranspose")}
-_MATRIX = {name: ((0, _last), (1, _swapped)) for name in ("MatMul", "MatMulInteger")}
+_CONV = dict.fromkeys(("Conv", "ConvInteger", "ConvTranspose"), ((0, _channels_last),))
+_MATRIX = dict.fromkeys(("MatMul", "MatMulInteger"), ((0, _last), (1, _swapped)))
 _READS: Mapping[str, tuple[tuple[int, Layout], ...]] = MappingProxyType(
     {
         **_CONV,
@@ -178,7 +178,7 @@ def _drawn(session: Any, drawing: Drawing) -> Samples:
         elements = int(np.prod(shape, dtype=np.int64))
         dtype = _numpy_type(value.type)
         if dtype.kind == "f":
-            drawn = sample(drawing.distribution, max(elements, 1), drawing.seed + number).reshape(-1)[:elements]
+            drawn: Array = sample(drawing.distribution, max(elements, 1), drawing.seed + number).reshape(-1)[:elements]
         elif dtype.kind == "b":
             drawn = np.ones(elements)
         else:

@@ -28,8 +28,8 @@ TWOS, INVERSE = 48, 56
 ALL_BUT_INVERSE = 0x00FF_FFFF_FFFF_FFFF
 TWOS_ONES, MAGNITUDE_ONES, PEAKS, NONZEROS = FIELDS, 2 * FIELDS, 3 * FIELDS, 3 * FIELDS + 1
 HISTOGRAMS = 3 * FIELDS + 2
-"""Histograms of one size of groups: of the 8 fields (the inverse's holds the columns with zeros and ones), of ones by bit
-of the two's complement and of the magnitude, of the largest of the latter, and of the lanes that are not zero."""
+"""Histograms of one size of groups: of the 8 fields (the inverse's holds the columns with zeros and ones), of ones by
+bit of the two's complement and of the magnitude, of the largest of the latter, of the lanes that are not zero."""
 BINS = 264
 """Room for a histogram of bytes: not 256, so that no two histograms lie a multiple of 4 KiB apart, where a processor
 takes them for one another."""

@@ -31,7 +31,7 @@ MEASURES: Mapping[str, str] = MappingProxyType(
         "mixed_columns": "bits of the two's complement with a one in a lane and a zero in another",
     }
 )
-"""By name, in the order of the kernels. In a group of lanes: the largest of the first four; of the others, of the OR."""
+"""By name, in the order of the kernels. In a group: the largest of the first four; of the others, that of the OR."""
 
 FIRST_OF_OR = 4
 """The first measure that is taken of the OR of a group's lanes."""
@@ -40,7 +40,7 @@ BYTE_BITS = 8
 
 def ones(values: Integers) -> Integers:
     """Ones of numbers that are not negative."""
-    return np.bitwise_count(values).astype(np.int64)
+    return np.asarray(np.bitwise_count(values), dtype=np.int64)
 
 
 def bit_lengths(values: Integers) -> Integers:
@@ -57,7 +57,8 @@ def booth_digits(values: Integers, width: int, *, signed: bool) -> Integers:
     """
     digits = (width + 1) // 2 if signed else width // 2 + 1
     changes = values ^ (values << 1)
-    return ones((changes | (changes >> 1)) & (0x5555555555555555 & ((1 << (2 * digits)) - 1)))
+    places = 0x5555555555555555 & ((1 << (2 * digits)) - 1)
+    return ones((changes | (changes >> 1)) & np.int64(places))
 
 
 def signed_digits(values: Integers) -> Integers:
@@ -75,7 +76,7 @@ def slices(magnitudes: Integers, size: int) -> Integers:
     """Slices of `size` bits, from the lowest up, that have a one in them."""
     count = np.zeros_like(magnitudes)
     for shift in range(0, 48, size):
-        count += (magnitudes >> shift) & ((1 << size) - 1) > 0
+        count += ((magnitudes >> shift) & ((1 << size) - 1)) > 0
     return count
 
 

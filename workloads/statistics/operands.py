@@ -48,7 +48,11 @@ def operands(fmt: Format, values: NDArray[Any]) -> Operands:
     stored = base.quantize(values)
     if base.arithmetic.kind is ArithmeticKind.FLOAT and _has_fields(base, stored):
         return _significands(base, stored)
-    if isinstance(base, ScaledFormat) and not isinstance(base, TableFormat) and base.arithmetic.kind is ArithmeticKind.INTEGER:
+    if (
+        isinstance(base, ScaledFormat)
+        and not isinstance(base, TableFormat)
+        and base.arithmetic.kind is ArithmeticKind.INTEGER
+    ):
         return _integers(base, stored)
     return _fixed_point(base, stored) or _indices(base, stored)
 

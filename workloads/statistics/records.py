@@ -104,7 +104,7 @@ class FormatStatistics:
         return float(nonzeros / (zeros + nonzeros))
 
     def zero_columns(self, lanes: int, *, twos: bool = False) -> float:
-        """Share of bit columns over `lanes` that hold no one: of the magnitude (and not the sign), or two's complement."""
+        """Share of bit columns over `lanes` without a one: of the magnitude (not the sign), or two's complement."""
         counts = self.histogram("twos_column_ones" if twos else "column_ones", lanes)
         rows = counts if twos or not self.signed else counts[: self.width - 1]
         return float(rows[:, 0].sum() / rows.sum())

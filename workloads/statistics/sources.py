@@ -1,4 +1,4 @@
-"""Where tensors come from: the weights of ONNX models, safetensors checkpoints, `.npz` and `.npy` files, or a generator.
+"""Where tensors come from: ONNX models, safetensors checkpoints, `.npz` and `.npy` files, or a generator.
 
 Every source gives tensors one at a time with the reduction as the last axis. Convolutions' reductions are ordered
 (r, s, c) here, so that neighbouring lanes are channels, as engines have them.

@@ -174,7 +174,8 @@ def _wide(operands: Integers, width: int, signed: bool, size: int) -> Histograms
         return sums
 
     parts = list(over_rows((operands.shape[0], operands.shape[1]), count)) or [count(0, 0)]
-    measures, nonzeros, twos_ones, magnitude_ones, peaks = (sum(column) for column in zip(*parts, strict=True))
+    totals = [np.sum(column, axis=0) for column in zip(*parts, strict=True)]
+    measures, nonzeros, twos_ones, magnitude_ones, peaks = totals
     histograms = dict(zip(MEASURES, (row.copy() for row in measures), strict=True))
     extra = {"nonzeros": nonzeros, "peak_ones": peaks, "column_ones": magnitude_ones, "twos_column_ones": twos_ones}
     return frozen(histograms | extra)

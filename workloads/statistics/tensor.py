@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,13 @@ from archsim.arch.formats.stored import StoredFormat
 from archsim.core.errors import InputError, Problem
 from archsim.workloads.statistics.measures import byte_values, byte_words
 from archsim.workloads.statistics.operands import Operands, operands
-from archsim.workloads.statistics.records import Counts, FormatStatistics, TensorStatistics, ValueStatistics
+from archsim.workloads.statistics.records import (
+    Counts,
+    FormatStatistics,
+    Histograms,
+    TensorStatistics,
+    ValueStatistics,
+)
 from archsim.workloads.statistics.tally import (
     BYTE_BITS,
     Tally,
@@ -31,9 +37,9 @@ from archsim.workloads.statistics.tally import (
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
 
-DEFAULT_LANES = (8, 16, 32, 64)
-"""Sizes of groups. Sources: BitWave groups 8 to 32 weights (HPCA 2024, recalled), Pragmatic's bricks are 16 lanes
-(MICRO 2017), Bitlet interleaves 64 weights (MICRO 2021)."""
+DEFAULT_LANES = (16, 32, 64)
+"""Sizes of groups. Sources: bricks of Bit-Pragmatic are 16 lanes (Albericio et al., MICRO 2017, recalled), groups of
+BitVert and BitWave up to 32 (recalled), Bitlet interleaves 64 weights (Lu et al., MICRO 2021, recalled)."""
 LARGEST_LANES = 128
 SIGMA_BINS = 64
 """Whole standard deviations that are told apart; the last bin is open."""
@@ -80,9 +86,7 @@ def tensor_statistics(
     shape = (rows.shape[0], rows.shape[1])
     if (width := integer_width(rows.dtype)) is not None:
         found = (_stored_integers(rows, width, layer, sizes),)
-        return TensorStatistics(
-            layer=layer, operand=operand, source=source, shape=shape, values=None, formats=found
-        )
+        return TensorStatistics(layer=layer, operand=operand, source=source, shape=shape, values=None, formats=found)
     numbers = _floats(rows, layer)
     values = value_statistics(numbers, layer)
     return TensorStatistics(
@@ -160,15 +164,7 @@ def format_statistics(x: Floats, fmt: Format, lanes: tuple[int, ...], largest: f
         tally = _tally_integers(x, base, lanes, largest)
         return _of_bytes(fmt.name, tally, base.bits_stored, base.arithmetic.signed)
     found = operands(fmt, x)
-    if found.width <= BYTE_BITS:
-        bytes_ = found.integers.astype(np.int8 if found.signed else np.uint8).view(np.uint8)
-        codes, groups = byte_histograms(
-            tally_bytes(bytes_, found.width, found.signed, lanes), found.width, found.signed
-        )
-        lowest, listed = _by_value(codes, found.width, found.signed)
-    else:
-        groups = wide_histograms(found.integers, found.width, found.signed, lanes)
-        lowest, listed = _listed(found)
+    lowest, codes, groups = _tallied(found, lanes)
     exponents = None if found.exponents is None else np.bincount(found.exponents.reshape(-1)).astype(np.int64)
     return FormatStatistics(
         format=fmt.name,
@@ -178,10 +174,20 @@ def format_statistics(x: Floats, fmt: Format, lanes: tuple[int, ...], largest: f
         zero_values=found.zero_values,
         entropy_bits=entropy(np.unique(found.codes, return_counts=True)[1]),
         lowest=lowest,
-        codes=listed,
+        codes=codes,
         exponents=exponents,
         groups=groups,
     )
+
+
+def _tallied(found: Operands, lanes: tuple[int, ...]) -> tuple[int, Counts | None, Mapping[int, Histograms]]:
+    """The lowest operand, counts by operand from there up, and the histograms of groups."""
+    width, signed = found.width, found.signed
+    if width > BYTE_BITS:
+        return *_listed(found), wide_histograms(found.integers, width, signed, lanes)
+    bytes_ = found.integers.astype(np.int8 if signed else np.uint8).view(np.uint8)
+    codes, groups = byte_histograms(tally_bytes(bytes_, width, signed, lanes), width, signed)
+    return *_by_value(codes, width, signed), groups
 
 
 def entropy(counts: NDArray[np.integer[Any]]) -> float:
@@ -208,8 +214,10 @@ def _tally_integers(x: Floats, fmt: IntegerFormat, lanes: tuple[int, ...], large
 
     def count(start: int, stop: int) -> Tally:
         part = Tally.of(lanes)
-        bounds = float(fmt.lowest), float(fmt.highest)
-        tally_integers(x[start:stop], size, scale, *bounds, *scale_type, words, part.sizes, *part.sums)
+        low, high = float(fmt.lowest), float(fmt.highest)
+        fraction_bits, smallest, most = scale_type
+        shape = size, scale, low, high, fraction_bits, smallest, most
+        tally_integers(x[start:stop], *shape, words, part.sizes, part.codes, part.counts)
         return part
 
     return summed(over_rows((x.shape[0], x.shape[1]), count), lanes)
@@ -266,23 +274,26 @@ def _stored_integers(rows: NDArray[Any], width: int, layer: str, lanes: tuple[in
         low, high = (-(1 << (width - 1)), (1 << (width - 1)) - 1) if signed else (0, (1 << width) - 1)
         if int(rows.min()) < low or int(rows.max()) > high:
             raise InputError(Problem(key=layer, message=f"holds integers of more than {width} bits"))
-    name = f"{'int' if signed else 'uint'}{width}"
-    if width <= BYTE_BITS:
-        bytes_ = integers.astype(np.int8 if signed else np.uint8).view(np.uint8)
-        return _of_bytes(name, tally_bytes(bytes_, width, signed, lanes), width, signed)
-    found = Operands(view="integer", integers=integers, width=width, signed=signed, codes=integers, zero_values=0)
-    lowest, listed = _listed(found)
-    return FormatStatistics(
-        format=name,
+    found = Operands(
         view="integer",
+        integers=integers,
         width=width,
         signed=signed,
+        codes=integers,
         zero_values=integers.size - int(np.count_nonzero(integers)),
+    )
+    lowest, codes, groups = _tallied(found, lanes)
+    return FormatStatistics(
+        format=f"{'int' if signed else 'uint'}{width}",
+        view=found.view,
+        width=width,
+        signed=signed,
+        zero_values=found.zero_values,
         entropy_bits=entropy(np.unique(integers, return_counts=True)[1]),
         lowest=lowest,
-        codes=listed,
+        codes=codes,
         exponents=None,
-        groups=wide_histograms(integers, width, signed, lanes),
+        groups=groups,
     )
 
 
@@ -291,5 +302,16 @@ def _floats(rows: NDArray[Any], layer: str) -> Floats:
     if rows.dtype in (np.float32, np.float64):
         return np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("="))
     if rows.dtype.kind in "fV" and rows.dtype.itemsize <= 2:
-        return rows.astype(np.float32)
+        return _single(rows)
     raise InputError(Problem(key=layer, message=f"holds {rows.dtype} elements, which are no numbers to count"))
+
+
+def _single(rows: NDArray[Any]) -> Floats:
+    """Rows as float32."""
+    out = np.empty(rows.shape, dtype=np.float32)
+
+    def convert(start: int, stop: int) -> None:
+        out[start:stop] = rows[start:stop]
+
+    list(over_rows((rows.shape[0], rows.shape[1]), convert))
+    return out

@@ -23,9 +23,8 @@ def booth_digits(value: int, width: int, signed: bool) -> int:
     bits += [bits[-1]] * (len(bits) % 2)
     table = {(0, 0, 0): 0, (0, 0, 1): 1, (0, 1, 0): 1, (0, 1, 1): 2, (1, 0, 0): -2, (1, 0, 1): -1, (1, 1, 0): -1}
     padded = [0, *bits]
-    digits = []
-    for low in range(0, len(bits), 2):
-        digits.append(table.get((padded[low + 2], padded[low + 1], padded[low]), 0))
+    triples = [(padded[low + 2], padded[low + 1], padded[low]) for low in range(0, len(bits), 2)]
+    digits = [table.get(triple, 0) for triple in triples]
     assert sum(digit * 4**place for place, digit in enumerate(digits)) == value
     return sum(digit != 0 for digit in digits)
 

@@ -81,7 +81,9 @@ def test_histograms_of_every_format_equal_a_count_of_its_operands(fmt: str) -> N
     check(found, expected.integers.tolist(), (8, 16))
 
 
-@pytest.mark.parametrize("fmt", ["fp8_e4m3", "fp6_e3m2", "fp4_e2m1", "bf16", "mxfp4", "nvfp4", "bitmod-fp4:g128", "ant4"])
+@pytest.mark.parametrize(
+    "fmt", ["fp8_e4m3", "fp6_e3m2", "fp4_e2m1", "bf16", "mxfp4", "nvfp4", "bitmod-fp4:g128", "ant4"]
+)
 def test_operands_are_the_values_up_to_powers_of_two_and_scales(fmt: str) -> None:
     tensor = np.random.default_rng(3).standard_normal((1, 16)) * 4
     found = operands(format(fmt), tensor)
