@@ -63,8 +63,9 @@ def booth_digits(values: Integers, width: int, *, signed: bool) -> Integers:
 
 def signed_digits(values: Integers) -> Integers:
     """Digits that are not zero in the canonical form with digits -1, 0 and 1: those in which 3 n and n differ."""
-    magnitudes = np.abs(values)
-    return ones((3 * magnitudes) ^ magnitudes)
+    magnitudes: Integers = np.abs(values)
+    tripled: Integers = 3 * magnitudes
+    return ones(tripled ^ magnitudes)
 
 
 def spans(magnitudes: Integers) -> Integers:
