@@ -78,6 +78,8 @@ class Op:
     phase: Phase = "forward"
     after: tuple[str, ...] | None = None
     """Names of the ops whose outputs this one reads; None: the op before it in the trace; (): nothing."""
+    stats: str | None = None
+    """The side file with the bit statistics of its operands, beside the trace's file."""
 
     def __post_init__(self) -> None:
         for dim, size in self.loops.items():

@@ -55,6 +55,7 @@ COLUMNS = _columns(
     *(Column(name=name, holds="text", choices=ROLES) for name in ("weight_role", "input_role", "output_role")),
     *(Column(name=name, holds="text") for name in ("weights", "inputs", "outputs")),
     *(Column(name=name, holds="text") for name in ("weight_sparsity", "input_sparsity", "output_sparsity")),
+    Column(name="stats", holds="text"),
     Column(name="after", holds="text"),
 )
 """Every column, in the order they are written."""
@@ -69,6 +70,7 @@ _PRODUCT = (
     "weight_sparsity",
     "input_sparsity",
     "output_sparsity",
+    "stats",
 )
 _VECTOR = ("elements", "reads_per_element", "operations_per_element", "inputs", "outputs", "input_role")
 _DEPTH = ("d", "t", "stride_d", "dilation_d")

@@ -84,6 +84,7 @@ def op_row(op: AnyOp) -> dict[str, Cell]:
             cells |= {dim: size for dim, size in op.dims.items() if not (dim in _UNIT_DEFAULT and size == 1)}
             for name in OPERANDS:
                 cells |= _operand_cells(name, op.operand(name))
+            cells |= {"stats": op.stats} if op.stats is not None else {}
         case VectorOp():
             cells |= _vector_cells(op)
         case Transfer():
@@ -202,6 +203,7 @@ def _product(row: _Row, kind: str) -> Op:
         inputs=_operand(row, "inputs", op.inputs),
         weights=_operand(row, "weights", op.weights),
         outputs=_operand(row, "outputs", op.outputs),
+        stats=row.optional("stats"),
     )
 
 

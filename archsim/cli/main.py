@@ -188,6 +188,31 @@ def trace(
         int | None, typer.Option(help="Prompt tokens, or tokens already cached (decode).", show_default=False)
     ] = None,
     output_tokens: Annotated[int | None, typer.Option(help="Tokens to generate.", show_default=False)] = None,
+    stats: Annotated[bool, typer.Option("--stats", help="Count the bits of weights and activations.")] = False,
+    formats: Annotated[
+        str | None,
+        typer.Option(help="Of --stats: int8,int4:g128; int8 when left out.", metavar="NAMES", show_default=False),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Of --stats: .npz, .onnx or .safetensors, or synthetic:laplace[:SEED].",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    samples: Annotated[
+        str | None,
+        typer.Option(
+            help="Of --stats: an .npz of inputs that the ONNX model is run on, or synthetic:gaussian[:SEED].",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="Of --stats: lanes in lock step; 8,16,32,64 when left out.", show_default=False),
+    ] = None,
     scale_sim: Annotated[
         Path | None,
         typer.Option("--scale-sim", metavar="FILE.csv", help="Also write a SCALE-Sim topology.", show_default=False),
@@ -217,10 +242,18 @@ def trace(
     debug: Debug = False,
 ) -> None:
     """Make a trace: the operations of a network with their MACs, bytes and arithmetic intensity."""
+    from archsim.cli import statistics
     from archsim.cli.trace import Exports, run
 
     given = {"phase": phase, "batch": batch, "context": context, "output_tokens": output_tokens}
-    run(source, given, Exports(scale_sim=scale_sim, cfg=cfg), _options(json, out, no_files, overrides, quiet))
+    exports = Exports(scale_sim=scale_sim, cfg=cfg)
+    asked = {"formats": formats, "weights": weights, "samples": samples, "groups": groups}
+    options = _options(json, out, no_files, overrides, quiet)
+    if stats:
+        statistics.run(source, given, asked, exports, options)
+    else:
+        statistics.refuse_without_stats(asked)
+        run(source, given, exports, options)
 
 
 @app.command()
