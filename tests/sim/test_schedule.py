@@ -62,7 +62,7 @@ def test_an_op_reads_the_one_before_it_unless_told_otherwise() -> None:
 
 def test_a_chain_stays_on_chip_but_for_its_ends() -> None:
     placements, costs = placed(gemm("a"), gemm("b"), gemm("c"))
-    assert [placement.operands for placement in placements] == [{"outputs"}, {"inputs", "outputs"}, {"inputs"}]
+    assert [placement.operands(gemm("x")) for placement in placements] == [{"outputs"}, {"inputs", "outputs"}, {"inputs"}]
     weights, tensor = 64 * 64, 64 * 64
     assert [cost.dram_bytes for cost in costs] == [weights + tensor, weights, weights + tensor]
 
@@ -70,7 +70,7 @@ def test_a_chain_stays_on_chip_but_for_its_ends() -> None:
 def test_nothing_stays_where_it_does_not_fit() -> None:
     large = 64 * 1024
     placements, _ = placed(gemm("a", m=1024), gemm("b", m=1024), machine=chip(large * 8.0 - 1))
-    assert [placement.operands for placement in placements] == [set(), set()]
+    assert [placement.operands(gemm("x")) for placement in placements] == [set(), set()]
 
 
 def test_a_residual_is_held_beside_the_ops_between() -> None:
