@@ -11,7 +11,7 @@ from archsim.mappers.plain import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.records import OpCost
 from archsim.sim.schedule import OpPlacement, Scheduler, dependencies, home_level, place
-from archsim.workloads.op import AnyOp, Op, VectorOp
+from archsim.workloads.op import AnyOp, Op, Role, VectorOp
 from archsim.workloads.trace import Trace
 from tests.sim.builders import INT8, INT32, accelerator, dram, int8, level, sram, systolic
 
@@ -93,7 +93,7 @@ def test_half_of_a_sum_on_chip_leaves_half_of_its_reads() -> None:
 def test_keys_and_values_are_written_for_the_cache() -> None:
     """The product reads its second source as weights, from DRAM: its maker must have put it there."""
     query, key = gemm("q"), gemm("k", ("x",))
-    scores = int8(Op.gemm("qk", m=64, n=64, k=64, after=("q", "k")))
+    scores = int8(Op.gemm("qk", m=64, n=64, k=64, weight_role=Role.KV, after=("q", "k")))
     placements, costs = placed(query, key, scores)
     assert [placement.outputs for placement in placements] == [True, False, False]
     assert costs[1].dram_bytes >= 3 * 64 * 64
