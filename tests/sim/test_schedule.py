@@ -62,7 +62,11 @@ def test_an_op_reads_the_one_before_it_unless_told_otherwise() -> None:
 
 def test_a_chain_stays_on_chip_but_for_its_ends() -> None:
     placements, costs = placed(gemm("a"), gemm("b"), gemm("c"))
-    assert [placement.operands(gemm("x")) for placement in placements] == [{"outputs"}, {"inputs", "outputs"}, {"inputs"}]
+    assert [placement.operands(gemm("x")) for placement in placements] == [
+        {"outputs"},
+        {"inputs", "outputs"},
+        {"inputs"},
+    ]
     weights, tensor = 64 * 64, 64 * 64
     assert [cost.dram_bytes for cost in costs] == [weights + tensor, weights, weights + tensor]
 
