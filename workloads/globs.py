@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 
 from archsim.core.errors import nearest
 from archsim.workloads.layers import layer_name
-from archsim.workloads.parts import PartFinder, matched_names, names_parts
 from archsim.workloads.op import Op
+from archsim.workloads.parts import PartFinder, matched_names, names_parts
 from archsim.workloads.trace import Trace
 
 

@@ -156,7 +156,7 @@ class PartFinder:
 
     def _place(self, at: str, last: str, number: int) -> tuple[int, int]:
         """How many experts stand in the groups before one, and in all groups of a layer."""
-        sizes = []
+        sizes: list[int] = []
         while (name := f"{at}group{len(sizes)}.{last}") in self._groups:
             sizes.append(self._groups[name])
         return sum(sizes[:number]), sum(sizes)

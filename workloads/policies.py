@@ -83,8 +83,9 @@ class QuantizationPolicy:
             "keys": self.keys or self.kv_cache,
             "values": self.values or self.kv_cache,
         }
-        if self.sensitive:
-            chosen |= {"weights": fmt for layer, fmt in self.sensitive.items() if matches(layer, name)}
+        kept = next((self.sensitive[layer] for layer in matched_names(name) if layer in self.sensitive), None)
+        if kept is not None:
+            chosen["weights"] = kept
         for glob, formats in self.layers:
             if matches(glob, name):
                 chosen |= _by_key(formats)

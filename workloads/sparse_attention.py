@@ -15,7 +15,9 @@ from archsim.workloads.trace import Trace
 from archsim.workloads.vector_costs import vector_costs
 
 QUERY_BLOCK = 128
-"""Queries that compute one band of keys together. Source: Dao 2023 (FlashAttention-2), section 3.3: blocks of 64 to 128."""
+"""Queries that compute one band of keys together. Source: Dao 2023 (FlashAttention-2), section 3.3 (recalled)."""
+BAND_SUFFIX = ".last"
+"""Behind the name of the op that computes the last, smaller block of queries."""
 
 
 def sparse_attention(trace: Trace, choice: Callable[[str], str | None]) -> Trace:
@@ -75,7 +77,7 @@ def _blocks(queries: int, keys: int, pattern: AttentionPattern) -> list[tuple[in
 
 def _banded(op: Op, bands: list[tuple[int, dict[str, int]]]) -> Replacement:
     """The op once for each kind of band; the first keeps its name."""
-    names = [op.name if index == 0 else f"{op.name}.last" for index in range(len(bands))]
+    names = [op.name if index == 0 else f"{op.name}{BAND_SUFFIX}" for index in range(len(bands))]
     ops = tuple(_resized(op, name, sizes, op.count * count) for name, (count, sizes) in zip(names, bands, strict=True))
     return Replacement(ops, tuple(names))
 

@@ -134,7 +134,7 @@ def _work(read: Mapping[str, Options], merged: Merged, folder: Path | None) -> W
     quantization, sparsity = read.get("quantization"), read.get("sparsity")
     if trace is None or not isinstance(quantization, QuantizationOptions) or not isinstance(sparsity, SparsityOptions):
         return Work(trace=NO_WORK)
-    return quantized(trace, workload, quantization, sparsity, merged)
+    return quantized(trace, workload, quantization, sparsity, merged, folder)
 
 
 def _accelerators(read: Mapping[str, Options], merged: Merged, name: str) -> dict[str, Accelerator]:

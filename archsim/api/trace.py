@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from archsim.api.overrides import Override, parse_overrides
 from archsim.core.errors import InputError, Problem
 from archsim.core.options import Options, validation_problems
+from archsim.core.spelling import brief
 from archsim.workloads.models import model
 from archsim.workloads.op import Op, VectorOp
 from archsim.workloads.options import QuantizationOptions, SparsityOptions
-from archsim.workloads.policies import apply_quantization, apply_sparsity
+from archsim.workloads.prepare import prepared
 from archsim.workloads.trace import Trace
 
 CONFIG_SUFFIX = ".json"
@@ -65,9 +66,10 @@ def with_policies(trace: Trace, overrides: Sequence[str]) -> tuple[Trace, tuple[
     Formats that neither the trace nor a key states are a design's defaults. Raises InputError for other keys.
     """
     policies = _policies(parse_overrides(overrides))
-    quantized, warnings = apply_quantization(trace, policies.quantization.policy())
-    sparse, more = apply_sparsity(quantized, policies.sparsity.policy())
-    return sparse, warnings + more
+    try:
+        return prepared(trace, policies.quantization, policies.sparsity, _named_file)
+    except InputError as error:
+        raise InputError([replace(p, file=p.file or "--set") for p in error.problems]) from None
 
 
 def lacks_formats(trace: Trace) -> bool:
@@ -90,6 +92,18 @@ def _table(path: Path, request: Request) -> Trace:
         raise InputError(problems)
     trace = read_trace(path)
     return trace if trace.name else replace(trace, name=path.stem)
+
+
+def _named_file(name: str, key: str) -> Path:
+    """A file that a key names, relative to the working directory."""
+    path = Path(name)
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # a name that no file system takes
+        found = False
+    if not found:
+        raise InputError(Problem(key=key, message=f"no such file '{brief(name)}'"))
+    return path
 
 
 def _policies(overrides: list[Override]) -> Policies:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from archsim.api.inherit import inside
 from archsim.api.places import COMMAND_LINE, Merged
-from archsim.core.errors import InputError, Problem, nearest
+from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief
 from archsim.core.toml import KeyPath
-from archsim.workloads.layers import layer_name
+from archsim.workloads.globs import idle_globs
 from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
-from archsim.workloads.policies import apply_quantization, apply_sparsity
+from archsim.workloads.prepare import prepared
 from archsim.workloads.trace import Trace
 
 NO_WORK = Trace(name="", ops=(), parameters=0)
@@ -88,23 +87,42 @@ def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path
 
 
 def quantized(
-    trace: Trace, options: WorkloadOptions, quantization: QuantizationOptions, sparsity: SparsityOptions, merged: Merged
+    trace: Trace,
+    options: WorkloadOptions,
+    quantization: QuantizationOptions,
+    sparsity: SparsityOptions,
+    merged: Merged,
+    folder: Path | None,
 ) -> Work:
-    """The trace with formats and sparsity; globs that match no layer are noted in `merged`."""
-    _note_idle_globs(trace, quantization.layers, "quantization", merged)
-    _note_idle_globs(trace, sparsity.layers, "sparsity", merged)
-    trace, _ = apply_quantization(trace, quantization.policy())
-    warnings = idle_workload_keys(options)
-    if sparsity.stated:
-        trace, _ = apply_sparsity(trace, sparsity.policy())
+    """The trace with formats and sparsity; globs that match no layer, and files amiss, are noted in `merged`."""
+    _note_idle_globs(trace, quantization.layers, ("quantization", "layers"), merged)
+    _note_idle_globs(trace, sparsity.layers, ("sparsity", "layers"), merged)
+    _note_idle_globs(trace, quantization.rotate, ("quantization", "rotate"), merged)
+
+    def file_of(name: str, key: str) -> Path:
+        return _file(name, _path(key), merged, folder)
+
+    try:
+        trace, found = prepared(trace, quantization, sparsity, file_of)
+    except InputError as error:
+        for problem in error.problems:
+            merged.report(_path(problem.key or "quantization"), problem)
+        return Work(trace=NO_WORK)
+    warnings = [*idle_workload_keys(options), *(text for text in found if not text.startswith(_NOTED))]
     return Work(trace=trace, warnings=tuple(warnings))
 
 
-def _note_idle_globs(trace: Trace, globs: Iterable[str], name: str, merged: Merged) -> None:
-    layers = {layer_name(op.name) for op in trace.ops} | {op.name for op in trace.ops}
-    for glob in globs:
-        if not any(fnmatchcase(layer, glob) for layer in layers):
-            near = nearest(glob, layers)
-            hint = f"did you mean '{near}'?" if near else "layers: archsim trace prints their names"
-            message = f"matches no layer of {trace.name}"
-            merged.report((name, "layers", glob), Problem(message=message, hint=hint))
+_NOTED = ("quantization.layers:", "sparsity.layers:", "quantization.rotate:")
+"""Warnings of idle globs, which are errors of a design."""
+
+
+def _path(key: str) -> KeyPath:
+    """The path of a dotted key; what follows `layers` or `rotate` is a glob."""
+    return tuple(key.split(".", 2))
+
+
+def _note_idle_globs(trace: Trace, globs: Iterable[str], path: KeyPath, merged: Merged) -> None:
+    for glob, near in idle_globs(trace, globs).items():
+        hint = f"did you mean '{near}'?" if near else "layers: archsim trace prints their names"
+        message = f"matches no layer of {trace.name}"
+        merged.report((*path, glob), Problem(message=message, hint=hint))
