@@ -8,10 +8,12 @@ from pathlib import Path
 
 from archsim.api.inherit import inside
 from archsim.api.places import COMMAND_LINE, Merged
+from archsim.arch.engines.base import Engine
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief
 from archsim.core.toml import KeyPath
 from archsim.workloads.globs import idle_globs
+from archsim.workloads.op import Op
 from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
 from archsim.workloads.prepare import prepared
 from archsim.workloads.trace import Trace
@@ -110,6 +112,17 @@ def quantized(
         return Work(trace=NO_WORK)
     warnings = [*idle_workload_keys(options), *(text for text in found if not text.startswith(_NOTED))]
     return Work(trace=trace, warnings=tuple(warnings))
+
+
+def expanded(trace: Trace, engine: Engine) -> Trace:
+    """The trace with operands expanded, as vector operations, that the engine cannot multiply as they are."""
+    pairs = {(op.weights.format, op.inputs.format) for op in trace.ops if isinstance(op, Op)}
+    refused = {(w, x) for w, x in pairs if w and x and not engine.multiplies(w.arithmetic, x.arithmetic)}
+    if not refused:
+        return trace
+    from archsim.workloads.effects import insert_dequantize
+
+    return insert_dequantize(trace, lambda weights, inputs: (weights, inputs) in refused)
 
 
 _NOTED = ("quantization.layers:", "sparsity.layers:", "quantization.rotate:")
