@@ -63,30 +63,46 @@ def insert_rotations(trace: Trace, rotations: Iterable[tuple[str, Rotation]]) ->
     for reductions that have no such rotation.
     """
     rules = tuple(rotations)
-    problems: dict[Problem, None] = {}
+    chosen = {
+        op.name: found[-1]
+        for op in trace.ops
+        if isinstance(op, Op) and (found := [rule for rule in rules if matches(rule[0], op.name)])
+    }
+    operations = _rotation_costs(trace, chosen)
 
     def rotation(op: Op, name: OperandName, source: AnyOp) -> Conversion | None:
-        chosen = [(glob, rule) for glob, rule in rules if matches(glob, op.name)]
-        if not chosen:
-            return None
-        glob, rule = chosen[-1]
+        made = _made(source)
+        return Conversion("rotate", "rotate", operations[op.name], made, made) if op.name in chosen else None
+
+    products = replace(trace, ops=tuple(op for op in trace.ops if isinstance(op, Op)))
+    warnings = [
+        f"quantization.rotate: {glob!r} matches no product of {trace.name}"
+        + (f" (did you mean {near!r}?)" if near else "")
+        for glob, near in idle_globs(products, (glob for glob, _ in rules)).items()
+    ]
+    warnings += [
+        f"quantization.rotate.{chosen[op.name][0]}: {op.name} reads what the network is given, which is not rotated"
+        for op, read in zip(trace.ops, sources(trace), strict=True)
+        if op.name in chosen and not read
+    ]
+    return _converted(trace, rotation), tuple(warnings)
+
+
+def _rotation_costs(trace: Trace, chosen: Mapping[str, tuple[str, Rotation]]) -> dict[str, float]:
+    """Operations per element of each product's rotation. Raises InputError with each glob whose layers have none."""
+    problems: dict[Problem, None] = {}
+    costs = {}
+    for op in trace.ops:
+        if not isinstance(op, Op) or op.name not in chosen:
+            continue
+        glob, rule = chosen[op.name]
         try:
-            operations = rule.operations(op.size(op.reduction))
+            costs[op.name] = rule.operations(op.size(op.reduction))
         except InputError as error:
             problems.update({replace(p, key=f"quantization.rotate.{glob}"): None for p in error.problems})
-            return None
-        made = _made(source)
-        return Conversion("rotate", "rotate", operations, made, made)
-
-    rotated = _converted(trace, rotation)
     if problems:
         raise InputError(tuple(problems))
-    products = replace(trace, ops=tuple(op for op in trace.ops if isinstance(op, Op)))
-    idle = idle_globs(products, (glob for glob, _ in rules))
-    hints = {glob: f" (did you mean {near!r}?)" if near else "" for glob, near in idle.items()}
-    return rotated, tuple(
-        f"quantization.rotate: {glob!r} matches no product of {trace.name}{hint}" for glob, hint in hints.items()
-    )
+    return costs
 
 
 def insert_quantize(trace: Trace) -> Trace:

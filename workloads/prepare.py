@@ -46,7 +46,7 @@ def _policy(
     from archsim.arch.formats import format
     from archsim.workloads.sensitivity import KEY, read_order, sensitive_formats
 
-    order = options.order if isinstance(options.order, list) else read_order(file_of(options.order, KEY))
+    order = options.order if isinstance(options.order, list) else read_order(_file(file_of, options.order, KEY))
     keep = [(tier.fraction, format(tier.format)) for tier in options.keep]
     formats, warnings = sensitive_formats(trace, order, keep)
     return replace(policy, sensitive=formats), warnings
@@ -65,7 +65,7 @@ def _masks(
     masks: dict[str, Mapping[str, str]] = {}
     warnings: tuple[str, ...] = ()
     for name, place in wanted.items():
-        masks[name], surplus = read_masks(file_of(name, place), layers)
+        masks[name], surplus = read_masks(_file(file_of, name, place), layers)
         if surplus:
             shown = ", ".join(surplus[:3]) + (f" and {len(surplus) - 3} more" if len(surplus) > 3 else "")
             warnings += (f"{place}: {name} has masks of no layer of {trace.name}: {shown}",)
@@ -74,6 +74,14 @@ def _masks(
             hint = "name each array as its layer: archsim trace prints their names"
             raise InputError(Problem(key=place, message=message, hint=hint))
     return masks, warnings
+
+
+def _file(file_of: FileOf, name: str, key: str) -> Path:
+    """The file, or the key in what is wrong with it."""
+    try:
+        return file_of(name, key)
+    except InputError as error:
+        raise InputError([replace(problem, key=problem.key or key) for problem in error.problems]) from None
 
 
 def _with_effects(trace: Trace, quantization: QuantizationOptions) -> tuple[Trace, tuple[str, ...]]:

@@ -39,9 +39,7 @@ class Rotation:
         size = self.block or reduction
         if reduction % size:
             message = f"blocks of {size} do not divide a reduction of {reduction}"
-            raise InputError(
-                Problem(message=message, hint=f"the largest power of two that does is {_power(reduction)}")
-            )
+            raise InputError(Problem(message=message, hint=_hint(_power(reduction))))
         power = _power(size)
         odd = size // power
         steps, dense = power.bit_length() - 1, 1
@@ -49,7 +47,7 @@ class Rotation:
             steps, dense = steps - 2, 4 * odd
             if steps < 0 or dense >= SMALLEST_UNKNOWN:
                 message = f"no Hadamard matrix is known for {size} = {power} x {odd} elements"
-                raise InputError(Problem(message=message, hint=f"rotate blocks of it: hadamard:{power}"))
+                raise InputError(Problem(message=message, hint=_hint(power)))
         return (steps + dense - 1) * vector_costs()["butterfly"].operations
 
 
@@ -60,6 +58,10 @@ def parse_rotation(text: str, key: str | None = None) -> Rotation:
         message = f"unknown rotation {brief(text)!r}"
         raise InputError(Problem(key=key, message=message, hint="write hadamard or hadamard:BLOCK (hadamard:128)"))
     return Rotation(int(match[1] or 0))
+
+
+def _hint(block: int) -> str:
+    return f"rotate blocks: hadamard:{block}" if block > 1 else "leave this layer out: its reduction is odd"
 
 
 def _power(number: int) -> int:

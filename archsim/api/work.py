@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archsim.api.inherit import inside
@@ -99,7 +99,8 @@ def quantized(
     """The trace with formats and sparsity; globs that match no layer, and files amiss, are noted in `merged`."""
     _note_idle_globs(trace, quantization.layers, ("quantization", "layers"), merged)
     _note_idle_globs(trace, sparsity.layers, ("sparsity", "layers"), merged)
-    _note_idle_globs(trace, quantization.rotate, ("quantization", "rotate"), merged)
+    products = replace(trace, ops=tuple(op for op in trace.ops if isinstance(op, Op)))
+    _note_idle_globs(products, quantization.rotate, ("quantization", "rotate"), merged)
 
     def file_of(name: str, key: str) -> Path:
         return _file(name, _path(key), merged, folder)
@@ -125,7 +126,7 @@ def expanded(trace: Trace, engine: Engine) -> Trace:
     return insert_dequantize(trace, lambda weights, inputs: (weights, inputs) in refused)
 
 
-_NOTED = ("quantization.layers:", "sparsity.layers:", "quantization.rotate:")
+_NOTED = ("quantization.layers: ", "sparsity.layers: ", "quantization.rotate: ")
 """Warnings of idle globs, which are errors of a design."""
 
 
