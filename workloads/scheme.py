@@ -11,7 +11,7 @@ from archsim.core.spelling import brief
 
 GRAMMAR = "w<F>[g<N>]a<F>[kv<F>], each F a width (4, 8, 16, 1.58) or a format (fp8, mxfp4, bf16, nf4)"
 WEIGHT_GROUP = 128
-"""Weights that share a scale below 8 bits. Source: Frantar et al. 2023 (GPTQ), Lin et al. 2024 (AWQ): groups of 128."""
+"""Weights that share a scale below 8 bits. Source: Frantar et al. 2023 (GPTQ), Lin et al. 2024 (AWQ): groups of 128 (recalled)."""
 _LONGEST = 100
 _WEIGHT = re.compile(r"(.+?)(?:g(\d{1,9}))?")
 _FLOATS = {"16": "fp16", "32": "fp32"}
@@ -32,7 +32,7 @@ def parse_scheme(text: str) -> dict[str, str]:
     {'weights': 'fp8', 'activations': 'fp8'}
 
     Raises InputError with the grammar for all else. Sources: the names are those of Lin et al. 2024 (QServe, W4A8KV4)
-    and Ma et al. 2024 (BitNet b1.58); one scale per token: Xiao et al. 2023 (SmoothQuant).
+    and Ma et al. 2024 (BitNet b1.58); one scale per token: Xiao et al. 2023 (SmoothQuant); recalled.
     """
     spelled = text.strip().lower()
     for parts in _splits(spelled):
