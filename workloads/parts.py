@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from archsim.core.errors import InputError, Problem
@@ -183,6 +184,7 @@ def split(trace: Trace, choice: Callable[[str], Hashable]) -> Trace:
     return replaced(trace, replacements)
 
 
+@lru_cache(maxsize=1 << 16)
 def matched_names(name: str) -> tuple[str, ...]:
     """Names under which a glob may mean an op: its own, without a decode segment, and of the op it is a part of."""
     layer = layer_name(name)

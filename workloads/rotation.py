@@ -30,8 +30,8 @@ class Rotation:
 
         A length 2^p costs p. Other lengths are 2^p times the smallest m of 12, 20, 28, ... that has a Hadamard matrix:
         p and, for each element, the m - 1 of one row of it. Source: Ashkboos et al. 2024 (QuaRot),
-        section 3 (recalled); torchao's SpinQuant module holds the matrices of 12 to 172 that it needs. Raises InputError
-        for lengths without such a matrix and for a block that does not divide the reduction.
+        section 3 (recalled); torchao's SpinQuant module holds the matrices of 12 to 172 that it needs.
+        Raises InputError for lengths without such a matrix and for a block that does not divide the reduction.
 
         >>> Rotation().operations(4096), Rotation().operations(11008)
         (12.0, 177.0)

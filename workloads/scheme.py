@@ -11,7 +11,7 @@ from archsim.core.spelling import brief
 
 GRAMMAR = "w<F>[g<N>]a<F>[kv<F>], each F a width (4, 8, 16, 1.58) or a format (fp8, mxfp4, bf16, nf4)"
 WEIGHT_GROUP = 128
-"""Weights that share a scale below 8 bits. Source: Frantar et al. 2023 (GPTQ), Lin et al. 2024 (AWQ): groups of 128 (recalled)."""
+"""Weights that share a scale below 8 bits. Source: Frantar et al. 2023 (GPTQ), Lin et al. 2024 (AWQ) (recalled)."""
 _LONGEST = 100
 _WEIGHT = re.compile(r"(.+?)(?:g(\d{1,9}))?")
 _FLOATS = {"16": "fp16", "32": "fp32"}
