@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Literal, get_args
 
 from archsim.arch.formats import Format
+from archsim.workloads.sizes import Sizes
 
 OperandName = Literal["inputs", "weights", "outputs"]
 OPERANDS: tuple[OperandName, OperandName, OperandName] = ("inputs", "weights", "outputs")
 
 Phase = Literal["prefill", "decode", "forward", "training"]
-VectorKind = Literal["softmax", "norm", "elementwise", "pool", "gather", "dequantize", "rotate"]
+VectorKind = Literal["softmax", "norm", "elementwise", "pool", "gather", "quantize", "dequantize", "scale", "rotate"]
 VECTOR_KINDS: tuple[VectorKind, ...] = get_args(VectorKind)
 
 
@@ -82,13 +82,15 @@ class Op:
     """The side file with the bit statistics of its operands, beside the trace's file."""
 
     def __post_init__(self) -> None:
-        for dim, size in self.loops.items():
-            if size < 1:
-                raise ValueError(f"op {self.name!r}: dimension {dim} must be at least 1 (got {size})")
+        if min(self.loops.values(), default=1) < 1:
+            dim = min(self.loops, key=self.loops.__getitem__)
+            raise ValueError(f"op {self.name!r}: dimension {dim} must be at least 1 (got {self.loops[dim]})")
         if self.count < 1:
             raise ValueError(f"op {self.name!r}: count must be at least 1 (got {self.count})")
-        object.__setattr__(self, "dims", MappingProxyType(dict(self.dims)))
-        object.__setattr__(self, "loops", MappingProxyType(dict(self.loops)))
+        for field in ("dims", "loops"):  # an op made from another shares its sizes
+            sizes = getattr(self, field)
+            if type(sizes) is not Sizes:
+                object.__setattr__(self, field, Sizes(sizes))
 
     @classmethod
     def gemm(
@@ -294,7 +296,9 @@ class Op:
 class VectorOp:
     """An operation on the vector unit: `elements` results, each from `reads_per_element` operands.
 
-    `operations_per_element` counts vector-lane operations (one multiply, add, compare, exponential, ... each).
+    `operations_per_element` counts vector-lane operations (one multiply, add, compare, exponential, ... each). With
+    neither reads nor writes it works inside the stream of a product (its weights on their way in, its accumulators on
+    their way out) and occupies lanes only.
     """
 
     name: str
@@ -302,6 +306,7 @@ class VectorOp:
     elements: int
     reads_per_element: float = 1.0
     operations_per_element: float = 1.0
+    writes_per_element: float = 1.0
     count: int = 1
     phase: Phase = "forward"
     after: tuple[str, ...] | None = None

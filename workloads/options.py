@@ -1,4 +1,4 @@
-"""The `[workload]`, `[quantization]` and `[sparsity]` tables of a design file."""
+"""The `[workload]` table of a design file, and the tables that say how it is stored."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from archsim.arch.formats import ArithmeticKind, Format, format
 from archsim.core.errors import Problem
 from archsim.core.options import LARGEST_SIZE, Options, Size, checked, refusal
 from archsim.core.spelling import spelled
 from archsim.core.toml import KeyPath
-from archsim.workloads.policies import QuantizationPolicy, SparsityPolicy
-from archsim.workloads.request import REQUEST_KEYS
+from archsim.workloads.quantization_options import QuantizationOptions, quantization_conflicts
+from archsim.workloads.request import REQUEST_KEYS, LatentForm, Optimizer, Recompute, RoutingName
+from archsim.workloads.sparsity_options import SparsityOptions
 from archsim.workloads.trace import Trace
 
+__all__ = [
+    "QuantizationOptions",
+    "SparsityOptions",
+    "WorkloadOptions",
+    "idle_workload_keys",
+    "quantization_conflicts",
+    "workload_conflicts",
+]
+
 SOURCES = ("model", "trace", "config", "onnx")
-DEFAULT_FORMAT = "int8"
-INTEGER_ACCUMULATOR = "int32"
-FLOAT_ACCUMULATOR = "fp32"
 
 
 def _check_model(value: object) -> object:
@@ -60,13 +66,13 @@ class WorkloadOptions(Options):
     context: Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)] | None = None
     """Prompt tokens (prefill, generate), or tokens already cached (decode)."""
     output_tokens: Size | None = None
-    routing: Literal["uniform", "balanced"] = "uniform"
+    routing: RoutingName = "uniform"
     """How tokens spread over the experts of a mixture."""
-    latent_attention: Literal["absorbed", "naive"] = "absorbed"
+    latent_attention: LatentForm = "absorbed"
     """How multi-head latent attention decodes: on cached latents, or on cached keys and values."""
-    optimizer: Literal["adam", "momentum", "sgd"] = "adam"
+    optimizer: Optimizer = "adam"
     """Of a training step."""
-    recompute: Literal["none", "blocks"] = "none"
+    recompute: Recompute = "none"
     """Whether a training step keeps the activations within blocks or computes them again."""
 
 
@@ -82,7 +88,7 @@ def workload_conflicts(workload: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
 def idle_workload_keys(workload: WorkloadOptions, trace: Trace) -> Iterator[str]:
     """A warning for each stated key that changes nothing for this trace: a table's rows state their own."""
     stated = [key for key in (*REQUEST_KEYS, "dims", "values") if key in workload.model_fields_set]
-    source = next((key for key in SOURCES if getattr(workload, key) is not None), "model")
+    source: str = next((key for key in SOURCES if getattr(workload, key) is not None), "model")
     own = "its rows state their own" if source == "trace" else "its graph states its own"
     for key in stated:
         if key not in _taken(workload, source):
@@ -115,120 +121,3 @@ def _idle(key: str, workload: WorkloadOptions, trace: Trace) -> str | None:
     if key == "latent_attention" and "kv_a_proj" not in layers:
         return f"for {trace.name}, which has none"
     return None
-
-
-def _check_format(value: object) -> object:
-    if not isinstance(value, str | Mapping):
-        raise refusal(f"must be a format such as 'int8' (got {spelled(value)})")
-    return checked(lambda spec: format(spec))(value)  # type: ignore[arg-type]
-
-
-class FormatTable(Options):
-    """A format whose stored size is overridden."""
-
-    format: str
-    storage_bits: float
-
-
-FormatText = Annotated[str | dict[str, Any], PlainValidator(_check_format, json_schema_input_type=str | FormatTable)]
-
-
-class FormatKeys(Options):
-    """Formats by role; `activations` is another word for inputs and outputs together."""
-
-    weights: FormatText | None = None
-    inputs: FormatText | None = None
-    outputs: FormatText | None = None
-    activations: FormatText | None = None
-    kv_cache: FormatText | None = None
-
-    def given(self) -> dict[str, Format]:
-        """The formats that are stated, with `activations` spelled out where nothing more exact is."""
-        both = {} if self.activations is None else {"inputs": self.activations, "outputs": self.activations}
-        own = {key: getattr(self, key) for key in ("weights", "inputs", "outputs", "kv_cache")}
-        return {key: format(spec) for key, spec in (both | {k: v for k, v in own.items() if v is not None}).items()}
-
-
-class QuantizationOptions(FormatKeys):
-    """`[quantization]`: formats by role, and by layer where a glob matches its name."""
-
-    accumulator: FormatText | None = None
-    layers: dict[str, FormatKeys] = Field(default_factory=dict)
-
-    def policy(self) -> QuantizationPolicy:
-        """The formats with defaults filled in.
-
-        Weights and inputs default to int8, outputs and the KV cache to the inputs' format, the accumulator to int32,
-        or to fp32 when weights or inputs are floats.
-        """
-        given = self.given()
-        weights = given.get("weights") or format(DEFAULT_FORMAT)
-        inputs = given.get("inputs") or format(DEFAULT_FORMAT)
-        return QuantizationPolicy(
-            weights=weights,
-            inputs=inputs,
-            outputs=given.get("outputs") or inputs,
-            kv_cache=given.get("kv_cache") or inputs,
-            accumulator=format(self.accumulator or default_accumulator(weights, inputs)),
-            layers=tuple((glob, keys.given()) for glob, keys in self.layers.items()),
-        )
-
-    def resolved(self) -> dict[str, Any]:
-        """The table with its defaults, in canonical spellings."""
-        policy = self.policy()
-        roles = ("weights", "inputs", "outputs", "kv_cache", "accumulator")
-        table: dict[str, Any] = {role: getattr(policy, role).name for role in roles}
-        if policy.layers:
-            table["layers"] = {glob: {key: fmt.name for key, fmt in keys.items()} for glob, keys in policy.layers}
-        return table
-
-
-def default_accumulator(weights: Format, inputs: Format) -> str:
-    """The accumulator where the design states none: wide enough for the products' kind."""
-    kinds = (weights.arithmetic.kind, inputs.arithmetic.kind)
-    return FLOAT_ACCUMULATOR if ArithmeticKind.FLOAT in kinds else INTEGER_ACCUMULATOR
-
-
-def quantization_conflicts(quantization: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Problem]]:
-    """Tables in which `activations` leaves nothing to say for another key that is given."""
-    layers = quantization.get("layers")
-    tables: list[tuple[KeyPath, Any]] = [((), quantization)]
-    if isinstance(layers, Mapping):
-        tables += [(("layers", glob), keys) for glob, keys in layers.items()]
-    for path, table in tables:
-        if isinstance(table, Mapping) and all(key in table for key in ("activations", "inputs", "outputs")):
-            yield (*path, "activations"), Problem(message="is another word for inputs and outputs: both are given too")
-
-
-def _check_sparsity(value: object) -> object:
-    from archsim.workloads.sparsity import parse_sparsity
-
-    if not isinstance(value, str):
-        raise refusal(f"must be a pattern such as '2:4' (got {spelled(value)})")
-    return checked(lambda text: parse_sparsity(str(text)))(value)
-
-
-SparsityText = Annotated[str, PlainValidator(_check_sparsity), WithJsonSchema({"type": "string", "examples": ["2:4"]})]
-
-
-class SparsityKeys(Options):
-    """Patterns of weights and of inputs."""
-
-    weights: SparsityText | None = None
-    inputs: SparsityText | None = None
-
-
-class SparsityOptions(SparsityKeys):
-    """`[sparsity]`: patterns, and by layer where a glob matches its name."""
-
-    layers: dict[str, SparsityKeys] = Field(default_factory=dict)
-
-    def policy(self) -> SparsityPolicy:
-        """The patterns as the trace takes them."""
-        layers = tuple((glob, keys.written()) for glob, keys in self.layers.items())
-        return SparsityPolicy(weights=self.weights, inputs=self.inputs, layers=layers)
-
-    @property
-    def stated(self) -> bool:
-        """Whether any operand is to be sparse."""
-        return bool(self.weights or self.inputs or self.layers)

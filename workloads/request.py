@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from archsim.core.errors import InputError, Problem, nearest, unknown_name
 from archsim.workloads.routing import ROUTINGS, Routing
 
+RoutingName = Literal["balanced", "uniform"]
 LatentForm = Literal["absorbed", "naive"]
 Optimizer = Literal["adam", "momentum", "sgd"]
 Recompute = Literal["none", "blocks"]

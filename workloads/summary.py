@@ -101,7 +101,7 @@ def _product(op: Op) -> dict[str, Any]:
 def _vector(op: VectorOp) -> dict[str, Any]:
     operations = op.elements * op.operations_per_element
     read = _bytes(op.elements * op.reads_per_element, op.input_format)
-    written = _bytes(op.elements, op.format)
+    written = _bytes(op.elements * op.writes_per_element, op.format)
     total = _total([read, written])
     return {
         "dims": {"elements": op.elements},

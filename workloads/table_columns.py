@@ -49,6 +49,7 @@ COLUMNS = _columns(
     Column(name="causal", holds="boolean"),
     Column(name="elements"),
     Column(name="reads_per_element", holds="number", least=0),
+    Column(name="writes_per_element", holds="number", least=0),
     Column(name="operations_per_element", holds="number", least=0),
     Column(name="bytes", least=0),
     Column(name="link", holds="text"),
@@ -72,7 +73,15 @@ _PRODUCT = (
     "output_sparsity",
     "stats",
 )
-_VECTOR = ("elements", "reads_per_element", "operations_per_element", "inputs", "outputs", "input_role")
+_VECTOR = (
+    "elements",
+    "reads_per_element",
+    "writes_per_element",
+    "operations_per_element",
+    "inputs",
+    "outputs",
+    "input_role",
+)
 _DEPTH = ("d", "t", "stride_d", "dilation_d")
 _CONV_OPTIONS = (*_DEPTH, "n", "stride", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups")
 

@@ -291,6 +291,7 @@ def _vector(row: _Row, kind: VectorKind) -> VectorOp:
         elements=row.integer("elements"),
         reads_per_element=row.number("reads_per_element", cost.reads if cost else 1.0),
         operations_per_element=row.number("operations_per_element", cost.operations if cost else 1.0),
+        writes_per_element=row.number("writes_per_element", 1.0),
         count=row.integer("count"),
         phase=row.phase,
         after=row.after,
@@ -336,6 +337,8 @@ def _vector_cells(op: VectorOp) -> dict[str, Cell]:
         "operations_per_element": float(op.operations_per_element),
         "input_role": str(op.role),
     }
+    if op.writes_per_element != 1:
+        cells["writes_per_element"] = float(op.writes_per_element)
     if op.input_format is not None:
         cells["inputs"] = op.input_format.name
     if op.format is not None:

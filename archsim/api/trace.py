@@ -13,23 +13,29 @@ from pydantic import Field, ValidationError
 from archsim.api.overrides import Override, parse_overrides
 from archsim.core.errors import InputError, Problem
 from archsim.core.options import Options, validation_problems
+from archsim.core.spelling import brief
 from archsim.workloads.importers import importer_of, known_suffixes, read_workload
-from archsim.workloads.models import model
+from archsim.workloads.models import model_network
 from archsim.workloads.op import Op, VectorOp
 from archsim.workloads.options import OpenSize, OpenValue, QuantizationOptions, SparsityOptions
-from archsim.workloads.policies import apply_quantization, apply_sparsity
+from archsim.workloads.prepare import prepared
+from archsim.workloads.request import LatentForm, Optimizer, Recompute, RoutingName, request_of
 from archsim.workloads.trace import Trace
 
 
-class OpenEnds(Options):
-    """What `--set workload...` says of an ONNX model's open dimensions and deciding inputs."""
+class Choices(Options):
+    """What `--set workload...` says: a model's choices, an ONNX model's open dimensions and deciding inputs."""
 
     dims: dict[str, OpenSize] = Field(default_factory=dict)
     values: dict[str, OpenValue] = Field(default_factory=dict)
+    routing: RoutingName | None = None
+    latent_attention: LatentForm | None = None
+    optimizer: Optimizer | None = None
+    recompute: Recompute | None = None
 
     def given(self) -> dict[str, Any]:
         """Those that are stated."""
-        return {key: table for key in ("dims", "values") if (table := getattr(self, key))}
+        return {key: value for key in type(self).model_fields if (value := getattr(self, key))}
 
 
 class Policies(Options):
@@ -37,7 +43,7 @@ class Policies(Options):
 
     quantization: QuantizationOptions = QuantizationOptions()
     sparsity: SparsityOptions = SparsityOptions()
-    workload: OpenEnds = OpenEnds()
+    workload: Choices = Choices()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,21 +64,22 @@ class Request:
 def trace_of(source: str, request: Request, overrides: Sequence[str] = ()) -> Trace:
     """The trace that `source` names: a file, else a catalog model.
 
-    Of the `--set` keys, those below `workload` are read here: sizes and values of an ONNX model's open ends. Raises
-    InputError for what cannot be read or is not known, and for a request that the file does not take.
+    Of the `--set` keys, those below `workload` are read here: a model's choices, and sizes and values of an ONNX model's
+    open ends. Raises InputError for what cannot be read or is not known, and for a request that the file does not take.
     """
     path = Path(source)
-    ends = _policies(parse_overrides(open_ends(overrides))).workload.given()
-    if names_a_file(source) and (not ends or importer_of(path).takes_all(ends)):
-        return read_workload(path, request.given() | ends)
-    if ends:
+    choices = _policies(parse_overrides(workload_keys(overrides))).workload.given()
+    ends = [key for key in ("dims", "values") if key in choices]
+    is_file = names_a_file(source)
+    if ends and not (is_file and importer_of(path).takes_all(ends)):
         message = f"only an ONNX model has open ends: not {source}"
         raise InputError(Problem(file="--set", key="workload", message=message))
-    return model(source, **request.given())
+    asked = request.given() | choices
+    return read_workload(path, asked) if is_file else model_network(source).trace(request_of(asked))
 
 
-def open_ends(overrides: Sequence[str]) -> list[str]:
-    """The `--set` keys that say what an ONNX model leaves open, not how a trace is stored."""
+def workload_keys(overrides: Sequence[str]) -> list[str]:
+    """The `--set` keys that say what is asked of a model or what an ONNX model leaves open, not how it is stored."""
     return [text for text in overrides if text.lstrip().startswith("workload.")]
 
 
@@ -88,9 +95,10 @@ def with_policies(trace: Trace, overrides: Sequence[str]) -> tuple[Trace, tuple[
     Formats that neither the trace nor a key states are a design's defaults. Raises InputError for other keys.
     """
     policies = _policies(parse_overrides(overrides))
-    quantized, warnings = apply_quantization(trace, policies.quantization.policy())
-    sparse, more = apply_sparsity(quantized, policies.sparsity.policy())
-    return sparse, warnings + more
+    try:
+        return prepared(trace, policies.quantization, policies.sparsity, _named_file)
+    except InputError as error:
+        raise InputError([replace(p, file=p.file or "--set") for p in error.problems]) from None
 
 
 def lacks_formats(trace: Trace) -> bool:
@@ -100,6 +108,18 @@ def lacks_formats(trace: Trace) -> bool:
         or (isinstance(op, VectorOp) and None in (op.format, op.input_format))
         for op in trace.ops
     )
+
+
+def _named_file(name: str, key: str) -> Path:
+    """A file that a key names, relative to the working directory."""
+    path = Path(name)
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # a name that no file system takes
+        found = False
+    if not found:
+        raise InputError(Problem(key=key, message=f"no such file '{brief(name)}'"))
+    return path
 
 
 def _policies(overrides: list[Override]) -> Policies:

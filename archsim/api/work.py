@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from archsim.api.inherit import inside
 from archsim.api.places import COMMAND_LINE, Merged
-from archsim.core.errors import InputError, Problem, nearest
+from archsim.arch.engines.base import Engine
+from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief
 from archsim.core.toml import KeyPath
-from archsim.workloads.layers import layer_name
+from archsim.workloads.globs import idle_globs
+from archsim.workloads.op import Op
 from archsim.workloads.options import SOURCES, QuantizationOptions, SparsityOptions, WorkloadOptions, idle_workload_keys
-from archsim.workloads.policies import apply_quantization, apply_sparsity
+from archsim.workloads.prepare import prepared
 from archsim.workloads.request import REQUEST_KEYS, request_of
 from archsim.workloads.trace import Trace
 
@@ -87,23 +88,54 @@ def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path
 
 
 def quantized(
-    trace: Trace, options: WorkloadOptions, quantization: QuantizationOptions, sparsity: SparsityOptions, merged: Merged
+    trace: Trace,
+    options: WorkloadOptions,
+    quantization: QuantizationOptions,
+    sparsity: SparsityOptions,
+    merged: Merged,
+    folder: Path | None,
 ) -> Work:
-    """The trace with formats and sparsity; globs that match no layer are noted in `merged`."""
-    _note_idle_globs(trace, quantization.layers, "quantization", merged)
-    _note_idle_globs(trace, sparsity.layers, "sparsity", merged)
-    trace, _ = apply_quantization(trace, quantization.policy())
-    warnings = (*trace.warnings, *idle_workload_keys(options, trace))
-    if sparsity.stated:
-        trace, _ = apply_sparsity(trace, sparsity.policy())
-    return Work(trace=trace, warnings=warnings)
+    """The trace with formats and sparsity; globs that match no layer, and files amiss, are noted in `merged`."""
+    _note_idle_globs(trace, quantization.layers, ("quantization", "layers"), merged)
+    _note_idle_globs(trace, sparsity.layers, ("sparsity", "layers"), merged)
+    products = replace(trace, ops=tuple(op for op in trace.ops if isinstance(op, Op)))
+    _note_idle_globs(products, quantization.rotate, ("quantization", "rotate"), merged)
+
+    def file_of(name: str, key: str) -> Path:
+        return _file(name, _path(key), merged, folder)
+
+    try:
+        trace, found = prepared(trace, quantization, sparsity, file_of)
+    except InputError as error:
+        for problem in error.problems:
+            merged.report(_path(problem.key or "quantization"), problem)
+        return Work(trace=NO_WORK)
+    said = (text for text in found if not text.startswith(_NOTED))
+    return Work(trace=trace, warnings=(*trace.warnings, *idle_workload_keys(options, trace), *said))
 
 
-def _note_idle_globs(trace: Trace, globs: Iterable[str], name: str, merged: Merged) -> None:
-    layers = {layer_name(op.name) for op in trace.ops} | {op.name for op in trace.ops}
-    for glob in globs:
-        if not any(fnmatchcase(layer, glob) for layer in layers):
-            near = nearest(glob, layers)
-            hint = f"did you mean '{near}'?" if near else "layers: archsim trace prints their names"
-            message = f"matches no layer of {trace.name}"
-            merged.report((name, "layers", glob), Problem(message=message, hint=hint))
+def expanded(trace: Trace, engine: Engine) -> Trace:
+    """The trace with operands expanded, as vector operations, that the engine cannot multiply as they are."""
+    pairs = {(op.weights.format, op.inputs.format) for op in trace.ops if isinstance(op, Op)}
+    refused = {(w, x) for w, x in pairs if w and x and not engine.multiplies(w.arithmetic, x.arithmetic)}
+    if not refused:
+        return trace
+    from archsim.workloads.effects import insert_dequantize
+
+    return insert_dequantize(trace, lambda weights, inputs: (weights, inputs) in refused)
+
+
+_NOTED = ("quantization.layers: ", "sparsity.layers: ", "quantization.rotate: ")
+"""Warnings of idle globs, which are errors of a design."""
+
+
+def _path(key: str) -> KeyPath:
+    """The path of a dotted key; what follows `layers` or `rotate` is a glob."""
+    return tuple(key.split(".", 2))
+
+
+def _note_idle_globs(trace: Trace, globs: Iterable[str], path: KeyPath, merged: Merged) -> None:
+    for glob, near in idle_globs(trace, globs).items():
+        hint = f"did you mean '{near}'?" if near else "layers: archsim trace prints their names"
+        message = f"matches no layer of {trace.name}"
+        merged.report((*path, glob), Problem(message=message, hint=hint))

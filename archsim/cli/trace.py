@@ -61,7 +61,7 @@ def run(source: str, given: dict[str, Any], exports: Exports, options: Options) 
 
 
 def _made(source: str, given: dict[str, Any], options: Options) -> _Made:
-    from archsim.api.trace import Request, open_ends, trace_of, with_policies
+    from archsim.api.trace import Request, trace_of, with_policies, workload_keys
     from archsim.workloads.summary import trace_summary
 
     request: Request = Request(**given)
@@ -71,7 +71,7 @@ def _made(source: str, given: dict[str, Any], options: Options) -> _Made:
         _show_tensors(error, options)
         raise
     trace, warnings = with_policies(plain, options.overrides)
-    stated = len(open_ends(options.overrides)) < len(options.overrides)
+    stated = len(workload_keys(options.overrides)) < len(options.overrides)
     return _Made(
         plain=plain,
         trace=trace,

@@ -62,6 +62,7 @@ def vectors(draw, name, after):
         elements=draw(sizes),
         reads_per_element=draw(amounts),
         operations_per_element=draw(amounts),
+        writes_per_element=draw(amounts),
         count=draw(counts),
         phase=draw(phases),
         after=after,
