@@ -88,15 +88,15 @@ def workload_conflicts(workload: Mapping[str, Any]) -> Iterator[tuple[KeyPath, P
 def idle_workload_keys(workload: WorkloadOptions, trace: Trace) -> Iterator[str]:
     """A warning for each stated key that changes nothing for this trace: a table's rows state their own."""
     stated = [key for key in (*REQUEST_KEYS, "dims", "values") if key in workload.model_fields_set]
-    source: str = next((key for key in SOURCES if getattr(workload, key) is not None), "model")
+    source = next((key for key in SOURCES if getattr(workload, key) is not None), SOURCES[0])
     own = "its rows state their own" if source == "trace" else "its graph states its own"
     for key in stated:
         if key not in _taken(workload, source):
             without = key in ("dims", "values")
             why = "without onnx: only its dimensions are open" if without else f"beside {source}: {own}"
             yield f"workload.{key} says nothing {why}"
-        elif why := _idle(key, workload, trace):
-            yield f"workload.{key} says nothing {why}"
+        elif reason := _idle(key, workload, trace):
+            yield f"workload.{key} says nothing {reason}"
 
 
 def _taken(workload: WorkloadOptions, source: str) -> tuple[str, ...]:

@@ -30,4 +30,6 @@ class Sizes(dict[str, int]):
         raise TypeError("sizes of an op cannot change: make another op with replace()")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
+    clear = pop = popitem = _refuse
+    setdefault: Any = _refuse
+    update: Any = _refuse

@@ -105,7 +105,7 @@ class TransformerConfig:
         """All trained values: embeddings, projections, biases, norms and head; tied weights once."""
         from archsim.workloads.transformer_parameters import parameters
 
-        return parameters(self)
+        return parameters(self)  # pyright: ignore[reportArgumentType]  # it takes the linked class for another
 
     def window_of(self, layer: int) -> int | None:
         """How many tokens a token sees in a layer at most; None: all before it."""

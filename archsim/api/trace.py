@@ -64,8 +64,8 @@ class Request:
 def trace_of(source: str, request: Request, overrides: Sequence[str] = ()) -> Trace:
     """The trace that `source` names: a file, else a catalog model.
 
-    Of the `--set` keys, those below `workload` are read here: a model's choices, and sizes and values of an ONNX model's
-    open ends. Raises InputError for what cannot be read or is not known, and for a request that the file does not take.
+    Of the `--set` keys, those below `workload` are read here: a model's choices, and what an ONNX model leaves open.
+    Raises InputError for what cannot be read or is not known, and for a request that the file does not take.
     """
     path = Path(source)
     choices = _policies(parse_overrides(workload_keys(overrides))).workload.given()

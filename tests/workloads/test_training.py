@@ -57,7 +57,8 @@ def test_names_are_unique_and_every_dependency_stands_before(name, recompute):
 @pytest.mark.parametrize(("optimizer", "values"), [("adam", 3), ("momentum", 2), ("sgd", 1)])
 def test_every_parameter_and_state_is_updated_once(name, optimizer, values):
     forward = model(name, phase="forward")
-    updates = [op for op in training_trace(forward, optimizer=optimizer).ops if op.name.endswith(".update")]
+    ops = training_trace(forward, optimizer=optimizer).ops
+    updates = [op for op in ops if isinstance(op, VectorOp) and op.name.endswith(".update")]
     assert sum(op.elements * op.count for op in updates) == values * forward.parameters
 
 
@@ -90,7 +91,7 @@ def test_recomputed_blocks_run_their_forward_ops_again():
     inside = sum(op.macs for op in forward.ops if op.name.startswith("layers."))
     assert again.macs == kept.macs + inside
     ops = by_name(again)
-    assert ops["layers.1.up_proj.wgrad"].after[-1] == "recompute.layers.1.post_norm"
+    assert list(ops["layers.1.up_proj.wgrad"].after or ())[-1] == "recompute.layers.1.post_norm"
     names = list(ops)
     assert (
         names.index("recompute.layers.1.qk") < names.index("layers.1.qk.dgrad") < names.index("recompute.layers.0.qk")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -142,8 +143,7 @@ def _run(session: Any, inputs: Samples, path: Path) -> dict[str, Array]:
 
 def _failures() -> tuple[type[Exception], ...]:
     """What the runtime raises."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
+    state = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     kinds = tuple(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
     return (*kinds, RuntimeError, ValueError)
 

@@ -231,4 +231,4 @@ def _sum(counts: Iterable[Counts]) -> Counts:
     if len({item.shape for item in found}) > 1:
         longest = max(item.shape[0] for item in found)
         found = [np.pad(item, [(0, longest - item.shape[0])]) for item in found]
-    return np.sum(found, axis=0, dtype=np.int64)
+    return np.asarray(np.sum(found, axis=0), dtype=np.int64)

@@ -36,8 +36,8 @@ _FORMAT_NUMBERS = ("width", "signed", "zero_values", "entropy_bits", "lowest")
 _VIEW, _ROWS, _LENGTH = "view", "rows", "length"
 
 
-class Line(TypedDict, total=False):
-    """One row of the table."""
+class Line(TypedDict):
+    """One row of the table, as it is read; cells that are left out when it is written are read as None."""
 
     layer: str
     operand: str
@@ -117,8 +117,8 @@ def _schema(header: Mapping[str, str]) -> Any:
     return pyarrow.schema(columns, metadata=dict(header) or None)
 
 
-def _tensor_lines(tensor: TensorStatistics) -> Iterator[Line]:
-    start: Line = {"layer": tensor.layer, "operand": tensor.operand, "source": tensor.source}
+def _tensor_lines(tensor: TensorStatistics) -> Iterator[dict[str, Any]]:
+    start: dict[str, Any] = {"layer": tensor.layer, "operand": tensor.operand, "source": tensor.source}
     yield {**start, "statistic": _ROWS, "value": tensor.shape[0]}
     yield {**start, "statistic": _LENGTH, "value": tensor.shape[1]}
     if tensor.values is not None:
@@ -130,7 +130,7 @@ def _tensor_lines(tensor: TensorStatistics) -> Iterator[Line]:
         yield from _format_lines({**start, "format": found.format}, found)
 
 
-def _format_lines(start: Line, found: FormatStatistics) -> Iterator[Line]:
+def _format_lines(start: dict[str, Any], found: FormatStatistics) -> Iterator[dict[str, Any]]:
     yield {**start, "statistic": _VIEW, "text": found.view}
     for name in _FORMAT_NUMBERS:
         number = getattr(found, name)

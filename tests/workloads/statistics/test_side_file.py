@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def assert_same(one: object, two: object) -> None:
         assert len(one) == len(two)
         for mine, theirs in zip(one, two, strict=True):
             assert_same(mine, theirs)
-    elif hasattr(one, "items"):
+    elif isinstance(one, Mapping) and isinstance(two, Mapping):
         assert list(one) == list(two)
         for key in one:
             assert_same(one[key], two[key])
