@@ -58,7 +58,7 @@ def read_workload(
     importer = importer or importer_of(path)
     stated = dict(request or {})
     problems = [
-        Problem(file=str(path), key=key, message=f"says nothing beside a {importer.what}: {_says(importer)}")
+        Problem(file=str(path), key=key, message=f"says nothing beside {_named(importer.what)}: {_says(importer)}")
         for key in stated
         if key not in importer.takes
     ]
@@ -99,6 +99,10 @@ def importer_by_key(key: str) -> Importer | None:
 def known_suffixes() -> tuple[str, ...]:
     """Suffixes of all importers, in their order."""
     return tuple(dict.fromkeys(suffix for importer in IMPORTERS for suffix in importer.suffixes))
+
+
+def _named(what: str) -> str:
+    return f"{'an' if what[0] in 'AEIOUaeiou' else 'a'} {what}"
 
 
 def _says(importer: Importer) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "QuantizationOptions",
     "SparsityOptions",
     "WorkloadOptions",
+    "idle_choice",
     "idle_workload_keys",
     "quantization_conflicts",
     "workload_conflicts",
@@ -95,7 +96,7 @@ def idle_workload_keys(workload: WorkloadOptions, trace: Trace) -> Iterator[str]
             without = key in ("dims", "values")
             why = "without onnx: only its dimensions are open" if without else f"beside {source}: {own}"
             yield f"workload.{key} says nothing {why}"
-        elif reason := _idle(key, workload, trace):
+        elif reason := idle_choice(key, workload.phase, trace):
             yield f"workload.{key} says nothing {reason}"
 
 
@@ -109,12 +110,12 @@ def _taken(workload: WorkloadOptions, source: str) -> tuple[str, ...]:
     return REQUEST_KEYS if importer is None else importer.takes
 
 
-def _idle(key: str, workload: WorkloadOptions, trace: Trace) -> str | None:
-    """Why a key that the source reads changes nothing for this trace; None where it does."""
+def idle_choice(key: str, phase: str | None, trace: Trace) -> str | None:
+    """Why a key that the source reads changes nothing for this trace, asked for in `phase`; None where it does."""
     if key in ("optimizer", "recompute"):
-        return "outside of phase 'training'" if workload.phase != "training" else None
-    if key == "output_tokens" and workload.phase not in (None, "generate"):
-        return f"in phase '{workload.phase}': only generate produces tokens"
+        return "outside of phase 'training'" if phase != "training" else None
+    if key == "output_tokens" and phase not in (None, "generate"):
+        return f"in phase '{phase}': only generate produces tokens"
     layers = {op.name.rpartition(".")[2] for op in trace.ops}
     if key == "routing" and "router" not in layers:
         return f"for {trace.name}, which has no experts"

@@ -17,7 +17,7 @@ from archsim.core.spelling import brief
 from archsim.workloads.importers import importer_of, known_suffixes, read_workload
 from archsim.workloads.models import model_network
 from archsim.workloads.op import Op, VectorOp
-from archsim.workloads.options import OpenSize, OpenValue, QuantizationOptions, SparsityOptions
+from archsim.workloads.options import OpenSize, OpenValue, QuantizationOptions, SparsityOptions, idle_choice
 from archsim.workloads.prepare import prepared
 from archsim.workloads.request import LatentForm, Optimizer, Recompute, RoutingName, request_of
 from archsim.workloads.trace import Trace
@@ -76,6 +76,13 @@ def trace_of(source: str, request: Request, overrides: Sequence[str] = ()) -> Tr
         raise InputError(Problem(file="--set", key="workload", message=message))
     asked = request.given() | choices
     return read_workload(path, asked) if is_file else model_network(source).trace(request_of(asked))
+
+
+def idle_choices(request: Request, overrides: Sequence[str], trace: Trace) -> tuple[str, ...]:
+    """A warning for each choice that changes nothing for the trace it was asked of."""
+    asked = request.given() | _policies(parse_overrides(workload_keys(overrides))).workload.given()
+    reasons = {key: idle_choice(key, request.phase, trace) for key in asked}
+    return tuple(f"{key} says nothing {reason}" for key, reason in reasons.items() if reason)
 
 
 def workload_keys(overrides: Sequence[str]) -> list[str]:

@@ -61,7 +61,7 @@ def run(source: str, given: dict[str, Any], exports: Exports, options: Options) 
 
 
 def _made(source: str, given: dict[str, Any], options: Options) -> _Made:
-    from archsim.api.trace import Request, trace_of, with_policies, workload_keys
+    from archsim.api.trace import Request, idle_choices, trace_of, with_policies, workload_keys
     from archsim.workloads.summary import trace_summary
 
     request: Request = Request(**given)
@@ -76,7 +76,7 @@ def _made(source: str, given: dict[str, Any], options: Options) -> _Made:
         plain=plain,
         trace=trace,
         document=trace_summary(trace),
-        warnings=(*trace.warnings, *warnings),
+        warnings=(*trace.warnings, *idle_choices(request, options.overrides, plain), *warnings),
         formats_stated=stated,
     )
 

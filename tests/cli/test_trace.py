@@ -114,3 +114,15 @@ def test_wrong_input(arguments: list[str], message: str, capsys: Capture) -> Non
     assert captured.out == ""
     assert message in captured.err
     assert list(Path().iterdir()) == []
+
+
+def test_choices_reach_the_trace_and_those_that_change_nothing_are_said(capsys: Capture) -> None:
+    choices = ["--set", "workload.optimizer=sgd", "--set", "workload.recompute=blocks"]
+    assert run(["trace", "gpt-2", "--phase", "training", "--context", "8", *choices, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert any(op["name"].startswith("recompute.") for op in json.loads(captured.out)["ops"])
+    assert captured.err.count("warning") == 0
+    assert run(["trace", "resnet-50", *choices, "--json"]) == 0
+    assert "warning: optimizer says nothing outside of phase 'training'" in capsys.readouterr().err
+    assert run(["trace", "resnet-50", "--set", "workload.routing=best"]) == 2
+    assert "workload.routing: must be one of balanced, uniform (got 'best')" in capsys.readouterr().err
