@@ -1,11 +1,11 @@
 """Seconds to count the bits of a model of 100 M parameters, beside reading its file.
 
 Reading is three things: `load` is what the safetensors library does to read the file, an array in memory for each
-tensor, in the file's type; `bytes` is the least that can be called so, numpy's fromfile of all bytes at once; `floats` is
-what any use of the values needs: each tensor an array of float32, all of them held, each summed. Extraction reads the
-same file, and counts values and operands with the default groups. The file lies in the page cache. Wall-clock seconds,
-fastest of some runs; extraction runs on all processors, reading on one. Where other programs use them, too, the ratio of
-CPU time, all processors added up, says more.
+tensor, in the file's type; `bytes` is the least that can be called so, numpy's fromfile of all bytes at once; `floats`
+is what any use of the values needs: each tensor an array of float32, all of them held, each summed. Extraction reads
+the same file, and counts values and operands with the default groups. The file lies in the page cache. Wall-clock
+seconds, fastest of some runs; extraction runs on all processors, reading on one. Where other programs use them, too,
+the ratio of CPU time, all processors added up, says more.
 
 Run: ``python -m pytest tests/bench/test_statistics_speed.py -s``. Nothing here is a timed assertion.
 """
