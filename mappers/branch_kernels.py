@@ -120,7 +120,8 @@ def explore(
 ) -> int:
     """Search the starts `order[begin:]` until `most_steps` are walked; the index of the first one not finished.
 
-    No start takes more than `each` steps; `leap` as in `walk_program`. `taken[level]`: bits of each level that operands kept whole there take.
+    No start takes more than `each` steps; `leap` is as in `walk_program`. `taken[level]`: bits of each level that
+    operands kept whole there take.
     """
     for at in range(begin, order.shape[0]):
         s = order[at]
@@ -150,7 +151,7 @@ def explore(
         copy_floats(starts.reading[s], walk.reading[0])
         copy_floats(starts.writing[s], walk.writing[0])
         limit = min(most_steps, best.counters[WALKED] + each)
-        if not walk_program(
+        done = walk_program(
             program,
             jumps,
             starts.compute[s],
@@ -170,7 +171,7 @@ def explore(
             best,
             leap,
             limit,
-        ):
-            if best.counters[WALKED] > most_steps:
-                return at
+        )
+        if not done and best.counters[WALKED] > most_steps:
+            return at
     return int(order.shape[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +9,15 @@ import numpy as np
 from archsim.arch.accelerator import Accelerator
 from archsim.mappers.chains import Chain
 from archsim.mappers.fusion_halo import AxisCut, axis_cut, halo_axes
-from archsim.mappers.fusion_pairs import block_sizes, halved, middle_bits, move_pj, peak_macs, resized, vector_cost_on_chip
+from archsim.mappers.fusion_pairs import (
+    block_sizes,
+    halved,
+    middle_bits,
+    move_pj,
+    peak_macs,
+    resized,
+    vector_cost_on_chip,
+)
 from archsim.mappers.fusion_setting import Around, Homes, Setting, double_buffers, least_energy
 from archsim.sim.fused import Kept, Moved, Plan, TileWork
 from archsim.sim.kernels import Floats

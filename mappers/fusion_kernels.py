@@ -219,7 +219,13 @@ def pair_bound(pair: Pair, price: Price, tiles: Ints, order: int, moved: Ints) -
     transfers = read_time + write_time if price.shared else max(read_time, write_time)
     busy, near_pj = _busy(pair, price, tiles)
     cycles = max(price.fixed_cycles + busy, transfers)
-    pj = price.fixed_pj + near_pj + moved[0] * price.pj[0] + pair.firsts * moved[1] * price.pj[1] + moved[2] * price.pj[2]
+    pj = (
+        price.fixed_pj
+        + near_pj
+        + moved[0] * price.pj[0]
+        + pair.firsts * moved[1] * price.pj[1]
+        + moved[2] * price.pj[2]
+    )
     pj += moved[3] * price.pj[3] + (moved[4] + moved[6]) * price.pj[4] + (moved[5] + moved[7]) * price.pj[5]
     pj += cycles * price.pj_per_cycle
     if price.objective == LATENCY:

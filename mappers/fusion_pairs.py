@@ -386,4 +386,3 @@ def _rescaling(space: PairSpace, blocks: int) -> OpCost:
         input_format=fmt,
     )
     return vector_cost_on_chip(op, space.accelerator, space.setting)
-

@@ -40,7 +40,6 @@ class Setting:
         """Width of a sum that is not complete."""
         return element_bits(self.accumulator)
 
-
     def held_bits(self, fmt: Format | None) -> float:
         """Width of a product's result while it is held."""
         own = element_bits(fmt)
@@ -107,9 +106,7 @@ def double_buffers(level: MemoryLevel, counting: Counting) -> bool:
 def machine_of(chain: Chain, accelerator: Accelerator, homes: Homes, setting: Setting) -> Machine:
     """What costs of the chain's ops rest on."""
     op = chain.last
-    problem = build_problem(
-        op, accelerator, accelerator.engine.dataflows[0], setting.counting, setting.accumulator
-    )
+    problem = build_problem(op, accelerator, accelerator.engine.dataflows[0], setting.counting, setting.accumulator)
     costing = Costing.of(accelerator, problem, setting.accumulator, setting.counting)
     return Machine(
         accelerator=accelerator,
@@ -128,9 +125,7 @@ def least_energy(chain: Chain, accelerator: Accelerator, setting: Setting) -> tu
     """(pJ that no cut changes, pJ in every cycle at least): MACs and hops; leakage of memories and PEs."""
     fixed, leakage_w = 0.0, 0.0
     for op in (*chain.firsts, chain.last):
-        problem = build_problem(
-            op, accelerator, accelerator.engine.dataflows[0], setting.counting, setting.accumulator
-        )
+        problem = build_problem(op, accelerator, accelerator.engine.dataflows[0], setting.counting, setting.accumulator)
         costing = Costing.of(accelerator, problem, setting.accumulator, setting.counting)
         fixed += costing.mac_pj(op.macs)
         leakage_w = min(leakage_w or costing.leakage_w, costing.leakage_w)

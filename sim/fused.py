@@ -223,7 +223,10 @@ def _add_moves(plan: Plan, shares: list[_Share], machine: Machine) -> None:
     far = machine.far
     for moved in plan.moved:
         share, home = shares[moved.member], machine.accelerator.memory(moved.level)
-        pairs = ((moved.reads, moved.writes, moved.bits), (moved.partial_reads, moved.partial_writes, moved.partial_bits))
+        pairs = (
+            (moved.reads, moved.writes, moved.bits),
+            (moved.partial_reads, moved.partial_writes, moved.partial_bits),
+        )
         for reads, writes, bits in pairs:
             if not reads and not writes:
                 continue

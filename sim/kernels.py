@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 INPUTS, WEIGHTS, OUTPUTS = 0, 1, 2
-MAX_DIMS = 9
+MAX_DIMS = 10
 MAX_LOOPS = 64
 
 # Columns of `machine.levels`.
@@ -72,8 +72,8 @@ N_TRAFFIC = 9
 class Shape(NamedTuple):
     """What is computed: `sizes` (D,), `relevant` (3 operands, D), and how inputs slide and dimensions group.
 
-    windows: (2, 4), rows of (dim, coefficient, dim, coefficient), dim -1 where there is none; groups: (4, 3), the
-    dimensions of GEMM rows, columns, reduction and batch, -1 where there are fewer.
+    windows: (W, 4) with W at least 2, rows of (dim, coefficient, dim, coefficient), dim -1 where there is none; groups:
+    (4, G) with G at least 3, the dimensions of GEMM rows, columns, reduction and batch, -1 where there are fewer.
     """
 
     sizes: Ints
@@ -135,7 +135,6 @@ class Scratch(NamedTuple):
     out: Floats
 
 
-@kernel
 def scratch(n_dims: int, n_levels: int, n_axes: int) -> Scratch:
     """Room for costing mappings of `n_dims` dimensions on `n_levels` levels and `n_axes` spatial axes."""
     return Scratch(

@@ -51,9 +51,7 @@ def fused_schedule(
     if design.simulation.fidelity == "cycle":
         return list(placements), list(costs), (_NOT_SIMULATED,)
     fuser = Fuser(setting=fusion_setting(design, settings, scheduler))
-    placed, fused, results = fuse(
-        design.trace, fuser, placements, costs, lambda cost: additive(cost, latency, energy)
-    )
+    placed, fused, results = fuse(design.trace, fuser, placements, costs, lambda cost: additive(cost, latency, energy))
     return placed, fused, chain_rows(results)
 
 

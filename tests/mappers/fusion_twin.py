@@ -156,6 +156,8 @@ def touched(rows: set[int], taps: int, stride: int, dilation: int) -> set[int]:
     if not rows:
         return set()
     seen = {row * stride + tap * dilation for row in rows for tap in range(taps)}
-    return seen if len(seen) < max(seen) - min(seen) + 1 and stride > dilation * (taps - 1) + 1 else set(
-        range(min(seen), max(seen) + 1)
+    return (
+        seen
+        if len(seen) < max(seen) - min(seen) + 1 and stride > dilation * (taps - 1) + 1
+        else set(range(min(seen), max(seen) + 1))
     )

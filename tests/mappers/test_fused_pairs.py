@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -81,8 +82,10 @@ def test_block_sizes_give_every_number_of_blocks_with_the_smallest_block(size: i
 @given(st.integers(1, 80), st.integers(1, 80), st.integers(1, 3), st.sampled_from([0.5, 1, 4, 32]), st.booleans())
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_nothing_is_held_beyond_capacity(rows: int, columns: int, heads: int, kib: float, gated: bool) -> None:
-    ops = mlp(m=rows, k=heads * 8, f=columns, n=heads * 8, gated=True) if gated else attention(
-        heads=heads, rows=rows, columns=columns, d=16
+    ops = (
+        mlp(m=rows, k=heads * 8, f=columns, n=heads * 8, gated=True)
+        if gated
+        else attention(heads=heads, rows=rows, columns=columns, d=16)
     )
     chain, machine = the_chain(ops), chip(kib * KIB)
     found = fuser(machine, most=8).best(chain, Around(taken_bits=100.0))
