@@ -20,7 +20,19 @@ import numpy as np
 from archsim.core.kernels import kernel
 from archsim.sim.cost import Costing
 from archsim.sim.cost_kernels import cost, fits
-from archsim.sim.kernels import ENERGY_PJ, TOTAL, Floats, Ints, Machine, Nest, Scratch, Shape, empty_nest, scratch
+from archsim.sim.kernels import (
+    ENERGY_PJ,
+    NESTED_REUSE,
+    TOTAL,
+    Floats,
+    Ints,
+    Machine,
+    Nest,
+    Scratch,
+    Shape,
+    empty_nest,
+    scratch,
+)
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import CHIP_AXES, GROUPS, Problem
 from archsim.workloads.op import OPERANDS
@@ -42,6 +54,19 @@ class Optimum:
 
 
 @kernel
+def in_ranks(tiles: Ints, ranks: Ints) -> bool:
+    """Whether no tile of a level lies outside one of a level of lower rank."""
+    for a in range(tiles.shape[0]):
+        for b in range(tiles.shape[0]):
+            if ranks[a] < ranks[b]:
+                for i in range(3):
+                    for j in range(3):
+                        if tiles[a, i] >= 0 and tiles[b, j] >= 0 and tiles[a, i] > tiles[b, j]:
+                            return False
+    return True
+
+
+@kernel
 def cost_all(
     shape: Shape,
     machine: Machine,
@@ -50,6 +75,7 @@ def cost_all(
     inputs: Ints,
     weights: Ints,
     outputs: Ints,
+    ranks: Ints,
     fixed_pj: float,
     pj_per_cycle: float,
     scratch: Scratch,
@@ -77,7 +103,7 @@ def cost_all(
                             for operand in range(3):
                                 between = between or tiles[level, operand] == at
                         twice = twice or not between
-                if twice:
+                if twice or not in_ranks(tiles, ranks):
                     continue
                 counts[0] += 1
                 if not fits(shape, nest, n_loops, tiles, machine, scratch):
@@ -113,6 +139,7 @@ def enumerate_all(
     counts = np.zeros(2, np.int64)
     mappings: dict[str, Mapping] = {}
     holds = held(problem, skipped)
+    ranks = _ranks(problem)
     fixed, per_cycle = costing.fixed_pj(problem), costing.pj_per_cycle(problem)
     for base in np.ones((1, n_dims), np.int64) if bases is None else bases:
         for loops in all_nests(problem, base, perfect=perfect):
@@ -122,8 +149,8 @@ def enumerate_all(
             nest.base[:] = base
             inputs, weights, outputs = (heights(problem, holds, j, loops) for j in range(3))
             better = cost_all(
-                problem.shape, problem.machine, nest, len(loops), inputs, weights, outputs, fixed, per_cycle, room,
-                best, best_tiles, counts,
+                problem.shape, problem.machine, nest, len(loops), inputs, weights, outputs, ranks, fixed, per_cycle,
+                room, best, best_tiles, counts,
             )  # fmt: skip
             for i, name in enumerate(OBJECTIVES):
                 if better >> i & 1:
@@ -199,7 +226,8 @@ def unrollings(problem: Problem, counts: tuple[int, ...], *, perfect: bool) -> I
         yield tuple(itertools.chain.from_iterable(choice))
 
 
-def _on_axis(problem: Problem, axis: int, size: int, counts: tuple[int, ...], perfect: bool) -> Iterator[Unrolled]:
+def _dims_on(problem: Problem, axis: int, counts: tuple[int, ...]) -> list[int]:
+    """Dimensions with several tiles that an axis may unroll."""
     if axis < len(CHIP_AXES):
         dims = [d for d in range(len(problem.dims)) if problem.shape.relevant[2, d]]
     else:
@@ -207,11 +235,36 @@ def _on_axis(problem: Problem, axis: int, size: int, counts: tuple[int, ...], pe
         for entry in problem.dataflow.axes[axis - len(CHIP_AXES)].dims(problem.op.kind):
             names |= set(getattr(problem.op, entry)) if entry in GROUPS else {entry}
         dims = [d for d, name in enumerate(problem.dims) if name in names]
+    return [d for d in dims if counts[d] > 1]
+
+
+def _on_axis(problem: Problem, axis: int, size: int, counts: tuple[int, ...], perfect: bool) -> Iterator[Unrolled]:
+    dims = _dims_on(problem, axis, counts)
     ranges = [[f for f in range(1, min(size, counts[d]) + 1) if not (perfect and counts[d] % f)] for d in dims]
     for factors in itertools.product(*ranges):
         steps = tuple((d, f, axis) for d, f in zip(dims, factors, strict=True) if f > 1)
         if math.prod(factors) <= size and (axis >= len(CHIP_AXES) or len(steps) <= 1):
             yield steps
+
+
+def _ranks(problem: Problem) -> Ints:
+    """Where a tile is kept only while the level above stands still, the units of an axis stand at one height of a nest.
+
+    The axes that may be unrolled outside each level then rank the levels, used or not; elsewhere all ranks are equal.
+    """
+    ranks = np.zeros(len(problem.levels_used), np.int64)
+    if not problem.machine.counting[NESTED_REUSE]:
+        return ranks
+    whole = tuple(int(size) for size in problem.sizes)
+    axes = {
+        axis
+        for axis, size in enumerate(problem.axis_sizes)
+        if (axis >= len(CHIP_AXES) or size > 1) and _dims_on(problem, axis, whole)
+    }
+    for i in range(len(ranks)):
+        outer = [k for k in range(len(ranks)) if problem.level_stage[k].max() <= problem.level_stage[i].max()]
+        ranks[i] = len(axes.intersection(*(frozenset().union(*(multiplied(problem, k) for k in outer)),)))
+    return ranks
 
 
 def multiplied(problem: Problem, level: int) -> frozenset[int]:
@@ -267,3 +320,13 @@ def _heights(n_levels: int, levels: tuple[int, ...], inside: tuple[frozenset[int
                 row[level] = position
             rows.append(row)
     return np.array(rows, np.int64).reshape(len(rows), n_levels)
+
+
+def estimate(problem: Problem, perfect: bool, skipped: frozenset[tuple[str, str]], most: int) -> int:
+    """How many mappings there are above one-element tiles, counted up to a little more than `most`."""
+    holds, total = held(problem, skipped), 0
+    for loops in all_nests(problem, np.ones(len(problem.dims), np.int64), perfect=perfect):
+        total += math.prod(len(heights(problem, holds, j, loops)) for j in range(3))
+        if total > most:
+            break
+    return total

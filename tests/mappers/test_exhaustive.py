@@ -1,0 +1,69 @@
+"""The search finds what trying every mapping finds, in hundreds of random small spaces.
+
+For arrays with passes the twin takes the array tiles that the search declares (`mappers.starts`) and tries every nest
+above them. `ARCHSIM_SWEEP=<count>` tries that many seeds of each kind.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from archsim.mappers.branch import Outcome, search_problem
+from archsim.mappers.settings import MapperSettings
+from archsim.mappers.starts import choices
+from archsim.sim.cost import run_kernel
+from tests.mappers.exhaustive import OBJECTIVES, Optimum, enumerate_all, estimate
+from tests.mappers.small_spaces import Case, case
+
+SEEDS = int(os.environ.get("ARCHSIM_SWEEP", "100"))
+MOST = 8_000 if SEEDS <= 100 else 200_000
+STRIDE = 10
+
+
+def found(small: Case, objective: str) -> Outcome:
+    settings = MapperSettings(objective=objective, perfect_factors=small.perfect, budget_s=60.0)
+    return search_problem(small.problem, small.costing, settings, skipped=small.skipped)
+
+
+def least(small: Case, perfect: bool) -> Optimum:
+    tiles = choices(small.problem, perfect=perfect).tiles if small.problem.flow[0] else None
+    return enumerate_all(small.problem, small.costing, perfect=perfect, bases=tiles, skipped=small.skipped)
+
+
+def optima(small: Case) -> list[Optimum]:
+    """Where factors need not divide, array tiles of both kinds of factors are declared."""
+    both = not small.perfect and bool(small.problem.flow[0])
+    return [least(small, perfect) for perfect in ((False, True) if both else (small.perfect,))]
+
+
+def check(small: Case) -> None:
+    every = optima(small)
+    for objective in OBJECTIVES:
+        want = min(optimum.values[objective] for optimum in every)
+        got = found(small, objective)
+        if want[0] == np.inf:
+            assert got.mapping is None, small.text
+            continue
+        assert got.value == pytest.approx(want[0], rel=1e-9), (objective, small.text)
+        assert got.bound <= got.value
+        assert got.optimal
+        if objective == "latency":
+            assert got.energy_pj == pytest.approx(want[3], rel=1e-9), ("energy at the least latency", small.text)
+        assert got.mapping is not None
+        assert run_kernel(small.problem, got.mapping).fits
+
+
+@pytest.mark.parametrize("kind", ["gemm", "conv", "passes"])
+@pytest.mark.parametrize("first", range(0, SEEDS, STRIDE))
+def test_the_search_finds_the_optimum_of_every_mapping(kind: str, first: int) -> None:
+    tried = 0
+    for seed in range(first, first + STRIDE):
+        small = case(seed, kind)
+        if estimate(small.problem, small.perfect, small.skipped, MOST) > MOST:
+            continue
+        check(small)
+        tried += 1
+    assert tried
