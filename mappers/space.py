@@ -351,8 +351,8 @@ def _window_dims(problem: Problem) -> list[int]:
 def _program(problem: Problem, where: Layout, order: tuple[int, ...]) -> list[list[Step]]:
     """The programs of an order.
 
-    Where an operand's nodes follow each other, the outer tile may grow between them or not. Where units lie between two nodes, the
-    inner one may be reused past some of those outside it: one program for each number of these.
+    Where an operand's nodes follow each other, the outer tile may grow between them or not. Where units lie between two
+    nodes, the inner one may be reused past some of those outside it: one program for each number of these.
     """
     nodes = where.space.nodes
     choices: list[list[tuple[int, int]]] = []

@@ -288,7 +288,7 @@ def _only_dearer(row: int, back: int, program: Ints, walk: Walk, space: Space) -
     """Whether the smaller factors of the loop `back` rows before cost more, and no other way leads on from there."""
     if program[walk.step[row - back], OP] != GROW:
         return False
-    for i in range(back):
+    for i in range(back):  # noqa: SIM110
         if not space.steady[program[walk.step[row - i], ARG]]:
             return False
     return True

@@ -1,8 +1,8 @@
 """Every mapping of a small problem, one after the other: the twin that the search of `mappers` is held against.
 
-Written from docs/cost-model.md ("Mapping") alone: loops in any order, any chain of tile sizes, a tile of every operand at
-every level at any height that the hierarchy allows, every way to fill the spatial axes. Nothing is left out because it
-could not be better; mappings that are the same nest are tried once. Each is costed by the one cost function.
+Written from docs/cost-model.md ("Mapping") alone: loops in any order, any chain of tile sizes, a tile of every operand
+at every level at any height that the hierarchy allows, every way to fill the spatial axes. Nothing is left out because
+it could not be better; mappings that are the same nest are tried once. Each is costed by the one cost function.
 """
 
 # pyright: reportArgumentType=false, reportReturnType=false
@@ -24,6 +24,8 @@ from archsim.sim.kernels import (
     ENERGY_PJ,
     NESTED_REUSE,
     TOTAL,
+    TRANSFERRED,
+    WORDS,
     Floats,
     Ints,
     Machine,
@@ -248,19 +250,22 @@ def _on_axis(problem: Problem, axis: int, size: int, counts: tuple[int, ...], pe
 
 
 def _ranks(problem: Problem) -> Ints:
-    """Where a tile is kept only while the level above stands still, the units of an axis stand at one height of a nest.
+    """Axes that may be unrolled outside each level, used or not; all 0 but under two conventions.
 
-    The axes that may be unrolled outside each level then rank the levels, used or not; elsewhere all ranks are equal.
+    Where a tile is kept only while the level above stands still, or whole words move with each tile, the search lets
+    the units of an axis stand at one height of a nest even where none are used: what lies in that limit is compared.
     """
     ranks = np.zeros(len(problem.levels_used), np.int64)
-    if not problem.machine.counting[NESTED_REUSE]:
+    counting = problem.machine.counting
+    if not counting[NESTED_REUSE] and counting[WORDS] != TRANSFERRED:
         return ranks
     whole = tuple(int(size) for size in problem.sizes)
     axes = {
         axis
         for axis, size in enumerate(problem.axis_sizes)
-        if (axis >= len(CHIP_AXES) or size > 1) and _dims_on(problem, axis, whole)
+        if (not problem.flow[0] if axis >= len(CHIP_AXES) else size > 1) and _dims_on(problem, axis, whole)
     }
+    axes = axes or {0}
     for i in range(len(ranks)):
         outer = [k for k in range(len(ranks)) if problem.level_stage[k].max() <= problem.level_stage[i].max()]
         ranks[i] = len(axes.intersection(*(frozenset().union(*(multiplied(problem, k) for k in outer)),)))
@@ -291,7 +296,7 @@ def multiplied(problem: Problem, level: int) -> frozenset[int]:
 def heights(problem: Problem, holds: np.ndarray, operand: int, loops: tuple[Step, ...]) -> Ints:
     """All positions of an operand's tiles: (choices, L), -1 where a level does not hold it."""
     levels = tuple(int(i) for i in np.flatnonzero(holds[:, operand]))
-    # A level lies inside the spatial loops of each axis that some level at its height or further out is multiplied along.
+    # A level lies inside the spatial loops of each axis that it, or a level further out, is multiplied along.
     inside: list[frozenset[int]] = []
     for i in levels:
         outer = [
