@@ -197,12 +197,13 @@ class _Found:
         if len(self.firsts) > 1:
             return "two convolutions meet in it"
         first, last = self.op(self.firsts[0]), self.op(self.last)
-        for rows, taps, stride, dilation in (("p", "r", "stride_h", "dilation_h"), ("q", "s", "stride_w", "dilation_w")):
+        for rows, taps, stride, dilation in (
+            ("p", "r", "stride_h", "dilation_h"),
+            ("q", "s", "stride_w", "dilation_w"),
+        ):
             window = last.dims[dilation] * (last.dims[taps] - 1) + 1
             if last.dims[stride] > window:
                 return f"{last.name} skips rows of what {first.name} makes"
             if window + last.dims[stride] * (last.dims[rows] - 1) < first.dims[rows]:
                 return f"{last.name} leaves some of what {first.name} makes unread"
         return None
-
-

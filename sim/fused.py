@@ -40,7 +40,7 @@ class Kept:
 class Moved:
     """Elements of one operand of one op that cross between the off-chip memory and `level`, over the whole chain.
 
-    `partial_reads` and `partial_writes` are sums that are not complete, `partial_bits` wide; they are not in the others.
+    `partial_reads` and `partial_writes` are sums that are not complete, `partial_bits` wide; the others leave them out.
     """
 
     member: int
@@ -223,7 +223,10 @@ def _add_moves(plan: Plan, shares: list[_Share], machine: Machine) -> None:
     far = machine.far
     for moved in plan.moved:
         share, home = shares[moved.member], machine.accelerator.memory(moved.level)
-        pairs = ((moved.reads, moved.writes, moved.bits), (moved.partial_reads, moved.partial_writes, moved.partial_bits))
+        pairs = (
+            (moved.reads, moved.writes, moved.bits),
+            (moved.partial_reads, moved.partial_writes, moved.partial_bits),
+        )
         for reads, writes, bits in pairs:
             if not reads and not writes:
                 continue

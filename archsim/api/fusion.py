@@ -51,9 +51,7 @@ def fused_schedule(
     if design.simulation.fidelity == "cycle":
         return list(placements), list(costs), (_NOT_SIMULATED,)
     fuser = Fuser(setting=fusion_setting(design, settings, scheduler))
-    placed, fused, results = fuse(
-        design.trace, fuser, placements, costs, lambda cost: additive(cost, latency, energy)
-    )
+    placed, fused, results = fuse(design.trace, fuser, placements, costs, lambda cost: additive(cost, latency, energy))
     return placed, fused, chain_rows(results)
 
 
@@ -144,7 +142,7 @@ def fuse_chains(
         near = nearest(name, names)
         listed = f"chains: {', '.join(row.name for row in rows[:12])}" if rows else "the workload has no chains"
         hint = f"did you mean '{near}'?" if near else listed
-        raise InputError(Problem(key="--fuse", message=f"no chain '{brief(name)}'", hint=hint))
+        raise InputError(Problem(message=f"no chain '{brief(name)}'", hint=hint))
     return found
 
 

@@ -81,9 +81,7 @@ def test_causal_counts_equal_a_walk(
     moves = attention_moves(
         rows, columns, d, row_block, column_block, rows_outside=rows_outside, read_first=read_first, causal=True
     )
-    walked = walk_causal(
-        rows, columns, d, row_block, column_block, rows_outside=rows_outside, read_first=read_first
-    )
+    walked = walk_causal(rows, columns, d, row_block, column_block, rows_outside=rows_outside, read_first=read_first)
     found = {name: getattr(moves, name) for name in walked}
     assert found == walked
 

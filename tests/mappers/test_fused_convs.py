@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from archsim.mappers.chains import Chain
 from archsim.mappers.fusion import Fused, chain_value, machine_of
-from archsim.mappers.fusion_convs import ConvCut, ConvRoom, ConvSpace, conv_kept, conv_moved, conv_plan, conv_space_of, made
+from archsim.mappers.fusion_convs import (
+    ConvCut,
+    ConvRoom,
+    ConvSpace,
+    conv_kept,
+    conv_moved,
+    conv_plan,
+    conv_space_of,
+    made,
+)
 from archsim.mappers.fusion_halo import axis_cut, halo_axes
 from archsim.mappers.fusion_setting import ALONE, Around, find_homes
 from archsim.workloads.op import AnyOp, Op
@@ -171,5 +180,7 @@ def test_the_activation_runs_on_what_is_made_again_too() -> None:
     chain = the_chain(convs(p=8, q=8, r2=3, padding=1))
     space = space_of(chain)
     kept, remade = (conv_plan(space, cut_of(chain, 2, 8, (4, 4), keep=keep)) for keep in (True, False))
-    once, again = (sum(row.updates for row in plan.vectors[0][1].traffic if row.level == "sram") for plan in (kept, remade))
+    once, again = (
+        sum(row.updates for row in plan.vectors[0][1].traffic if row.level == "sram") for plan in (kept, remade)
+    )
     assert again / once == (3 + 4 + 4 + 3) / 8
