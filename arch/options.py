@@ -55,7 +55,7 @@ AVAILABLE_KINDS = ("spatial", "systolic")
 OPERAND_NAMES = ("inputs", "weights", "outputs")
 ROLES = ("parameter", "activation", "kv")
 GEMM_DIMS = frozenset({"b", "m", "n", "k", "rows", "columns", "reduction", "batch"})
-CONV_DIMS = frozenset({"n", "g", "k", "c", "p", "q", "r", "s", "rows", "columns", "reduction", "batch"})
+CONV_DIMS = frozenset({"n", "g", "k", "c", "d", "p", "q", "t", "r", "s", "rows", "columns", "reduction", "batch"})
 COMPONENT_NAMES = frozenset({"mac", "vector", "network", "leakage", "idle"})
 """Names of the other components in a result; a memory cannot have them."""
 FIXED_PLACES = ("chip", "core", "array", "row", "column", "pe")

@@ -37,6 +37,11 @@ from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
 
+_PASSES = ((1, 0.25, 1.0), (0, 0.1, 0.01), (4, 0.1, 0.02), (2, 0.15, 0.05), (1, 1.0, 1.0))
+"""(leap, share of the budget, share for each start). Most problems are proven in the first pass. For the others quick
+looks at all starts come before the second thorough one: a good mapping known early makes all bounds sharper."""
+_LEAST_EACH = 300
+
 OBJECTIVES = {"latency": LATENCY, "energy": ENERGY, "edp": EDP, "weighted": WEIGHTED}
 
 
@@ -143,10 +148,16 @@ def _search(
         values[used < request.constraints.min_utilization * (1 - 1e-9)] = np.inf
     order = np.argsort(values, kind="stable").astype(np.int64)
     order = order[: int(np.isfinite(values).sum())]
-    at = explore(
-        order, 0, shape, where.space, starts, steps, jumps, machine, room, where.placed, where.homes, where.taken,
-        least, goal, best, new_walk(len(steps) + 1, n_dims, n_levels, len(where.space.nodes)), most_steps,
-    )  # fmt: skip
+    walk = new_walk(len(steps) + 1, n_dims, n_levels, len(where.space.nodes))
+    at = 0
+    for leap, share, each in _PASSES:
+        until = min(most_steps, int(best.counters[WALKED] + share * most_steps))
+        at = explore(
+            order, 0, shape, where.space, starts, steps, jumps, machine, room, where.placed, where.homes, where.taken,
+            least, goal, best, walk, leap, max(_LEAST_EACH, int(each * most_steps)), until,
+        )  # fmt: skip
+        if leap == 1 and at == len(order):
+            break
     value = float(best.value[SCORE])
     finished = at == len(order)
     open_bound = np.inf if finished else float(values[order[at]])

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.core.kernels import inner_kernel, kernel
-from archsim.mappers.goal_kernels import BOUNDED, Best, Goal, hopeless
+from archsim.mappers.goal_kernels import BOUNDED, WALKED, Best, Goal, hopeless
 from archsim.mappers.leaf_kernels import Walk
 from archsim.mappers.node_kernels import add_node_bits, least_time, node_bits, node_least
 from archsim.mappers.pool_kernels import pool_excesses
@@ -114,11 +114,14 @@ def explore(
     goal: Goal,
     best: Best,
     walk: Walk,
+    leap: int,
+    each: int,
     most_steps: int,
 ) -> int:
     """Search the starts `order[begin:]` until `most_steps` are walked; the index of the first one not finished.
 
-    `taken[level]`: bits of each level that operands kept whole there take.
+    No start takes more than `each` steps; `leap` is as in `walk_program`. `taken[level]`: bits of each level that
+    operands kept whole there take.
     """
     for at in range(begin, order.shape[0]):
         s = order[at]
@@ -147,7 +150,8 @@ def explore(
         copy_floats(taken, walk.need[0])
         copy_floats(starts.reading[s], walk.reading[0])
         copy_floats(starts.writing[s], walk.writing[0])
-        if not walk_program(
+        limit = min(most_steps, best.counters[WALKED] + each)
+        done = walk_program(
             program,
             jumps,
             starts.compute[s],
@@ -165,7 +169,9 @@ def explore(
             scratch,
             goal,
             best,
-            most_steps,
-        ):
+            leap,
+            limit,
+        )
+        if not done and best.counters[WALKED] > most_steps:
             return at
     return int(order.shape[0])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archsim.core.kernels import inner_kernel, kernel
+from archsim.core.kernels import inner_kernel
 from archsim.mappers.goal_kernels import COSTED, OVERFULL, Best, Goal, admit
 from archsim.mappers.space_kernels import ARG, FILL, GROW, OP, PLACE, SEGMENT, SPREAD, Space, copy_ints, copy_tiles
 from archsim.sim.cost_kernels import cost, fits
@@ -46,7 +46,6 @@ class Walk(NamedTuple):
     nest: Nest
 
 
-@kernel
 def new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
     """Room for walking programs of fewer than `rows` steps."""
     return Walk(

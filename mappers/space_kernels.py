@@ -68,6 +68,8 @@ class Start(NamedTuple):
     base: Ints
     every: Ints
     """(B, D): spatial factors of a boundary."""
+    needed: Ints
+    """(B, D): least number of tiles for which every spatial loop has two at least."""
     shared: Ints
     """(B, 3, D): those along which one access serves all units."""
     folded: int
@@ -81,6 +83,8 @@ class Starts(NamedTuple):
 
     base: Ints
     every: Ints
+    """(S, B, D)"""
+    needed: Ints
     """(S, B, D)"""
     shared: Ints
     """(S, B, 3, D)"""
@@ -105,7 +109,7 @@ class Starts(NamedTuple):
 
 @inner_kernel
 def start_of(starts: Starts, s: int) -> Start:
-    return Start(starts.base[s], starts.every[s], starts.shared[s], starts.folded[s], starts.sums[s])
+    return Start(starts.base[s], starts.every[s], starts.needed[s], starts.shared[s], starts.folded[s], starts.sums[s])
 
 
 @inner_kernel

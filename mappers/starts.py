@@ -11,7 +11,7 @@ import numpy as np
 from archsim.mappers.constraints import Constraints
 from archsim.mappers.space import Layout
 from archsim.mappers.space_kernels import Starts
-from archsim.sim.kernels import OUTPUTS, Ints
+from archsim.sim.kernels import OUTPUTS, Bools, Ints
 from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
 
 MOST_STARTS = 20000
@@ -93,7 +93,7 @@ def _spatial(problem: Problem, perfect: bool, constraints: Constraints) -> tuple
         a, b = len(factors_all), len(factors_next)
         dims_all = np.hstack([np.repeat(dims_all, b, axis=0), np.tile(dims_next, (a, 1))])
         factors_all = np.hstack([np.repeat(factors_all, b, axis=0), np.tile(factors_next, (a, 1))])
-    dims_all, factors_all = _distinct(problem, slots, dims_all, factors_all)
+    dims_all, factors_all = _distinct(problem, slots, dims_all, factors_all, perfect)
     return slots, (dims_all, factors_all), complete
 
 
@@ -158,26 +158,45 @@ def _factors(size: int, most: int, perfect: bool) -> list[int]:
     return sorted({step for step in useful if step <= top})
 
 
-def _distinct(problem: Problem, slots: Slots, dims: Ints, factors: Ints) -> Options:
-    """One option for each effect: axes that send and add up alike are one axis to the traffic."""
+def _distinct(problem: Problem, slots: Slots, dims: Ints, factors: Ints, perfect: bool) -> Options:
+    """One option for each effect: axes that send and add up alike are one axis to the traffic.
+
+    Of alike options the one that needs the fewest tiles.
+    """
     kinds: dict[tuple[object, ...], int] = {}
     kind_of = []
     for axis, stage in slots:
         key = (stage, tuple(bool(problem.machine.multicast[j, axis]) for j in range(3)))
         kind_of.append(kinds.setdefault(key, len(kinds)))
+    stages = np.array([stage for _, stage in slots], np.int64)
     n_dims = len(problem.dims)
     totals = np.ones((len(dims), len(kinds) * n_dims), np.int64)
     rows = np.arange(len(dims))
     for i, kind in enumerate(kind_of):
         totals[rows, kind * n_dims + dims[:, i]] *= factors[:, i]
+    needed = sum(_needed(dims, factors, stages == stage, n_dims, perfect).sum(axis=1) for stage in set(stages.tolist()))
+    sparing = np.argsort(needed, kind="stable")
     code = np.zeros(len(dims), np.int64)
     for column in range(totals.shape[1]):
         top = int(totals[:, column].max())
         if top > 1:
             code = code * (top + 1) + totals[:, column]
-    _, first = np.unique(code, return_index=True)
-    first.sort()
-    return dims[first], factors[first]
+    _, first = np.unique(code[sparing], return_index=True)
+    kept = np.sort(sparing[first])
+    return dims[kept], factors[kept]
+
+
+def _needed(dims: Ints, factors: Ints, here: Bools, n_dims: int, perfect: bool) -> Ints:
+    """(options, D): least number of tiles that give each spatial loop of the slots `here` two at least."""
+    units = np.ones((len(dims), n_dims), np.int64)
+    outermost = np.ones((len(dims), n_dims), np.int64)
+    rows = np.arange(len(dims))
+    for i in np.flatnonzero(here):
+        used = dims[:, i] >= 0
+        at = (rows[used], dims[used, i])
+        outermost[at] = np.where(outermost[at] > 1, outermost[at], factors[used, i])
+        units[at] *= factors[used, i]
+    return units if perfect else units - units // outermost + 1
 
 
 def _array_tiles(problem: Problem, perfect: bool) -> Ints:
@@ -247,12 +266,16 @@ def build_starts(problem: Problem, where: Layout, chosen: Choices) -> Starts:
         for j in range(3):
             if problem.machine.multicast[j, axis]:
                 shared[rows[used], b, j, chosen.dims[used, i]] *= chosen.factors[used, i]
+    perfect = bool(where.space.perfect)
+    at_bound = [where.slot_bound == b for b in range(bounds)]
+    needed = np.stack([_needed(chosen.dims, chosen.factors, here, n_dims, perfect) for here in at_bound], axis=1)
     base = np.tile(chosen.tiles, (n_options, 1))
     repeat = n_tiles
     total = n_tiles * n_options
     return Starts(
         base=base,
         every=np.repeat(every, repeat, axis=0),
+        needed=np.repeat(needed, repeat, axis=0),
         shared=np.repeat(shared, repeat, axis=0),
         folded=_folded(problem, base),
         sums=np.ones(total),

@@ -69,9 +69,7 @@ def most_growth(
     for b in range(step[PASSED], space.n_bounds):
         units = start.every[b, dim]
         if units > 1:
-            most = min(most, (count - 1) // (units - 1) if not space.perfect else count // units)
-            if not space.perfect and most >= 1 and ceil_div(count, most) < units:
-                most -= 1
+            most = min(most, (count - 1) // (start.needed[b, dim] - 1) if not space.perfect else count // units)
     if most > 1 and step[PARENT] >= 0:
         most = min(most, _words_left(step[PARENT], shape, space, machine, walk.tile[row]))
     if most <= 1:
@@ -185,7 +183,7 @@ def _spread(row: int, bound: int, walk: Walk, start: Start, perfect: int) -> boo
         units = start.every[bound, d]
         if units > 1:
             count = walk.counts[row, d]
-            if count < units or (perfect and count % units > 0):
+            if count < start.needed[bound, d] or (perfect and count % units > 0):
                 return False
             walk.tile[row + 1, d] = walk.tile[row, d] * units
             walk.counts[row + 1, d] = ceil_div(count, units)
@@ -286,6 +284,17 @@ def _look_ahead(
 
 
 @inner_kernel
+def _only_dearer(row: int, back: int, program: Ints, walk: Walk, space: Space) -> bool:
+    """Whether the smaller factors of the loop `back` rows before cost more, and no other way leads on from there."""
+    if program[walk.step[row - back], OP] != GROW:
+        return False
+    for i in range(back):
+        if not space.steady[program[walk.step[row - i], ARG]]:
+            return False
+    return True
+
+
+@inner_kernel
 def walk_program(
     program: Ints,
     jumps: Ints,
@@ -304,11 +313,13 @@ def walk_program(
     scratch: Scratch,
     goal: Goal,
     best: Best,
+    leap: int,
     most_steps: int,
 ) -> bool:
     """All mappings from one start, depth first. False when `most_steps` ended it before its time.
 
-    Row 0 of `walk` is set. Factors are tried from the largest down; the first that a bound rules out ends the series
+    Row 0 of `walk` is set. `leap` 1: every factor is tried; 2 or more: each at most that part of the one before; 0: the
+    largest alone. Factors are tried from the largest down; the first that a bound rules out ends the series
     where more visits only cost more.
     """
     row = 0
@@ -329,7 +340,10 @@ def walk_program(
                 walk.step[row + 1] = jumps[program[at, ARG] + walk.factor[row]]
             elif op == GROW:
                 dim = program[at, ARG]
-                factor = next_factor(walk.counts[row, dim], walk.factor[row] - 1, space.divisors, dim, space.perfect)
+                if leap == 0:
+                    continue
+                most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
+                factor = next_factor(walk.counts[row, dim], most, space.divisors, dim, space.perfect)
                 if factor == 0:
                     continue
                 _grow(row, factor, dim, walk)
@@ -377,7 +391,7 @@ def walk_program(
             ):
                 best.counters[BOUNDED] += 1
                 forward = False
-                if step[BACK] > 0 and space.steady[arg]:
+                if step[BACK] > 0 and _only_dearer(row, step[BACK], program, walk, space):
                     # Back past the loop: its smaller factors cost more.
                     row -= step[BACK]
         elif op == BOUND:

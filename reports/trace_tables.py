@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archsim.reports.document import OPERATIONS_PER_MAC
 from archsim.reports.groups import Dims, dim_ranges, fold_key
 from archsim.reports.tables import plain_table, short_dims
-from archsim.reports.values import MISSING, binary_bytes, engineering, ratio
+from archsim.reports.values import MISSING, binary_bytes, engineering, printable, ratio
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from archsim.workloads.safetensors import StoredTensor
 
 Document = Mapping[str, Any]
 
@@ -50,6 +53,11 @@ class TraceRow:
     output_bytes: float | None
 
     @property
+    def bytes(self) -> float:
+        """Bytes of the operands that are known."""
+        return math.fsum(size or 0.0 for size in (self.weight_bytes, self.input_bytes, self.output_bytes))
+
+    @property
     def operations_per_byte(self) -> float | None:
         return ratio(self.operations, _sum([self.weight_bytes, self.input_bytes, self.output_bytes]))
 
@@ -62,13 +70,18 @@ def trace_tables(document: Document) -> list[RenderableType]:
     return [*tables, f"{hidden} more with fewer MACs"] if hidden else tables
 
 
-def shown_rows(ops: Iterable[Document], limit: int = ROWS) -> tuple[list[TraceRow], int]:
-    """At most `limit` rows in trace order, and how many are left out: ops, or if too many, repeated blocks folded."""
+def shown_rows(
+    ops: Iterable[Document], limit: int = ROWS, by: Callable[[TraceRow], float] = lambda row: row.macs
+) -> tuple[list[TraceRow], int]:
+    """At most `limit` rows in trace order, those with the largest `by`, and how many are left out.
+
+    Rows are ops, or if they are too many, repeated blocks folded.
+    """
     documents = list(ops)
     rows = [_row([op], op["name"]) for op in documents] if len(documents) <= limit else _folded(documents)
     if len(rows) <= limit:
         return rows, 0
-    ranked = sorted(range(len(rows)), key=lambda index: (-rows[index].macs, index))
+    ranked = sorted(range(len(rows)), key=lambda index: (-by(rows[index]), index))
     return [rows[index] for index in sorted(ranked[:limit])], len(rows) - limit
 
 
@@ -113,7 +126,6 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 def _cells(row: TraceRow) -> tuple[str, ...]:
-    intensity = row.operations_per_byte
     return (
         row.name,
         row.kind,
@@ -124,8 +136,21 @@ def _cells(row: TraceRow) -> tuple[str, ...]:
         binary_bytes(row.weight_bytes),
         binary_bytes(row.input_bytes),
         binary_bytes(row.output_bytes),
-        MISSING if intensity is None else f"{intensity:.3g}" if intensity < 1000 else f"{intensity:,.0f}",
+        _intensity(row.operations_per_byte),
     )
+
+
+def _intensity(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def tensor_lines(tensors: Sequence[StoredTensor], limit: int = ROWS) -> Iterator[str]:
+    """Stored tensors, a line each: name, element type, shape, bytes."""
+    for tensor in tensors[:limit]:
+        shape = " x ".join(map(str, tensor.shape)) or "scalar"
+        yield f"{printable(tensor.name)}: {tensor.dtype}, {shape}, {binary_bytes(tensor.bytes)}"
+    if len(tensors) > limit:
+        yield f"and {len(tensors) - limit:,} more"
 
 
 def _totals(document: Document) -> RenderableType:
@@ -134,6 +159,11 @@ def _totals(document: Document) -> RenderableType:
         ("MACs", engineering(document["macs"])),
         ("parameters", engineering(document["parameters"])),
     ]
+    for key, title in (("weight_bytes", "weights read"), ("activation_bytes", "activations moved")):
+        if document.get(key):
+            lines.append((title, binary_bytes(document[key])))
+    if document.get("ops_per_byte"):
+        lines.append(("operations per byte", _intensity(document["ops_per_byte"])))
     if document["kv_bytes_per_token"]:
         lines.append(("KV cache per token", binary_bytes(document["kv_bytes_per_token"])))
     if document.get("source"):

@@ -63,7 +63,7 @@ class Counting:
     latency: Literal["pipeline", "throughput", "first-load"] = "pipeline"
     """First loads, last write-backs and levels without double buffer add time, or all overlaps, or all but first loads.
     """
-    reuse: Literal["across", "within"] = "across"
+    reuse: Literal["any", "nested"] = "any"
     """A tile that stands still is kept; or only while every operand's tile of the level above it stands still too."""
 
 
@@ -83,7 +83,7 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             utilization_period="scale-sim",
         ),
         # Source: AccelForge (commit 1c1929c2), checked against its runs (docs/validation.md).
-        "accelforge": Counting(psum_refill="all", reserve="none", reuse="within", latency="throughput"),
+        "accelforge": Counting(psum_refill="all", reserve="none", reuse="nested", latency="throughput"),
         # Source: Timeloop 3.0.3, checked against its runs (docs/validation.md).
         "timeloop": Counting(
             psum_refill="all",
@@ -134,7 +134,7 @@ SWITCHES: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "port_time": ("bits", "words"),
         "reserve": ("design", "none", "all"),
         "latency": ("pipeline", "throughput", "first-load"),
-        "reuse": ("across", "within"),
+        "reuse": ("any", "nested"),
     }
 )
 """Every switch with the values it takes."""

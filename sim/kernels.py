@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 INPUTS, WEIGHTS, OUTPUTS = 0, 1, 2
-MAX_DIMS = 9
+MAX_DIMS = 10
 MAX_LOOPS = 64
 
 # Columns of `machine.levels`.
@@ -72,8 +72,8 @@ N_TRAFFIC = 9
 class Shape(NamedTuple):
     """What is computed: `sizes` (D,), `relevant` (3 operands, D), and how inputs slide and dimensions group.
 
-    windows: (2, 4), rows of (dim, coefficient, dim, coefficient), dim -1 where there is none; groups: (4, 3), the
-    dimensions of GEMM rows, columns, reduction and batch, -1 where there are fewer.
+    windows: (W, 4) with W at least 2, rows of (dim, coefficient, dim, coefficient), dim -1 where there is none; groups:
+    (4, G) with G at least 3, the dimensions of GEMM rows, columns, reduction and batch, -1 where there are fewer.
     """
 
     sizes: Ints
@@ -135,7 +135,6 @@ class Scratch(NamedTuple):
     out: Floats
 
 
-@kernel
 def scratch(n_dims: int, n_levels: int, n_axes: int) -> Scratch:
     """Room for costing mappings of `n_dims` dimensions on `n_levels` levels and `n_axes` spatial axes."""
     return Scratch(
@@ -225,80 +224,6 @@ def count_tiles(dim: int, end: int, shape: Shape, nest: Nest, n_loops: int, shar
 
 
 @inner_kernel
-def window_tiles(
-    dim: int, end: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, none: Bools
-) -> int:
-    """Tiles of a window's `dim` above loop `end`, those that one access serves together counted as one.
-
-    Neighbouring units share what their windows overlap in; with a loop of the same dimension in time between them and
-    their tiles at `position` they stand apart, and each is served alone.
-    """
-    together = False
-    for i in range(position):
-        if nest.dim[i] != dim or nest.factor[i] == 1:
-            continue
-        if nest.axis[i] >= 0:
-            together = together or shared[nest.axis[i]]
-        elif together:
-            return count_tiles(dim, end, shape, nest, n_loops, none)
-    return count_tiles(dim, end, shape, nest, n_loops, shared)
-
-
-@inner_kernel
-def slide_begin(operand: int, position: int, shape: Shape, nest: Nest) -> int:
-    """Outermost of the loops in time along which a tile at `position` slides without a break; `position` if none does.
-
-    These are the innermost loop that indexes the operand and those of the same dimension directly above it. Where units
-    unrolled along that dimension lie in between, each leaps over its neighbours and nothing slides.
-    """
-    q = first_relevant(operand, position, shape, nest)
-    if q == 0:
-        return position
-    d = nest.dim[q - 1]
-    for i in range(q, position):
-        if nest.dim[i] == d and nest.factor[i] > 1:
-            return position
-    begin = q - 1
-    for i in range(q - 2, -1, -1):
-        if nest.factor[i] > 1:
-            if nest.dim[i] != d or nest.axis[i] >= 0:
-                break
-            begin = i
-    return begin
-
-
-@inner_kernel
-def _served_together(dim: int, position: int, nest: Nest, shared: Bools) -> bool:
-    for i in range(position):
-        if nest.dim[i] == dim and nest.factor[i] > 1 and nest.axis[i] >= 0 and shared[nest.axis[i]]:
-            return True
-    return False
-
-
-@inner_kernel
-def window_elements(
-    first: int,
-    second: int,
-    a: int,
-    b: int,
-    n_first: int,
-    n_second: int,
-    t_first: int,
-    t_second: int,
-    size_first: int,
-    size_second: int,
-) -> float:
-    """Elements of a sliding-window axis a*first + b*second, summed over all its tiles.
-
-    A tile of t1 x t2 spans a*(t1-1) + b*(t2-1) + 1; where that is more than the t1*t2 it touches, the latter counts.
-    """
-    if a * (t_first - 1) + b * (t_second - 1) + 1 > t_first * t_second:
-        return float(size_first) * size_second
-    span = a * (size_first - n_first) * n_second + b * (size_second - n_second) * n_first + n_first * n_second
-    return min(float(span), float(size_first) * size_second)
-
-
-@inner_kernel
 def whole_elements(operand: int, shape: Shape) -> float:
     """Product of the dimensions that index an operand."""
     total = 1.0
@@ -306,93 +231,6 @@ def whole_elements(operand: int, shape: Shape) -> float:
         if shape.relevant[operand, d]:
             total *= shape.sizes[d]
     return total
-
-
-@inner_kernel
-def operand_elements(
-    operand: int,
-    position: int,
-    shape: Shape,
-    nest: Nest,
-    n_loops: int,
-    shared: Bools,
-    none: Bools,
-    tile: Ints,
-    whole_halo: bool,
-) -> float:
-    """Elements of one operand summed over every distinct tile at `position`, each tile once.
-
-    A window that slides brings in only what is new to it (with `whole_halo`: all of it), and the halo again when it
-    jumps. Units served together
-    along the window's other dimension hand nothing to each other: what one slides onto comes from above, though its
-    neighbour has held it. Tiles with gaps (strides above the rows they hold) do not slide.
-    """
-    total = whole_elements(operand, shape)
-    if operand != INPUTS or (shape.windows[0, 0] < 0 and shape.windows[1, 0] < 0):
-        return total
-    for w in range(shape.windows.shape[0]):
-        if shape.windows[w, 0] >= 0:
-            total /= float(shape.sizes[shape.windows[w, 0]]) * shape.sizes[shape.windows[w, 2]]
-    begin = position if whole_halo else slide_begin(operand, position, shape, nest)
-    slides = nest.dim[begin] if begin < position else -1
-    tile_sizes(shape, nest, n_loops, position, tile)
-    for w in range(shape.windows.shape[0]):
-        d1, a, d2, b = shape.windows[w, 0], shape.windows[w, 1], shape.windows[w, 2], shape.windows[w, 3]
-        if d1 < 0:
-            continue
-        end1, end2 = position, position
-        solid = a * (tile[d1] - 1) + b * (tile[d2] - 1) + 1 <= tile[d1] * tile[d2]
-        if d1 == slides and solid and not _served_together(d2, position, nest, shared):
-            end1 = begin
-        if d2 == slides and solid and not _served_together(d1, position, nest, shared):
-            end2 = begin
-        for i in range(min(end1, end2), position):
-            if nest.dim[i] == slides:
-                tile[slides] = min(tile[slides] * nest.factor[i], shape.sizes[slides])
-        n1 = window_tiles(d1, end1, position, shape, nest, n_loops, shared, none)
-        n2 = window_tiles(d2, end2, position, shape, nest, n_loops, shared, none)
-        s1, s2 = shape.sizes[d1], shape.sizes[d2]
-        total *= window_elements(d1, d2, a, b, n1, n2, tile[d1], tile[d2], s1, s2)
-    return total
-
-
-@inner_kernel
-def unequal_share(above: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> float:
-    """Share of the units served together whose windows differ: of n x m at offsets i*A + j*B, the distinct ones.
-
-    Offsets repeat where i grows by B/g while j falls by A/g, g the greatest common divisor.
-    """
-    share = 1.0
-    for w in range(shape.windows.shape[0]):
-        d1, a, d2, b = shape.windows[w, 0], shape.windows[w, 1], shape.windows[w, 2], shape.windows[w, 3]
-        if d1 < 0:
-            continue
-        n, first = _units_in_row(d1, above, position, nest, n_loops, shared)
-        m, second = _units_in_row(d2, above, position, nest, n_loops, shared)
-        first, second = first * a, second * b
-        divisor, rest = first, second
-        while rest > 0:
-            divisor, rest = rest, divisor % rest
-        repeated = max(0, n - second // divisor) * max(0, m - first // divisor)
-        share *= (n * m - repeated) / (float(n) * m)
-    return share
-
-
-@inner_kernel
-def _units_in_row(dim: int, above: int, position: int, nest: Nest, n_loops: int, shared: Bools) -> tuple[int, int]:
-    """Units side by side along `dim` that one access may serve, and how far they are apart; 1 where they are not."""
-    units, apart, inside = 1, 0, nest.base[dim]
-    for back in range(n_loops - above):
-        i = n_loops - 1 - back
-        if nest.dim[i] != dim or nest.factor[i] == 1:
-            continue
-        if i < position and nest.axis[i] >= 0 and shared[nest.axis[i]]:
-            if apart > 0 and apart * units != inside:
-                return 1, apart
-            apart = apart if apart > 0 else inside
-            units *= nest.factor[i]
-        inside *= nest.factor[i]
-    return units, apart if apart > 0 else inside
 
 
 @inner_kernel

@@ -80,7 +80,7 @@ def array_factor(operand: int, flow: Ints, folds: Ints, n_tiles: Ints) -> float:
 
 @inner_kernel
 def group_folds(group: Ints, unit: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, out: Ints) -> None:
-    """Cut a flattened group of dimensions, tile by tile, in pieces of `unit`.
+    """Cut a flattened group of at most four dimensions, tile by tile, in pieces of `unit`.
 
     out: [0] tiles, [1] sum of tile sizes, [2] sum of pieces, [3] full pieces, [4] tiles with a partial last piece,
     [5] size of the first piece, [6] size of the last piece.
@@ -89,22 +89,25 @@ def group_folds(group: Ints, unit: int, shape: Shape, nest: Nest, n_loops: int, 
     n0, s0, e0 = _group_split(group[0], shape, nest, n_loops, shared)
     n1, s1, e1 = _group_split(group[1], shape, nest, n_loops, shared)
     n2, s2, e2 = _group_split(group[2], shape, nest, n_loops, shared)
+    fourth = group[3] if group.shape[0] > 3 else -1
+    n3, s3, e3 = _group_split(fourth, shape, nest, n_loops, shared)
     for x in range(2 if e0 > 0 else 1):
         for y in range(2 if e1 > 0 else 1):
             for z in range(2 if e2 > 0 else 1):
-                n = (1 if x else n0) * (1 if y else n1) * (1 if z else n2)
-                if n == 0:
-                    continue
-                size = (e0 if x else s0) * (e1 if y else s1) * (e2 if z else s2)
-                pieces = (size + unit - 1) // unit
-                out[0] += n
-                out[1] += n * size
-                out[2] += n * pieces
-                out[3] += n * (size // unit)
-                out[4] += n * (1 if size % unit else 0)
-                if out[5] == 0:
-                    out[5] = min(unit, size)
-                out[6] = size - (pieces - 1) * unit
+                for w in range(2 if e3 > 0 else 1):
+                    n = (1 if x else n0) * (1 if y else n1) * (1 if z else n2) * (1 if w else n3)
+                    if n == 0:
+                        continue
+                    size = (e0 if x else s0) * (e1 if y else s1) * (e2 if z else s2) * (e3 if w else s3)
+                    pieces = (size + unit - 1) // unit
+                    out[0] += n
+                    out[1] += n * size
+                    out[2] += n * pieces
+                    out[3] += n * (size // unit)
+                    out[4] += n * (1 if size % unit else 0)
+                    if out[5] == 0:
+                        out[5] = min(unit, size)
+                    out[6] = size - (pieces - 1) * unit
 
 
 @inner_kernel

@@ -225,15 +225,16 @@ def _levels(levels: tuple[MemoryLevel, ...], reserved_bits: float, arrays: int, 
 
 
 def _windows(op: Op, index: dict[str, int]) -> Ints:
-    windows = np.full((2, 4), -1, np.int64)
     sliding = [axis for axis in op.inputs.axes if len(axis) == 2]
+    windows = np.full((max(2, len(sliding)), 4), -1, np.int64)
     for i, (first, second) in enumerate(sliding):
         windows[i] = (index[first.dim], first.coefficient, index[second.dim], second.coefficient)
     return windows
 
 
 def _groups(op: Op, index: dict[str, int]) -> Ints:
-    groups = np.full((4, 3), -1, np.int64)
+    longest = max(3, *(len(getattr(op, name)) for name in GROUPS))
+    groups = np.full((4, longest), -1, np.int64)
     for i, name in enumerate(GROUPS):
         members: tuple[str, ...] = getattr(op, name)
         for j, dim in enumerate(members):
@@ -289,7 +290,7 @@ def _count(counting: Counting) -> Floats:
             float(counting.port_time == "words"),
             float(("design", "none", "all").index(counting.reserve)),
             float(("pipeline", "throughput", "first-load").index(counting.latency)),
-            float(counting.reuse == "within"),
+            float(counting.reuse == "nested"),
         ]
     )
 

@@ -19,7 +19,7 @@ from archsim.sim.infeasible import Fits, check_off_chip, no_tile
 from archsim.sim.problem import element_bits
 from archsim.sim.records import OpCost
 from archsim.sim.vector import IdleArray, vector_cost
-from archsim.workloads.op import AnyOp, Op, Transfer, VectorOp
+from archsim.workloads.op import AnyOp, Op, Role, Transfer, VectorOp
 from archsim.workloads.trace import Trace
 
 CostOp = Callable[[Op, frozenset[str], float], OpCost | None]
@@ -39,10 +39,10 @@ class OpPlacement:
     outputs: bool = False
     reserved_bits: float = 0.0
 
-    @property
-    def operands(self) -> frozenset[str]:
-        """Resident operands of a GEMM-like op; its `inputs` come from the first op it reads."""
-        names = (("inputs", bool(self.inputs and self.inputs[0])), ("outputs", self.outputs))
+    def operands(self, op: Op) -> frozenset[str]:
+        """Resident operands of a product: its `inputs` come from the first op it reads, with parameters from all."""
+        sources = self.inputs if op.weights.role is Role.PARAMETER else self.inputs[:1]
+        names = (("inputs", bool(sources) and all(sources)), ("outputs", self.outputs))
         return frozenset(name for name, resident in names if resident)
 
     @property
@@ -89,7 +89,7 @@ class Scheduler:
                 resident_outputs=placement.outputs,
                 array=self.array,
             )
-        return self.cost_op(op, placement.operands, placement.reserved_bits)
+        return self.cost_op(op, placement.operands(op), placement.reserved_bits)
 
 
 def signature(op: AnyOp) -> Hashable:
@@ -137,7 +137,7 @@ def place(
 
 def _reads_as_weights(reader: AnyOp, sources: tuple[int, ...], i: int) -> bool:
     """Whether the reader takes op i's result as its weights: keys and values go through the cache, off chip."""
-    return isinstance(reader, Op) and i in sources[1:]
+    return isinstance(reader, Op) and reader.weights.role is not Role.PARAMETER and i in sources[1:]
 
 
 def _must(scheduler: Scheduler, op: AnyOp, placement: OpPlacement) -> OpCost:
@@ -202,6 +202,6 @@ def output_bits(op: AnyOp) -> float:
         case Op():
             return op.elements("outputs") * element_bits(op.outputs.format)
         case VectorOp():
-            return op.elements * element_bits(op.format)
+            return op.elements * op.writes_per_element * element_bits(op.format)
         case Transfer():
             return op.bytes * 8.0

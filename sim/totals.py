@@ -12,6 +12,7 @@ from archsim.sim.problem import element_bits
 from archsim.sim.records import OpCost, TraceCost
 from archsim.sim.schedule import OpPlacement, output_bits
 from archsim.sim.vector import IdleArray
+from archsim.workloads.cache import cached_operands
 from archsim.workloads.op import OPERANDS, Op, Role, VectorOp
 from archsim.workloads.sparsity import parse_sparsity
 from archsim.workloads.trace import Trace
@@ -130,7 +131,7 @@ def parameter_bits(trace: Trace) -> float:
 
 
 def kv_bits(trace: Trace) -> float:
-    formats = [op.weights.format for op in trace.ops if isinstance(op, Op) and op.weights.role is Role.KV]
+    formats = [operand.format for operand, _ in cached_operands(trace)]
     bits = element_bits(formats[0]) if formats else 0.0
     return trace.kv_elements_per_token * trace.kv_tokens * bits
 

@@ -42,17 +42,16 @@ from archsim.sim.kernels import (
     Scratch,
     Shape,
     mac_revisits,
-    operand_elements,
     reuse_limit,
     revisits,
     shared_between,
     spatial_loops,
     tile_elements,
-    unequal_share,
     units_apart,
     whole_elements,
 )
 from archsim.sim.pass_kernels import array_factor
+from archsim.sim.window_kernels import operand_elements, unequal_share
 
 
 @inner_kernel

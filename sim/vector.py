@@ -86,7 +86,8 @@ def _traffic(
     """Traffic rows, and the cycles each level's ports are busy."""
     reads = op.elements * op.reads_per_element
     far_reads = reads * (1.0 - resident_inputs)
-    far_writes = 0.0 if resident_outputs else float(op.elements)
+    writes = op.elements * op.writes_per_element
+    far_writes = 0.0 if resident_outputs else writes
     rows: list[Traffic] = []
     times: list[tuple[str, float]] = []
     home = _first(accelerator, off_chip=False)
@@ -94,7 +95,7 @@ def _traffic(
     if far is not None:
         _add(rows, times, far, op, read=far_reads, written=far_writes, far=True)
     if home is not None:
-        _add(rows, times, home, op, read=reads, written=float(op.elements), filled=far_reads, drained=far_writes)
+        _add(rows, times, home, op, read=reads, written=writes, filled=far_reads, drained=far_writes)
     return tuple(rows), times
 
 

@@ -39,6 +39,11 @@ def read_array(spec: str | Path) -> Array:
 
     Raises InputError for a file that is missing, damaged, too large, of another kind, or that holds no numbers.
     """
+    return as_tensor(stored_array(spec), str(spec))
+
+
+def stored_array(spec: str | Path) -> NDArray[Any]:
+    """The tensor that `spec` names, as `read_array` does, in the type it is stored in and whatever it holds."""
     path, name = split_spec(spec)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -47,11 +52,10 @@ def read_array(spec: str | Path) -> Array:
     if not path.is_file():
         raise _wrong(path, "is a folder, not a file" if path.is_dir() else "no such file")
     try:
-        values = reader(path, name)
+        return reader(path, name)
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _wrong(path, f"cannot be read: {reason}") from None
-    return as_tensor(values, str(spec))
 
 
 def as_tensor(data: ArrayLike, place: str) -> Array:

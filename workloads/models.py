@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from archsim.core.errors import InputError, unknown_name
-from archsim.workloads.convnets import ConvnetConfig, Stage, convnet_trace
-from archsim.workloads.request import Request
+from archsim.workloads.kinds import Network, read_network
+from archsim.workloads.request import LatentForm, Optimizer, Recompute, Request
+from archsim.workloads.routing import Routing
 from archsim.workloads.trace import Trace
-from archsim.workloads.transformer import transformer_trace
-from archsim.workloads.transformer_config import TransformerConfig, VisionConfig
 
 _FOLDER = Path(__file__).with_name("catalog")
 _ALIASES = "_aliases.toml"
@@ -25,18 +24,30 @@ def model(
     batch: int = 1,
     context: int | None = None,
     output_tokens: int | None = None,
+    routing: Routing | None = None,
+    latent_attention: LatentForm = "absorbed",
+    optimizer: Optimizer = "adam",
+    recompute: Recompute = "none",
 ) -> Trace:
     """The trace of a catalog model.
 
-    `phase` is prefill, decode, generate or forward (default: prefill for decoders, forward for the others); `context`
-    counts prompt tokens, or for decode tokens already cached (default: the model's full context); `output_tokens` is
-    read by generate only. Raises InputError for an unknown name, a phase the model lacks and sizes below 1.
+    `phase` is prefill, decode, generate, forward or training (default: prefill for decoders, forward for the others);
+    `context` counts prompt tokens, or for decode tokens already cached (default: the model's full context);
+    `output_tokens` is read by generate only. `routing` says how tokens spread over experts (default: uniformly at
+    random), `latent_attention` how latent attention decodes; `optimizer` and `recompute` are for training.
+    Raises InputError for an unknown name, a phase the model lacks and sizes below 1.
     """
-    request = Request(phase=phase, batch=batch, context=context, output_tokens=output_tokens)
-    config = model_config(name)
-    if isinstance(config, ConvnetConfig):
-        return convnet_trace(config, request)
-    return transformer_trace(config, request)
+    request = Request(
+        phase=phase,
+        batch=batch,
+        context=context,
+        output_tokens=output_tokens,
+        routing=routing,
+        latent_attention=latent_attention,
+        optimizer=optimizer,
+        recompute=recompute,
+    )
+    return model_network(name).trace(request)
 
 
 @cache
@@ -45,8 +56,16 @@ def model_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("[!_]*.toml")))
 
 
-def model_config(name: str) -> TransformerConfig | ConvnetConfig:
-    """The hyper-parameters of a catalog model. Raises InputError with the nearest name for an unknown one."""
+def model_config(name: str) -> Any:
+    """The hyper-parameters of a catalog model: the configuration class of its kind.
+
+    Raises InputError with the nearest name for an unknown one.
+    """
+    return model_network(name).config
+
+
+def model_network(name: str) -> Network[Any]:
+    """A catalog model, ready to be asked for traces. Raises InputError with the nearest name for an unknown one."""
     return _load(_canonical(name))
 
 
@@ -61,14 +80,8 @@ def _canonical(name: str) -> str:
 
 
 @cache
-def _load(name: str) -> TransformerConfig | ConvnetConfig:
-    table = _table(_FOLDER / f"{name}.toml")
-    if table["kind"] == "convnet":
-        stages = tuple(Stage(**stage) for stage in table["stages"])
-        return ConvnetConfig(name=name, source=table["source"], stages=stages, **table["input"])
-    config = table["config"]
-    vision = VisionConfig(**config.pop("vision")) if "vision" in config else None
-    return TransformerConfig(name=name, source=table["source"], vision=vision, **config)
+def _load(name: str) -> Network[Any]:
+    return read_network(name, _table(_FOLDER / f"{name}.toml"))
 
 
 def _table(path: Path) -> dict[str, Any]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Literal, get_args
 
 from archsim.arch.formats import Format
+from archsim.workloads.sizes import Sizes
 
 OperandName = Literal["inputs", "weights", "outputs"]
 OPERANDS: tuple[OperandName, OperandName, OperandName] = ("inputs", "weights", "outputs")
 
 Phase = Literal["prefill", "decode", "forward", "training"]
-VectorKind = Literal["softmax", "norm", "elementwise", "pool", "gather", "dequantize", "rotate"]
+VectorKind = Literal["softmax", "norm", "elementwise", "pool", "gather", "quantize", "dequantize", "scale", "rotate"]
 VECTOR_KINDS: tuple[VectorKind, ...] = get_args(VectorKind)
 
 
@@ -58,7 +58,8 @@ class Op:
     """A loop nest of multiply-accumulates: ``outputs[...] += inputs[...] * weights[...]``.
 
     `loops` are the nest's dimensions with their sizes. `rows`, `columns`, `reduction` and `batch` name them as one GEMM
-    sees them (innermost first): for a conv, rows are (q, p, n), columns (k,), reduction (s, r, c), batch (g,).
+    sees them (innermost first): for a conv, rows are (q, p, n), columns (k,), reduction (s, r, c), batch (g,); 3-D
+    convs have d (output depth) among their rows and t (kernel depth) in their reduction.
     `dims` are the dimensions as a user writes them (conv's k and c over all groups) with its options (strides, ...).
     """
 
@@ -77,15 +78,19 @@ class Op:
     phase: Phase = "forward"
     after: tuple[str, ...] | None = None
     """Names of the ops whose outputs this one reads; None: the op before it in the trace; (): nothing."""
+    stats: str | None = None
+    """The side file with the bit statistics of its operands, beside the trace's file."""
 
     def __post_init__(self) -> None:
-        for dim, size in self.loops.items():
-            if size < 1:
-                raise ValueError(f"op {self.name!r}: dimension {dim} must be at least 1 (got {size})")
+        if min(self.loops.values(), default=1) < 1:
+            dim = min(self.loops, key=self.loops.__getitem__)
+            raise ValueError(f"op {self.name!r}: dimension {dim} must be at least 1 (got {self.loops[dim]})")
         if self.count < 1:
             raise ValueError(f"op {self.name!r}: count must be at least 1 (got {self.count})")
-        object.__setattr__(self, "dims", MappingProxyType(dict(self.dims)))
-        object.__setattr__(self, "loops", MappingProxyType(dict(self.loops)))
+        for field in ("dims", "loops"):  # an op made from another shares its sizes
+            sizes = getattr(self, field)
+            if type(sizes) is not Sizes:
+                object.__setattr__(self, field, Sizes(sizes))
 
     @classmethod
     def gemm(
@@ -182,6 +187,67 @@ class Op:
             after=after,
         )
 
+    @classmethod
+    def conv3d(
+        cls,
+        name: str,
+        *,
+        n: int = 1,
+        k: int,
+        c: int,
+        d: int,
+        p: int,
+        q: int,
+        t: int,
+        r: int,
+        s: int,
+        stride_d: int = 1,
+        stride_h: int = 1,
+        stride_w: int = 1,
+        dilation_d: int = 1,
+        dilation_h: int = 1,
+        dilation_w: int = 1,
+        groups: int = 1,
+        count: int = 1,
+        phase: Phase = "forward",
+        after: tuple[str, ...] | None = None,
+    ) -> Op:
+        """A conv with a third window: output depth d (or frames), kernel depth t; the rest as `conv`."""
+        flat = cls.conv(
+            name,
+            n=n,
+            k=k,
+            c=c,
+            p=p,
+            q=q,
+            r=r,
+            s=s,
+            stride_h=stride_h,
+            stride_w=stride_w,
+            dilation_h=dilation_h,
+            dilation_w=dilation_w,
+            groups=groups,
+            count=count,
+            phase=phase,
+            after=after,
+        )
+        depth_options = {"stride_d": stride_d, "dilation_d": dilation_d}
+        for key, value in depth_options.items():
+            if value < 1:
+                raise ValueError(f"op {name!r}: {key} must be at least 1 (got {value})")
+        depth = (Term("d", stride_d), Term("t", dilation_d))
+        n_, g_, c_, height, width = flat.inputs.axes
+        return replace(
+            flat,
+            dims={**flat.dims, "d": d, "t": t, **depth_options},
+            loops={**flat.loops, "d": d, "t": t},
+            rows=("q", "p", "d", "n"),
+            reduction=("s", "r", "t", "c"),
+            inputs=replace(flat.inputs, axes=(n_, g_, c_, depth, height, width)),
+            weights=replace(flat.weights, axes=(*flat.weights.axes[:3], (Term("t"),), *flat.weights.axes[3:])),
+            outputs=replace(flat.outputs, axes=(*flat.outputs.axes[:3], (Term("d"),), *flat.outputs.axes[3:])),
+        )
+
     def operand(self, name: OperandName) -> Operand:
         match name:
             case "inputs":
@@ -230,7 +296,9 @@ class Op:
 class VectorOp:
     """An operation on the vector unit: `elements` results, each from `reads_per_element` operands.
 
-    `operations_per_element` counts vector-lane operations (one multiply, add, compare, exponential, ... each).
+    `operations_per_element` counts vector-lane operations (one multiply, add, compare, exponential, ... each). With
+    neither reads nor writes it works inside the stream of a product (its weights on their way in, its accumulators on
+    their way out) and occupies lanes only.
     """
 
     name: str
@@ -238,6 +306,7 @@ class VectorOp:
     elements: int
     reads_per_element: float = 1.0
     operations_per_element: float = 1.0
+    writes_per_element: float = 1.0
     count: int = 1
     phase: Phase = "forward"
     after: tuple[str, ...] | None = None

@@ -1,26 +1,48 @@
-"""Policies that give a trace its formats and its sparsity: by role, and by layer."""
+"""Policies that give a trace its formats and its sparsity: by role, by layer, by head and by expert."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from archsim.arch.formats import Format
-from archsim.core.errors import InputError, Problem, nearest, unknown_name
-from archsim.workloads.layers import layer_name
-from archsim.workloads.op import AnyOp, Op, Operand, OperandName, Role, Transfer, VectorOp
+from archsim.core.errors import InputError, Problem, unknown_name
+from archsim.core.spelling import brief
+from archsim.workloads.attention import value_products
+from archsim.workloads.globs import idle_globs, matches
+from archsim.workloads.op import OPERANDS, AnyOp, Op, Operand, OperandName, Role, Transfer, VectorOp
+from archsim.workloads.parts import PartFinder, PartKind, matched_names, names_parts, part_index, range_text, split
 from archsim.workloads.sparsity import parse_sparsity
+from archsim.workloads.sparsity_spelling import read_attention
 from archsim.workloads.trace import Trace
 
-FORMAT_KEYS = ("weights", "inputs", "outputs", "kv_cache", "activations")
+FORMAT_KEYS = ("weights", "inputs", "outputs", "kv_cache", "activations", "keys", "values")
+SPARSITY_KEYS = ("weights", "inputs", "outputs", "kv_cache", "attention")
+_SPREAD = {"activations": ("inputs", "outputs"), "kv_cache": ("keys", "values")}
+"""Words for two keys at once; a key given for itself wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRule:
+    """Formats of single heads or experts of the layers that a glob matches."""
+
+    glob: str
+    kind: PartKind
+    indices: frozenset[int]
+    formats: Mapping[str, Format]
+
+    def applies(self, name: str) -> bool:
+        """Whether the rule is for the part of that name."""
+        return part_index(name, self.kind) in self.indices and matches(self.glob, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationPolicy:
     """Formats by role, with overrides by layer: the last glob that matches an op's name wins, key by key.
 
-    A layer's keys are weights, inputs, outputs, kv_cache, or activations for inputs and outputs together.
+    A layer's keys are weights, inputs, outputs, keys and values (kv_cache for both), or activations for inputs and
+    outputs together. `sensitive` formats of weights, by layer, lie below the globs; `parts` lie above them.
     """
 
     weights: Format
@@ -28,120 +50,210 @@ class QuantizationPolicy:
     outputs: Format
     kv_cache: Format
     accumulator: Format
+    keys: Format | None = None
+    """Of cached keys; None: `kv_cache`."""
+    values: Format | None = None
     layers: tuple[tuple[str, Mapping[str, Format]], ...] = ()
+    parts: tuple[PartRule, ...] = ()
+    sensitive: Mapping[str, Format] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
+        tables = [(glob, formats) for glob, formats in self.layers]
+        tables += [(rule.glob, rule.formats) for rule in self.parts]
         problems = [
             unknown_name("operand", key, FORMAT_KEYS, key=f"quantization.layers.{glob}")
-            for glob, formats in self.layers
+            for glob, formats in tables
             for key in formats
             if key not in FORMAT_KEYS
         ]
         if problems:
             raise InputError(problems)
 
+    @property
+    def names_parts(self) -> bool:
+        """Whether single heads or experts may be treated apart."""
+        return bool(self.parts) or any(names_parts(glob) for glob, _ in self.layers)
+
     def formats(self, name: str) -> dict[str, Format]:
-        """Formats of the op `name` by key: weights, inputs, outputs, kv_cache."""
+        """Formats of the op `name` by key: weights, inputs, outputs, keys, values."""
         chosen = {
             "weights": self.weights,
             "inputs": self.inputs,
             "outputs": self.outputs,
-            "kv_cache": self.kv_cache,
+            "keys": self.keys or self.kv_cache,
+            "values": self.values or self.kv_cache,
         }
+        kept = next((self.sensitive[layer] for layer in matched_names(name) if layer in self.sensitive), None)
+        if kept is not None:
+            chosen["weights"] = kept
         for glob, formats in self.layers:
-            if _matches(glob, name):
+            if matches(glob, name):
                 chosen |= _by_key(formats)
+        for rule in self.parts:
+            if rule.applies(name):
+                chosen |= _by_key(rule.formats)
         return chosen
 
 
 def apply_quantization(trace: Trace, policy: QuantizationPolicy) -> tuple[Trace, tuple[str, ...]]:
     """The trace with a format on every operand that had none, and warnings of globs that match no op.
 
-    An operand's role decides: parameters take `weights`, keys and values `kv_cache`, activations `inputs` where they
-    are read (also as the second factor of an encoder's attention) and `outputs` where they are made. The key and value
-    projections make `outputs`; the cache format is what the attention products read. Formats that a trace file states
-    are kept.
+    An operand's role decides: parameters take `weights`, what is cached `keys` or `values`, activations `inputs` where
+    they are read (also as the second factor of an encoder's attention) and `outputs` where they are made. The key and
+    value projections make `outputs`; the cache format is what the attention products read. Formats that a trace file
+    states are kept. An op whose heads or experts have different formats is split.
     """
-    ops = tuple(_with_formats(op, policy.formats(op.name)) for op in trace.ops)
-    return replace(trace, ops=ops), _unmatched(trace, tuple(glob for glob, _ in policy.layers), "quantization")
+    warnings = _unmatched(trace, tuple(glob for glob, _ in policy.layers), "quantization")
+    if policy.names_parts:
+        warnings += _idle_parts(trace, policy)
+        trace = split(trace, lambda name: tuple(policy.formats(name).items()))
+    values = _value_products(trace, policy)
+    finder = PartFinder(trace) if policy.names_parts else None
+    ops = tuple(
+        _with_formats(op, policy.formats(op.name if finder is None else finder.representative(op)), op.name in values)
+        for op in trace.ops
+    )
+    return replace(trace, ops=ops), warnings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparsityPolicy:
-    """Sparsity patterns of weight parameters and of inputs, as `parse_sparsity` reads them; layers as in formats."""
+    """Sparsity patterns by operand, as `parse_sparsity` reads them, and of attention; layers as in formats.
+
+    A pattern ``file:NAME`` takes from `files[NAME]` what each layer's mask was read as; layers without one are dense.
+    """
 
     weights: str | None = None
     inputs: str | None = None
+    outputs: str | None = None
+    kv_cache: str | None = None
+    attention: str | None = None
     layers: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        tables = [("sparsity", {"weights": self.weights, "inputs": self.inputs})]
+        tables = [("sparsity", {key: getattr(self, key) for key in SPARSITY_KEYS})]
         tables += [(f"sparsity.layers.{glob}", dict(patterns)) for glob, patterns in self.layers]
-        problems = [problem for place, table in tables for problem in _pattern_problems(place, table)]
+        problems = [problem for place, table in tables for problem in self._problems(place, table)]
         if problems:
             raise InputError(problems)
 
     def patterns(self, name: str) -> dict[str, str | None]:
-        """Patterns of the op `name`, in their canonical spelling."""
-        chosen: dict[str, str | None] = {"weights": self.weights, "inputs": self.inputs}
+        """Patterns of the op `name`, in their canonical spelling; None: dense."""
+        chosen: dict[str, str | None] = {key: getattr(self, key) for key in SPARSITY_KEYS}
         for glob, patterns in self.layers:
-            if _matches(glob, name):
+            if matches(glob, name):
                 chosen |= dict(patterns)
-        return {key: parse_sparsity(pattern).text if pattern else None for key, pattern in chosen.items()}
+        return {key: self._canonical(key, pattern, name) for key, pattern in chosen.items()}
+
+    def _canonical(self, key: str, pattern: str | None, name: str) -> str | None:
+        if pattern is not None and (file := mask_file(pattern)) is not None:
+            masks = self.files[file]
+            return next((masks[layer] for layer in matched_names(name) if layer in masks), None)
+        if pattern is None:
+            return None
+        text = read_attention(pattern).text if key == "attention" else parse_sparsity(pattern).text
+        return None if text == "dense" else text
+
+    def _problems(self, place: str, table: Mapping[str, str | None]) -> list[Problem]:
+        found = []
+        for key, pattern in table.items():
+            if key not in SPARSITY_KEYS:
+                found.append(unknown_name("operand", key, SPARSITY_KEYS, key=place))
+            elif pattern is not None and not (key == "weights" and mask_file(pattern) in self.files):
+                try:
+                    check_pattern(key, pattern, f"{place}.{key}")
+                except InputError as error:
+                    found.extend(error.problems)
+        return found
 
 
 def apply_sparsity(trace: Trace, policy: SparsityPolicy) -> tuple[Trace, tuple[str, ...]]:
     """The trace with the policy's sparsity where an operand states none, and warnings of globs that match no op.
 
-    `weights` is for parameters only: keys and values stay dense. `inputs` is for the inputs of products.
+    `weights` is for parameters, `kv_cache` for what is cached, `inputs` and `outputs` for activations of products. They
+    change no op's size: an engine may skip what is zero. `attention` changes the algorithm: its ops compute less.
     """
-    ops = tuple(_with_sparsity(op, policy.patterns(op.name)) for op in trace.ops)
-    return replace(trace, ops=ops), _unmatched(trace, tuple(glob for glob, _ in policy.layers), "sparsity")
+    warnings = _unmatched(trace, tuple(glob for glob, _ in policy.layers), "sparsity")
+    if any(patterns.get("attention") for patterns in ({"attention": policy.attention}, *dict(policy.layers).values())):
+        from archsim.workloads.sparse_attention import sparse_attention
+
+        trace = sparse_attention(trace, lambda name: policy.patterns(name)["attention"])
+    finder = None
+    if any(names_parts(glob) for glob, _ in policy.layers):
+        trace = split(trace, lambda name: tuple(policy.patterns(name).items()))
+        finder = PartFinder(trace)
+    ops = tuple(
+        _with_sparsity(op, policy.patterns(op.name if finder is None else finder.representative(op)))
+        for op in trace.ops
+    )
+    return replace(trace, ops=ops), warnings
 
 
-def _matches(glob: str, name: str) -> bool:
-    """Whether `glob` names the op, with or without the prefix of a decode segment."""
-    return fnmatchcase(name, glob) or fnmatchcase(layer_name(name), glob)
+def mask_file(pattern: str | None) -> str | None:
+    """The file that ``file:NAME`` names; None for other patterns."""
+    text = (pattern or "").strip()
+    return text.removeprefix("file:") if text.startswith("file:") else None
+
+
+def check_pattern(key: str, pattern: str, place: str | None = None) -> None:
+    """Raise InputError where `pattern` is none that [sparsity] takes for `key`; masks are taken unread."""
+    if key == "attention":
+        read_attention(pattern, place)
+    elif mask_file(pattern) is None:
+        parse_sparsity(pattern, key=place)
+    elif key != "weights":
+        raise InputError(Problem(key=place, message=f"masks are of weights (got {brief(pattern)!r})"))
+    elif not mask_file(pattern):
+        raise InputError(Problem(key=place, message="must name a file (got 'file:')"))
 
 
 def _by_key(formats: Mapping[str, Format]) -> dict[str, Format]:
-    """The formats with `activations` spelled out; a key given for itself wins over it."""
-    both = formats.get("activations")
-    spread = {"inputs": both, "outputs": both} if both is not None else {}
-    return spread | {key: value for key, value in formats.items() if key != "activations"}
+    """The formats with words for two keys spelled out; a key given for itself wins over them."""
+    spread = {key: fmt for word, keys in _SPREAD.items() if (fmt := formats.get(word)) is not None for key in keys}
+    return spread | {key: fmt for key, fmt in formats.items() if key not in _SPREAD}
 
 
-def _with_formats(op: AnyOp, formats: Mapping[str, Format]) -> AnyOp:
+def _value_products(trace: Trace, policy: QuantizationPolicy) -> frozenset[str]:
+    """Products that read cached values; not looked for where keys and values have the same format everywhere."""
+    tables = [formats for _, formats in policy.layers] + [rule.formats for rule in policy.parts]
+    stated = policy.keys is not None or policy.values is not None
+    if not stated and not any("keys" in formats or "values" in formats for formats in tables):
+        return frozenset()
+    return value_products(trace)
+
+
+def _with_formats(op: AnyOp, formats: Mapping[str, Format], values: bool) -> AnyOp:
     match op:
         case Op():
             return replace(
                 op,
-                inputs=_with_format(op.inputs, "inputs", formats),
-                weights=_with_format(op.weights, "weights", formats),
-                outputs=_with_format(op.outputs, "outputs", formats),
+                inputs=_with_format(op.inputs, "inputs", formats, values),
+                weights=_with_format(op.weights, "weights", formats, values),
+                outputs=_with_format(op.outputs, "outputs", formats, values),
             )
         case VectorOp():
             return replace(
                 op,
                 format=op.format or formats["outputs"],
-                input_format=op.input_format or formats[_key(op.role, "inputs")],
+                input_format=op.input_format or formats[_key(op.role, "inputs", values)],
             )
         case Transfer():
             return op
 
 
-def _with_format(operand: Operand, name: OperandName, formats: Mapping[str, Format]) -> Operand:
+def _with_format(operand: Operand, name: OperandName, formats: Mapping[str, Format], values: bool) -> Operand:
     if operand.format is not None:
         return operand
-    return replace(operand, format=formats[_key(operand.role, name)])
+    return replace(operand, format=formats[_key(operand.role, name, values)])
 
 
-def _key(role: Role, name: OperandName) -> str:
+def _key(role: Role, name: OperandName, values: bool) -> str:
     match role:
         case Role.PARAMETER:
             return "weights"
         case Role.KV:
-            return "kv_cache"
+            return "values" if values else "keys"
         case Role.ACTIVATION:
             return "outputs" if name == "outputs" else "inputs"
 
@@ -149,34 +261,40 @@ def _key(role: Role, name: OperandName) -> str:
 def _with_sparsity(op: AnyOp, patterns: Mapping[str, str | None]) -> AnyOp:
     if not isinstance(op, Op):
         return op
-    weights, inputs = op.weights, op.inputs
-    if weights.role is Role.PARAMETER and weights.sparsity is None:
-        weights = replace(weights, sparsity=patterns["weights"])
-    if inputs.sparsity is None:
-        inputs = replace(inputs, sparsity=patterns["inputs"])
-    return replace(op, weights=weights, inputs=inputs)
+    changed = {name: _sparse(op.operand(name), name, patterns) for name in OPERANDS}
+    return replace(op, inputs=changed["inputs"], weights=changed["weights"], outputs=changed["outputs"])
 
 
-def _pattern_problems(place: str, table: Mapping[str, str | None]) -> list[Problem]:
-    problems = []
-    for key, pattern in table.items():
-        if key not in ("weights", "inputs"):
-            problems.append(unknown_name("operand", key, ("weights", "inputs"), key=place))
-        elif pattern is not None:
-            try:
-                parse_sparsity(pattern, key=f"{place}.{key}")
-            except InputError as error:
-                problems.extend(error.problems)
-    return problems
+def _sparse(operand: Operand, name: OperandName, patterns: Mapping[str, str | None]) -> Operand:
+    if operand.sparsity is not None:
+        return operand
+    match operand.role:
+        case Role.PARAMETER:
+            pattern = patterns["weights"]
+        case Role.KV:
+            pattern = patterns["kv_cache"]
+        case Role.ACTIVATION:
+            pattern = None if name == "weights" else patterns[name]
+    return operand if pattern is None else replace(operand, sparsity=pattern)
 
 
 def _unmatched(trace: Trace, globs: tuple[str, ...], table: str) -> tuple[str, ...]:
     """A warning for each glob that no op's name matches, with the nearest name."""
-    names = {op.name for op in trace.ops}
+    return tuple(
+        f"{table}.layers: {glob!r} matches no op of {trace.name}" + (f" (did you mean {near!r}?)" if near else "")
+        for glob, near in idle_globs(trace, globs).items()
+    )
+
+
+def _idle_parts(trace: Trace, policy: QuantizationPolicy) -> tuple[str, ...]:
+    """A warning for each rule of heads or experts that no op has."""
+    finder = PartFinder(trace)
+    held = [(op, parts) for op in trace.ops if isinstance(op, Op) and (parts := finder.parts(op)) is not None]
     warnings = []
-    for glob in globs:
-        if not any(_matches(glob, name) for name in names):
-            near = nearest(glob, {layer_name(name) for name in names})
-            hint = f" (did you mean {near!r}?)" if near else ""
-            warnings.append(f"{table}.layers: {glob!r} matches no op of {trace.name}{hint}")
+    for rule in policy.parts:
+        alike = [(op, parts) for op, parts in held if parts.kind == rule.kind and matches(rule.glob, op.name)]
+        if not any(rule.indices & set(parts.indices) for _, parts in alike):
+            most = max((max(parts.indices) + 1 for _, parts in alike), default=0)
+            have = f"layers that match {rule.glob!r} have {most}" if alike else f"no layer matches {rule.glob!r}"
+            warnings.append(f"quantization.{rule.kind}: {range_text(rule.indices)} treats nothing: {have}")
     return tuple(warnings)

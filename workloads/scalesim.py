@@ -2,7 +2,8 @@
 
 That tool counts partial windows and knows no padding: an output has ceil((size - filter + stride) / stride) rows.
 A layer whose name contains "DP" is depthwise there: each of its channels is a layer of its own. Columns are found by
-their header, which that tool does not read; cells without a known header are recognised by what they hold.
+their header, which that tool does not read; cells without a known header are recognised by what they hold. A file
+whose first line is already a layer has that tool's own order of columns.
 Source: SCALE-Sim 3.0.0, its topology reader.
 """
 
@@ -51,15 +52,35 @@ _KEYS = MappingProxyType(
 _GEMM = ("m", "n", "k")
 _CONV = ("ifmap_h", "ifmap_w", "filter_h", "filter_w", "channels", "filters", "stride_h")
 _RATIO = re.compile(r"\d+\s*:\s*\d+")
-_DEPTHWISE = "DP"
+DEPTHWISE = "DP"
+GEMM_TITLES = ("Layer", "M", "N", "K")
+CONV_TITLES = (
+    "Layer name",
+    "IFMAP Height",
+    "IFMAP Width",
+    "Filter Height",
+    "Filter Width",
+    "Channels",
+    "Num Filter",
+    "Strides",
+)
 
 Line = tuple[int, list[str]]
 
 
 def is_topology(header: Sequence[str]) -> bool:
-    """Whether a CSV header is one of SCALE-Sim's: a layer column with GEMM or IFMAP sizes."""
+    """Whether a CSV's first line is one of SCALE-Sim's: a layer column with GEMM or IFMAP sizes, or a layer."""
     keys = {_key(name) for name in header}
-    return "name" in keys and (set(_GEMM) <= keys or "ifmap_h" in keys) and "kind" not in map(_plain, header)
+    named = "name" in keys and (set(_GEMM) <= keys or "ifmap_h" in keys) and "kind" not in map(_plain, header)
+    return named or _headless(header) is not None
+
+
+def _headless(first: Sequence[str]) -> tuple[str, ...] | None:
+    """The titles that a file without a header goes without: GEMM for three sizes, conv for seven or eight."""
+    sizes = [cell.strip() for cell in first[1:] if cell.strip() and not _RATIO.fullmatch(cell.strip())]
+    if not first[0].strip() or first[0].strip().isdecimal() or not all(cell.isdecimal() for cell in sizes):
+        return None
+    return {3: GEMM_TITLES, 7: CONV_TITLES, 8: CONV_TITLES}.get(len(sizes))
 
 
 def topology_trace(lines: Sequence[Line], file: Path) -> Trace:
@@ -69,6 +90,9 @@ def topology_trace(lines: Sequence[Line], file: Path) -> Trace:
     Raises InputError with every problem of the file.
     """
     (header_line, header), *body = lines
+    headless = _headless(header)
+    if headless is not None:
+        header, body = list(headless), list(lines)
     layout = _Layout(columns=tuple(_key(name) for name in header), titles=tuple(name.strip() for name in header))
     wanted = _CONV if "ifmap_h" in layout.columns else _GEMM
     missing = [key for key in wanted if key not in layout.columns]
@@ -82,7 +106,7 @@ def topology_trace(lines: Sequence[Line], file: Path) -> Trace:
         row, wrong = _read(layout, cells, wanted)
         op = None if wrong else _op(row, wanted)
         if isinstance(op, Op):
-            ops.append(replace(op, name=_unique(op.name, names)))
+            ops.append(replace(op, name=unique_name(op.name, names)))
         problems += [replace(problem, line=number) for problem in [*wrong, *(op if isinstance(op, list) else ())]]
     if not ops and not problems:
         problems.append(Problem(message="has no layers"))
@@ -191,7 +215,7 @@ def _conv(name: str, sizes: Mapping[str, int], batch: int) -> Op:
     stride_h = sizes["stride_h"]
     stride_w = sizes.get("stride_w", stride_h)
     channels, filters = sizes["channels"], sizes["filters"]
-    groups = channels if _DEPTHWISE in name else 1
+    groups = channels if DEPTHWISE in name else 1
     return Op.conv(
         name,
         n=batch,
@@ -212,7 +236,7 @@ def _outputs(size: int, kernel: int, stride: int) -> int:
     return -(-(size - kernel + stride) // stride)
 
 
-def _unique(name: str, seen: dict[str, int]) -> str:
+def unique_name(name: str, seen: dict[str, int]) -> str:
     """The name, with a number behind it from the second time on."""
     while True:
         seen[name] = seen.get(name, 0) + 1

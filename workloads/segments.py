@@ -29,18 +29,25 @@ def odd_lengths(steps: int, limit: int) -> list[int]:
     return [1 + 2 * (pairs // parts + (index < pairs % parts)) for index in range(parts)]
 
 
-def decode_segments(cached: int, steps: int, window: int | None = None) -> tuple[Segment, ...]:
+def decode_segments(cached: int, steps: int, window: int | None = None, *, grows: bool = False) -> tuple[Segment, ...]:
     """Segments of `steps` decode steps after `cached` tokens; step i attends to cached + i tokens.
 
     With a sliding `window` the length stops growing at the window; the steps from there on are equal and one segment.
+    With `grows` some layers go on growing: lengths do too, and no segment spans the step at which the others stop.
     """
-    growing = steps if window is None else max(0, min(steps, window - cached))
-    level = steps - growing
-    segments = []
-    first = cached + 1
-    for length in odd_lengths(growing, SEGMENT_LIMIT - (1 if level else 0)) if growing else ():
+    below = steps if window is None else max(0, min(steps, window - cached))
+    above = steps - below
+    if not above:
+        return _growing(cached, below, SEGMENT_LIMIT)
+    if not grows:
+        return (*_growing(cached, below, SEGMENT_LIMIT - 1), Segment(window or 0, above))
+    share = SEGMENT_LIMIT // 2 if below else 0
+    return _growing(cached, below, share) + _growing(cached + below, above, SEGMENT_LIMIT - share)
+
+
+def _growing(cached: int, steps: int, limit: int) -> tuple[Segment, ...]:
+    segments, first = [], cached + 1
+    for length in odd_lengths(steps, limit) if steps else ():
         segments.append(Segment(first + length // 2, length))
         first += length
-    if level:
-        segments.append(Segment(window or 0, level))
     return tuple(segments)

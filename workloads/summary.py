@@ -6,7 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 from archsim.arch.formats import Format
-from archsim.workloads.op import OPERANDS, AnyOp, Op, Role, Transfer, VectorOp
+from archsim.workloads.cache import cached_operands
+from archsim.workloads.op import OPERANDS, AnyOp, Op, Transfer, VectorOp
 from archsim.workloads.trace import Trace
 
 SCHEMA = "archsim.trace/1"
@@ -17,8 +18,10 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
     """The trace as plain data: totals, and for each op (one occurrence) its dimensions, MACs and bytes.
 
     Bytes are elements times the format's bits with their share of group scales; null where no format is chosen yet.
-    `ops_per_byte` is the arithmetic intensity with two operations per MAC, every operand moved once.
+    Totals are over all runs. `ops_per_byte` is the arithmetic intensity with two operations per MAC, every operand
+    moved once.
     """
+    ops = [_op(op) for op in trace.ops]
     return {
         "schema": SCHEMA,
         "name": trace.name,
@@ -28,7 +31,9 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
         "macs": trace.macs,
         "kv_elements_per_token": trace.kv_elements_per_token,
         "kv_bytes_per_token": kv_bytes_per_token(trace),
-        "ops": [_op(op) for op in trace.ops],
+        **_totals(ops),
+        "ops": ops,
+        "warnings": list(trace.warnings),
     }
 
 
@@ -39,15 +44,32 @@ def kv_bytes_per_token(trace: Trace) -> float | None:
     """
     if not trace.kv_elements_per_token:
         return 0.0
-    cached = [op for op in trace.ops if isinstance(op, Op) and op.weights.role is Role.KV]
     elements, bits = 0, Fraction(0)
-    for op in cached:
-        if op.weights.format is None:
+    for operand, count in cached_operands(trace):
+        if operand.format is None:
             return None
-        count = op.elements("weights") * op.count
         elements += count
-        bits += count * op.weights.format.bits_per_element
+        bits += count * operand.format.bits_per_element
     return float(trace.kv_elements_per_token * bits / elements / 8) if elements else None
+
+
+def _totals(ops: list[dict[str, Any]]) -> dict[str, Any]:
+    """Bytes of weights (keys and values included) and of activations, and the intensity of the products."""
+    weights = _total([_over_runs(op, "weight_bytes") for op in ops if "weight_bytes" in op])
+    moved = [_over_runs(op, key) for op in ops if "weight_bytes" in op for key in ("input_bytes", "output_bytes")]
+    products = [op for op in ops if op["macs"]]
+    sizes = [_over_runs(op, f"{stem}_bytes") for op in products for stem in _STEM.values()]
+    total = _total(sizes)
+    operations = OPERATIONS_PER_MAC * sum(op["macs"] * op["count"] for op in products)
+    return {
+        "weight_bytes": weights,
+        "activation_bytes": _total(moved),
+        "ops_per_byte": operations / total if total else None,
+    }
+
+
+def _over_runs(op: dict[str, Any], key: str) -> float | None:
+    return None if op[key] is None else op[key] * op["count"]
 
 
 def _op(op: AnyOp) -> dict[str, Any]:
@@ -79,7 +101,7 @@ def _product(op: Op) -> dict[str, Any]:
 def _vector(op: VectorOp) -> dict[str, Any]:
     operations = op.elements * op.operations_per_element
     read = _bytes(op.elements * op.reads_per_element, op.input_format)
-    written = _bytes(op.elements, op.format)
+    written = _bytes(op.elements * op.writes_per_element, op.format)
     total = _total([read, written])
     return {
         "dims": {"elements": op.elements},

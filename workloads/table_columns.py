@@ -43,18 +43,20 @@ COLUMNS = _columns(
     Column(name="kind", holds="text", choices=KINDS),
     Column(name="count"),
     Column(name="phase", holds="text", choices=PHASES),
-    *_sizes("b", "m", "n", "k", "c", "p", "q", "r", "s"),
-    *_sizes("stride", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups"),
+    *_sizes("b", "m", "n", "k", "c", "d", "p", "q", "t", "r", "s"),
+    *_sizes("stride", "stride_d", "stride_h", "stride_w", "dilation_d", "dilation_h", "dilation_w", "groups"),
     *_sizes("heads", "kv_heads", "q_len", "kv_len", "head_dim", "window"),
     Column(name="causal", holds="boolean"),
     Column(name="elements"),
     Column(name="reads_per_element", holds="number", least=0),
+    Column(name="writes_per_element", holds="number", least=0),
     Column(name="operations_per_element", holds="number", least=0),
     Column(name="bytes", least=0),
     Column(name="link", holds="text"),
     *(Column(name=name, holds="text", choices=ROLES) for name in ("weight_role", "input_role", "output_role")),
     *(Column(name=name, holds="text") for name in ("weights", "inputs", "outputs")),
     *(Column(name=name, holds="text") for name in ("weight_sparsity", "input_sparsity", "output_sparsity")),
+    Column(name="stats", holds="text"),
     Column(name="after", holds="text"),
 )
 """Every column, in the order they are written."""
@@ -69,9 +71,19 @@ _PRODUCT = (
     "weight_sparsity",
     "input_sparsity",
     "output_sparsity",
+    "stats",
 )
-_VECTOR = ("elements", "reads_per_element", "operations_per_element", "inputs", "outputs", "input_role")
-_CONV_OPTIONS = ("n", "stride", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups")
+_VECTOR = (
+    "elements",
+    "reads_per_element",
+    "writes_per_element",
+    "operations_per_element",
+    "inputs",
+    "outputs",
+    "input_role",
+)
+_DEPTH = ("d", "t", "stride_d", "dilation_d")
+_CONV_OPTIONS = (*_DEPTH, "n", "stride", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups")
 
 REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

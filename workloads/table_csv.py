@@ -81,13 +81,19 @@ def _metadata(text: str) -> tuple[dict[str, str], int]:
 def _lines(text: str, skip: int, file: Path) -> list[Line]:
     """Non-blank lines with their numbers, from line `skip` on."""
     body = text.split("\n", skip)[skip] if skip <= text.count("\n") else ""
-    reader = csv.reader(io.StringIO(body, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=_delimiter(body), strict=True)
     lines: list[Line] = []
     try:
         lines.extend((reader.line_num + skip, cells) for cells in reader if any(cell.strip() for cell in cells))
     except csv.Error as error:
         raise_all([Problem(line=reader.line_num + skip, message=f"is not CSV: {error}")], file)
     return lines
+
+
+def _delimiter(body: str) -> str:
+    """The comma, or what spreadsheets write in its place where the first line has none."""
+    first = next((line for line in body.splitlines() if line.strip()), "")
+    return next((mark for mark in ",;\t" if mark in first), ",")
 
 
 def _quoted(value: str | int) -> str:

@@ -74,7 +74,7 @@ def _table(content: bytes, file: Path) -> Any:
 
     try:
         return pq.ParquetFile(io.BytesIO(content)).read()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise_all([Problem(message=f"is not a readable Parquet file: {str(error).splitlines()[0]}")], file)
         raise
 

@@ -84,6 +84,7 @@ def op_row(op: AnyOp) -> dict[str, Cell]:
             cells |= {dim: size for dim, size in op.dims.items() if not (dim in _UNIT_DEFAULT and size == 1)}
             for name in OPERANDS:
                 cells |= _operand_cells(name, op.operand(name))
+            cells |= {"stats": op.stats} if op.stats is not None else {}
         case VectorOp():
             cells |= _vector_cells(op)
         case Transfer():
@@ -94,7 +95,7 @@ def op_row(op: AnyOp) -> dict[str, Cell]:
     return cells
 
 
-_UNIT_DEFAULT = frozenset(("b", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups"))
+_UNIT_DEFAULT = frozenset(("b", "stride_d", "stride_h", "stride_w", "dilation_d", "dilation_h", "dilation_w", "groups"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +176,11 @@ def _column_problems(kind: str, cells: Cells) -> list[Problem]:
         for name in cells
         if name not in ALLOWED[kind]
     ]
-    both = "stride" in cells and ("stride_h" in cells or "stride_w" in cells)
+    both = "stride" in cells and any(axis in cells for axis in ("stride_d", "stride_h", "stride_w"))
     clash = [Problem(key="stride", message="stands for stride_h and stride_w: give it or them")] if both else []
-    return missing + extra + clash
+    depth = [name for name in ("t", "stride_d", "dilation_d") if kind == "conv" and name in cells and "d" not in cells]
+    shallow = [Problem(key=name, message="belongs to a 3-D conv: give its output depth d, too") for name in depth]
+    return missing + extra + clash + shallow
 
 
 def _name_problems(values: dict[str, Cell]) -> list[Problem]:
@@ -200,6 +203,7 @@ def _product(row: _Row, kind: str) -> Op:
         inputs=_operand(row, "inputs", op.inputs),
         weights=_operand(row, "weights", op.weights),
         outputs=_operand(row, "outputs", op.outputs),
+        stats=row.optional("stats"),
     )
 
 
@@ -221,7 +225,11 @@ def _conv(row: _Row) -> Op:
     sizes = {dim: row.integer(dim) for dim in ("n", "k", "c", "p", "q", "r", "s", "groups", "count")}
     strides = {axis: row.integer(axis, both) for axis in ("stride_h", "stride_w")}
     dilations = {axis: row.integer(axis) for axis in ("dilation_h", "dilation_w")}
-    return Op.conv(row.text("name"), **sizes, **strides, **dilations, phase=row.phase, after=row.after)
+    if "d" not in row.values:
+        return Op.conv(row.text("name"), **sizes, **strides, **dilations, phase=row.phase, after=row.after)
+    depth = {"d": row.integer("d"), "t": row.integer("t"), "stride_d": row.integer("stride_d", both)}
+    dilations["dilation_d"] = row.integer("dilation_d")
+    return Op.conv3d(row.text("name"), **sizes, **depth, **strides, **dilations, phase=row.phase, after=row.after)
 
 
 def _operand(row: _Row, name: OperandName, operand: Operand) -> Operand:
@@ -283,6 +291,7 @@ def _vector(row: _Row, kind: VectorKind) -> VectorOp:
         elements=row.integer("elements"),
         reads_per_element=row.number("reads_per_element", cost.reads if cost else 1.0),
         operations_per_element=row.number("operations_per_element", cost.operations if cost else 1.0),
+        writes_per_element=row.number("writes_per_element", 1.0),
         count=row.integer("count"),
         phase=row.phase,
         after=row.after,
@@ -328,6 +337,8 @@ def _vector_cells(op: VectorOp) -> dict[str, Cell]:
         "operations_per_element": float(op.operations_per_element),
         "input_role": str(op.role),
     }
+    if op.writes_per_element != 1:
+        cells["writes_per_element"] = float(op.writes_per_element)
     if op.input_format is not None:
         cells["inputs"] = op.input_format.name
     if op.format is not None:

@@ -60,7 +60,8 @@ def build_trace(rows: Sequence[Row], header: Mapping[str, str], file: Path, foun
         "batch": 1,
     }
     name, source = header.get("name", file.stem), header.get("source", "")
-    return Trace(name=name, ops=ops, source=source, **(defaults | numbers))
+    counted = defaults | numbers
+    return Trace(name=name, ops=ops, source=source, **counted)  # type: ignore[arg-type]
 
 
 def distinct_parameters(ops: Iterable[AnyOp]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archsim.workloads.op import AnyOp
 
@@ -25,6 +25,8 @@ class Trace:
     """Tokens generated per sequence (0: not a generation)."""
     batch: int = 1
     source: str = ""
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+    """What an importer could not take over. Not kept in trace files."""
 
     @property
     def macs(self) -> int:

@@ -1,31 +1,17 @@
-"""The hyper-parameters of a transformer, and the number of parameters that follows from them."""
+"""The hyper-parameters of a transformer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from archsim.workloads.transformer_parts import LatentAttention, MoeConfig, VisionConfig
 
 NormKind = Literal["layernorm", "rmsnorm"]
 HeadKind = Literal["lm", "lm-tied", "pooler", "classifier", "none"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisionConfig:
-    """The image side of a vision transformer: square images in square patches, one class token in front."""
-
-    image: int
-    patch: int
-    channels: int = 3
-    classes: int
-
-    @property
-    def patches_per_side(self) -> int:
-        return self.image // self.patch
-
-    @property
-    def tokens(self) -> int:
-        """Patches and the class token."""
-        return self.patches_per_side**2 + 1
+NormPlacement = Literal["pre", "post", "sandwich", "parallel", "parallel-two"]
+Positions = Literal["learned", "rotary", "alibi", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +19,7 @@ class TransformerConfig:
     """Hyper-parameters of a decoder, an encoder or a vision transformer.
 
     `kv_heads` below `heads` is grouped-query attention. `causal` models are decoders: they keep a KV cache and have
-    the phases prefill, decode and generate; the others have only forward.
+    the phases prefill, decode and generate; the others have only forward (and training).
     """
 
     name: str
@@ -50,19 +36,38 @@ class TransformerConfig:
     gated: bool = False
     activation: str = "gelu"
     norm: NormKind = "layernorm"
-    norm_placement: Literal["pre", "post"] = "pre"
+    norm_placement: NormPlacement = "pre"
+    """Of the norms about the two branches of a block: before them, behind their sums, before and behind them, or once
+    before both branches side by side (`parallel-two`: each of these has its own)."""
     embed_norm: bool = False
+    embed_width: int = 0
+    """Width of the embedding where projections lie between it and the blocks (0: `hidden`)."""
     final_norm: bool = True
-    positions: Literal["learned", "rotary"] = "learned"
+    positions: Positions = "learned"
+    rotary_dim: int = 0
+    """Part of a head that is rotated (0: all of it)."""
     position_rows: int = 0
     """Rows of a learned position table (OPT's has two more than the context)."""
     token_types: int = 0
     qkv_bias: bool = True
     output_bias: bool = True
     mlp_bias: bool = True
+    head_bias: bool = False
+    qk_norm: bool = False
+    """Norms of each head's queries and keys."""
+    sub_norms: bool = False
+    """Norms before the output projection and before the down projection (BitNet)."""
+    sinks: bool = False
+    """A trained logit for each head that takes part in the softmax (gpt-oss)."""
+    score_softcap: bool = False
+    logit_softcap: bool = False
     head: HeadKind = "lm-tied"
     window: int | None = None
     """Sliding-window attention: a token sees at most this many."""
+    full_attention_every: int = 0
+    """With a window: every n-th layer attends to everything (0: none does)."""
+    latent: LatentAttention | None = None
+    moe: MoeConfig | None = None
     vision: VisionConfig | None = None
     source: str = ""
 
@@ -81,51 +86,40 @@ class TransformerConfig:
         return self.kv_heads * self.head_dim
 
     @property
+    def value_width(self) -> int:
+        """What attention gives to the output projection."""
+        return self.heads * (self.latent.value_dim if self.latent else self.head_dim)
+
+    @property
     def kv_elements_per_token(self) -> int:
-        """Keys and values that one token leaves in the cache, over all layers; 0 without a cache."""
-        return 2 * self.layers * self.kv_width if self.causal else 0
+        """Elements that one token leaves in the cache, over all layers; 0 without a cache.
+
+        Keys and values, or with latent attention the compressed latent and the rotated part of the key.
+        """
+        if not self.causal:
+            return 0
+        return self.layers * (self.latent.cache_width if self.latent else 2 * self.kv_width)
 
     @property
     def parameters(self) -> int:
         """All trained values: embeddings, projections, biases, norms and head; tied weights once."""
-        return _embedding(self) + self.layers * (_attention(self) + _mlp(self) + 2 * _norm(self)) + _head(self)
+        from archsim.workloads.transformer_parameters import parameters
+
+        return parameters(self)  # pyright: ignore[reportArgumentType]  # it takes the linked class for another
+
+    def window_of(self, layer: int) -> int | None:
+        """How many tokens a token sees in a layer at most; None: all before it."""
+        every = self.full_attention_every
+        return None if every and (layer + 1) % every == 0 else self.window
+
+    def is_moe(self, layer: int) -> bool:
+        """Whether a layer's MLP is a mixture of experts."""
+        return self.moe is not None and self.moe.holds(layer)
 
 
-def _linear(inputs: int, outputs: int, bias: bool) -> int:
-    return inputs * outputs + (outputs if bias else 0)
-
-
-def _norm(config: TransformerConfig) -> int:
-    return config.hidden * (2 if config.norm == "layernorm" else 1)
-
-
-def _attention(config: TransformerConfig) -> int:
-    qkv = _linear(config.hidden, config.query_width + 2 * config.kv_width, config.qkv_bias)
-    return qkv + _linear(config.query_width, config.hidden, config.output_bias)
-
-
-def _mlp(config: TransformerConfig) -> int:
-    up = _linear(config.hidden, config.ffn, config.mlp_bias)
-    return up * (2 if config.gated else 1) + _linear(config.ffn, config.hidden, config.mlp_bias)
-
-
-def _embedding(config: TransformerConfig) -> int:
-    rows = config.vocab + config.position_rows + config.token_types
-    count = rows * config.hidden + (_norm(config) if config.embed_norm else 0)
-    if config.vision is None:
-        return count
-    class_token = config.hidden
-    return count + class_token + _linear(config.vision.channels * config.vision.patch**2, config.hidden, True)
-
-
-def _head(config: TransformerConfig) -> int:
-    final = _norm(config) if config.final_norm else 0
-    match config.head:
-        case "lm":
-            return final + config.hidden * config.vocab
-        case "pooler":
-            return final + _linear(config.hidden, config.hidden, True)
-        case "classifier":
-            return final + _linear(config.hidden, config.vision.classes if config.vision else 0, True)
-        case "lm-tied" | "none":
-            return final
+def config_from_table(name: str, table: Mapping[str, Any]) -> TransformerConfig:
+    """The hyper-parameters in the tables of a catalog file."""
+    values = dict(table["config"])
+    parts = {"latent": LatentAttention, "moe": MoeConfig, "vision": VisionConfig}
+    values |= {key: part(**values[key]) for key, part in parts.items() if key in values}
+    return TransformerConfig(name=name, source=table["source"], **values)

@@ -6,206 +6,116 @@ The decode segments of a generation carry a prefix: ``decode1.layers.0.q_proj``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from archsim.workloads.op import AnyOp, Op, Phase, Role, VectorKind, VectorOp
+from archsim.workloads.op import AnyOp, Op, Role
+from archsim.workloads.transformer_attention import attention
 from archsim.workloads.transformer_config import TransformerConfig
-from archsim.workloads.vector_costs import vector_costs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
-    """One run through all layers: `tokens` new tokens in each of `batch` sequences, attending to `kv_len` tokens."""
-
-    phase: Phase
-    batch: int
-    tokens: int
-    kv_len: int
-    head_rows: int
-    """Rows of the head's product: one per sequence, or one per token in the forward pass of a language model."""
-    count: int = 1
-    prefix: str = ""
-    start: tuple[str, ...] = ()
-    """What the embedding waits for."""
-
-    @property
-    def rows(self) -> int:
-        return self.batch * self.tokens
+from archsim.workloads.transformer_emit import Emitter, Pass
+from archsim.workloads.transformer_mlp import mlp
+from archsim.workloads.transformer_parts import VisionConfig
 
 
 def pass_ops(config: TransformerConfig, step: Pass) -> tuple[AnyOp, ...]:
     """The ops of one pass in order: embedding, layers, final norm, head."""
-    emit = _Emitter(config=config, step=step)
-    stream = _patch_embedding(emit) if config.vision else _token_embedding(emit)
-    for index in range(config.layers):
-        stream = _layer(emit, f"layers.{index}.", stream)
+    emit = Emitter(step=step)
+    stream = _patch_embedding(emit, config, config.vision) if config.vision else _token_embedding(emit, config)
+    for layer in range(config.layers):
+        stream = _block(emit, config, layer, stream)
     if config.final_norm:
-        stream = emit.norm("final_norm", stream)
-    _head(emit, stream)
+        stream = _norm(emit, config, "final_norm", stream)
+    _head(emit, config, stream)
     return tuple(emit.ops)
 
 
-@dataclass(slots=True)
-class _Emitter:
-    """Collects ops of one pass. Every method takes a plain name and gives the op's full name back."""
-
-    config: TransformerConfig
-    step: Pass
-    ops: list[AnyOp] = field(default_factory=list)
-
-    def gemm(self, name: str, *after: str, n: int, k: int, m: int | None = None) -> str:
-        """A product with a weight matrix: one row per token unless `m` says otherwise."""
-        return self._add(
-            Op.gemm(
-                self.step.prefix + name,
-                m=self.step.rows if m is None else m,
-                n=n,
-                k=k,
-                count=self.step.count,
-                phase=self.step.phase,
-                after=after,
-            )
-        )
-
-    def product(self, name: str, *after: str, n: int, k: int) -> str:
-        """An attention product: the query heads that share keys and values are rows of one GEMM."""
-        config, step = self.config, self.step
-        return self._add(
-            Op.gemm(
-                step.prefix + name,
-                b=step.batch * config.kv_heads,
-                m=config.heads // config.kv_heads * step.tokens,
-                n=n,
-                k=k,
-                weight_role=Role.KV if config.causal else Role.ACTIVATION,
-                count=step.count,
-                phase=step.phase,
-                after=after,
-            )
-        )
-
-    def vector(
-        self,
-        name: str,
-        *after: str,
-        elements: int,
-        functions: tuple[str, ...],
-        kind: VectorKind = "elementwise",
-        extra_reads: int = 0,
-        role: Role = Role.ACTIVATION,
-    ) -> str:
-        """A vector operation that applies `functions` of the cost table in a row; only the first reads operands."""
-        costs = [vector_costs()[function] for function in functions]
-        return self._add(
-            VectorOp(
-                name=self.step.prefix + name,
-                kind=kind,
-                elements=elements,
-                reads_per_element=costs[0].reads + extra_reads,
-                operations_per_element=sum(cost.operations for cost in costs),
-                count=self.step.count,
-                phase=self.step.phase,
-                after=after,
-                role=role,
-            )
-        )
-
-    def norm(self, name: str, source: str) -> str:
-        elements = self.step.rows * self.config.hidden
-        return self.vector(name, source, elements=elements, functions=(self.config.norm,), kind="norm")
-
-    def residual(self, name: str, branch: str, source: str) -> str:
-        return self.vector(name, branch, source, elements=self.step.rows * self.config.hidden, functions=("add",))
-
-    def _add(self, op: AnyOp) -> str:
-        self.ops.append(op)
-        return op.name
+def _norm(emit: Emitter, config: TransformerConfig, name: str, source: str) -> str:
+    elements = emit.step.rows * config.hidden
+    return emit.vector(name, source, elements=elements, functions=(config.norm,), kind="norm")
 
 
-def _token_embedding(emit: _Emitter) -> str:
-    config, step = emit.config, emit.step
-    elements = step.rows * config.hidden
+def _residual(emit: Emitter, config: TransformerConfig, name: str, branch: str, source: str) -> str:
+    return emit.vector(name, branch, source, elements=emit.step.rows * config.hidden, functions=("add",))
+
+
+def _token_embedding(emit: Emitter, config: TransformerConfig) -> str:
+    step, width = emit.step, config.embed_width or config.hidden
+    gathered = step.rows * width
     stream = emit.vector(
-        "embed", *step.start, elements=elements, functions=("gather",), kind="gather", role=Role.PARAMETER
+        "embed", *step.start, elements=gathered, functions=("gather",), kind="gather", role=Role.PARAMETER
     )
+    if config.embed_width:
+        stream = emit.gemm("project_in", stream, n=config.hidden, k=width)
     if config.positions == "learned":
         tables = 1 + (1 if config.token_types else 0)
-        functions = ("add",) * tables
+        elements, functions = step.rows * config.hidden, ("add",) * tables
         stream = emit.vector("pos_embed", stream, elements=elements, functions=functions, extra_reads=tables - 1)
-    return emit.norm("embed_norm", stream) if config.embed_norm else stream
+    return _norm(emit, config, "embed_norm", stream) if config.embed_norm else stream
 
 
-def _patch_embedding(emit: _Emitter) -> str:
-    config, step, vision = emit.config, emit.step, emit.config.vision
-    assert vision is not None
-    side = vision.patches_per_side
-    patches = Op.conv(
-        step.prefix + "patch_embed",
-        n=step.batch,
-        k=config.hidden,
-        c=vision.channels,
-        p=side,
-        q=side,
-        r=vision.patch,
-        s=vision.patch,
-        stride_h=vision.patch,
-        stride_w=vision.patch,
-        count=step.count,
-        phase=step.phase,
-        after=step.start,
-    )
-    emit.ops.append(patches)
-    return emit.vector("pos_embed", patches.name, elements=step.rows * config.hidden, functions=("add",))
-
-
-def _layer(emit: _Emitter, at: str, source: str) -> str:
-    """One block; norms stand before the two branches, or after their sums in post-norm models."""
-    pre = emit.config.norm_placement == "pre"
-    attended = _attention(emit, at, emit.norm(at + "input_norm", source) if pre else source)
-    middle = emit.residual(at + "attn_add", attended, source)
-    normed = emit.norm(at + "post_norm", middle)
-    output = emit.residual(at + "mlp_add", _mlp(emit, at, normed), middle if pre else normed)
-    return output if pre else emit.norm(at + "output_norm", output)
-
-
-def _attention(emit: _Emitter, at: str, source: str) -> str:
-    config, step = emit.config, emit.step
-    query = emit.gemm(at + "q_proj", source, n=config.query_width, k=config.hidden)
-    key = emit.gemm(at + "k_proj", source, n=config.kv_width, k=config.hidden)
-    value = emit.gemm(at + "v_proj", source, n=config.kv_width, k=config.hidden)
-    operands: tuple[str, ...] = (query, key)
-    if config.positions == "rotary":
-        widths = {"q_rope": (query, config.query_width), "k_rope": (key, config.kv_width)}
-        operands = tuple(
-            emit.vector(at + name, source, elements=step.rows * width, functions=("rope",))
-            for name, (source, width) in widths.items()
+def _patch_embedding(emit: Emitter, config: TransformerConfig, vision: VisionConfig) -> str:
+    step, side = emit.step, vision.patches_per_side
+    patches = emit.add(
+        Op.conv(
+            "patch_embed",
+            n=step.batch,
+            k=config.hidden,
+            c=vision.channels,
+            p=side,
+            q=side,
+            r=vision.patch,
+            s=vision.patch,
+            stride_h=vision.patch,
+            stride_w=vision.patch,
+            after=step.start,
         )
-    scores = emit.product(at + "qk", *operands, n=step.kv_len, k=config.head_dim)
-    elements = config.heads * step.rows * step.kv_len
-    weights = emit.vector(at + "softmax", scores, elements=elements, functions=("softmax",), kind="softmax")
-    mixed = emit.product(at + "av", weights, value, n=config.head_dim, k=step.kv_len)
-    return emit.gemm(at + "o_proj", mixed, n=config.hidden, k=config.query_width)
+    )
+    return emit.vector("pos_embed", patches, elements=step.rows * config.hidden, functions=("add",))
 
 
-def _mlp(emit: _Emitter, at: str, source: str) -> str:
-    config = emit.config
-    elements = emit.step.rows * config.ffn
-    if not config.gated:
-        up = emit.gemm(at + "fc1", source, n=config.ffn, k=config.hidden)
-        act = emit.vector(at + "act", up, elements=elements, functions=(config.activation,))
-        return emit.gemm(at + "fc2", act, n=config.hidden, k=config.ffn)
-    gate = emit.gemm(at + "gate_proj", source, n=config.ffn, k=config.hidden)
-    up = emit.gemm(at + "up_proj", source, n=config.ffn, k=config.hidden)
-    functions = (config.activation, "gate")
-    act = emit.vector(at + "act", gate, up, elements=elements, functions=functions, extra_reads=1)
-    return emit.gemm(at + "down_proj", act, n=config.hidden, k=config.ffn)
+def _block(emit: Emitter, config: TransformerConfig, layer: int, source: str) -> str:
+    """One block: the norms stand where the model places them, the two branches are added to the stream."""
+    match config.norm_placement:
+        case "pre" | "sandwich":
+            return _pre_norm_block(emit, config, layer, source)
+        case "post":
+            return _post_norm_block(emit, config, layer, source)
+        case "parallel" | "parallel-two":
+            return _parallel_block(emit, config, layer, source)
 
 
-def _head(emit: _Emitter, source: str) -> None:
-    config, rows = emit.config, emit.step.head_rows
+def _pre_norm_block(emit: Emitter, config: TransformerConfig, layer: int, source: str) -> str:
+    at, sandwich = f"layers.{layer}.", config.norm_placement == "sandwich"
+    attended = attention(emit, config, layer, _norm(emit, config, at + "input_norm", source))
+    if sandwich:
+        attended = _norm(emit, config, at + "attn_output_norm", attended)
+    middle = _residual(emit, config, at + "attn_add", attended, source)
+    output = mlp(emit, config, layer, _norm(emit, config, at + "post_norm", middle))
+    if sandwich:
+        output = _norm(emit, config, at + "mlp_output_norm", output)
+    return _residual(emit, config, at + "mlp_add", output, middle)
+
+
+def _post_norm_block(emit: Emitter, config: TransformerConfig, layer: int, source: str) -> str:
+    at = f"layers.{layer}."
+    middle = _residual(emit, config, at + "attn_add", attention(emit, config, layer, source), source)
+    normed = _norm(emit, config, at + "post_norm", middle)
+    output = _residual(emit, config, at + "mlp_add", mlp(emit, config, layer, normed), normed)
+    return _norm(emit, config, at + "output_norm", output)
+
+
+def _parallel_block(emit: Emitter, config: TransformerConfig, layer: int, source: str) -> str:
+    at = f"layers.{layer}."
+    normed = _norm(emit, config, at + "input_norm", source)
+    attended = attention(emit, config, layer, normed)
+    if config.norm_placement == "parallel-two":
+        normed = _norm(emit, config, at + "post_norm", source)
+    middle = _residual(emit, config, at + "attn_add", attended, source)
+    return _residual(emit, config, at + "mlp_add", mlp(emit, config, layer, normed), middle)
+
+
+def _head(emit: Emitter, config: TransformerConfig, source: str) -> None:
+    rows = emit.step.head_rows
     match config.head:
         case "lm" | "lm-tied":
-            emit.gemm("lm_head", source, n=config.vocab, k=config.hidden, m=rows)
+            _language_head(emit, config, source)
         case "classifier" if config.vision:
             emit.gemm("head", source, n=config.vision.classes, k=config.hidden, m=rows)
         case "pooler":
@@ -213,3 +123,12 @@ def _head(emit: _Emitter, source: str) -> None:
             emit.vector("pooler_act", pooled, elements=rows * config.hidden, functions=("tanh",))
         case _:
             return
+
+
+def _language_head(emit: Emitter, config: TransformerConfig, source: str) -> None:
+    rows, width = emit.step.head_rows, config.embed_width or config.hidden
+    if config.embed_width:
+        source = emit.gemm("project_out", source, n=width, k=config.hidden, m=rows)
+    logits = emit.gemm("lm_head", source, n=config.vocab, k=width, m=rows)
+    if config.logit_softcap:
+        emit.vector("logit_cap", logits, elements=rows * config.vocab, functions=("softcap",))

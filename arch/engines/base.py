@@ -108,6 +108,10 @@ class Engine(ABC):
     def dataflows(self) -> tuple[Dataflow, ...]:
         """The dataflows the hardware permits, in the order it prefers them."""
 
+    def multiplies(self, weights: Arithmetic, inputs: Arithmetic) -> bool:
+        """Whether a PE takes operands of these arithmetics as they are; otherwise the narrower is expanded first."""
+        return True
+
     @abstractmethod
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         """Dense multiply-accumulates of one PE and cycle at these operand arithmetics."""

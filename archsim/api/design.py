@@ -13,7 +13,7 @@ from archsim.api.inherit import Layer, inherit
 from archsim.api.options import DesignTable, read_options
 from archsim.api.overrides import BASE_KEY, Override, apply_override, parse_overrides
 from archsim.api.places import COMMAND_LINE, PYTHON, Merged, Origin
-from archsim.api.work import NO_WORK, Work, quantized, read_trace
+from archsim.api.work import NO_WORK, Work, expanded, quantized, read_trace
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.build import build_accelerator, permitted_dataflows
 from archsim.arch.formats import Format
@@ -92,10 +92,11 @@ def _design(document: TomlDocument, overrides: list[Override], path: Path | None
     quantization = cast(QuantizationOptions, read["quantization"])
     mapper = cast(MapperOptions, read["mapper"])
     name = _name(read, path)
+    accelerator = accelerators.pop("")
     return Design(
         name=name,
-        accelerator=accelerators.pop(""),
-        trace=work.trace,
+        accelerator=accelerator,
+        trace=expanded(work.trace, accelerator.engine),
         accumulator=quantization.policy().accumulator,
         mapper=mapper,
         simulation=cast(SimulationOptions, read["simulation"]),
@@ -136,7 +137,7 @@ def _work(read: Mapping[str, Options], merged: Merged, folder: Path | None) -> W
     quantization, sparsity = read.get("quantization"), read.get("sparsity")
     if trace is None or not isinstance(quantization, QuantizationOptions) or not isinstance(sparsity, SparsityOptions):
         return Work(trace=NO_WORK)
-    return quantized(trace, workload, quantization, sparsity, merged)
+    return quantized(trace, workload, quantization, sparsity, merged, folder)
 
 
 def _accelerators(read: Mapping[str, Options], merged: Merged, name: str) -> dict[str, Accelerator]:

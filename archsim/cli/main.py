@@ -293,19 +293,67 @@ def formats_compare(
 @app.command()
 def trace(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A model's name, a trace or topology file, or a config.json.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A model's name, or a file: trace or SCALE-Sim topology (.csv, .parquet), config.json, checkpoint "
+            "(a folder or .safetensors), Timeloop problem or ZigZag workload (.yaml), SCALE-Sim .cfg.",
+        ),
     ],
-    phase: Annotated[str | None, typer.Option(help="prefill, decode, generate or forward.", show_default=False)] = None,
+    phase: Annotated[
+        str | None, typer.Option(help="prefill, decode, generate, forward, training.", show_default=False)
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Sequences or images at once.", show_default=False)] = None,
     context: Annotated[
         int | None, typer.Option(help="Prompt tokens, or tokens already cached (decode).", show_default=False)
     ] = None,
     output_tokens: Annotated[int | None, typer.Option(help="Tokens to generate.", show_default=False)] = None,
+    stats: Annotated[bool, typer.Option("--stats", help="Count the bits of weights and activations.")] = False,
+    formats: Annotated[
+        str | None,
+        typer.Option(help="Of --stats: int8,int4:g128; int8 when left out.", metavar="NAMES", show_default=False),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Of --stats: .npz, .onnx or .safetensors, or synthetic:laplace[:SEED].",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    samples: Annotated[
+        str | None,
+        typer.Option(
+            help="Of --stats: an .npz of inputs that the ONNX model is run on, or synthetic:gaussian[:SEED].",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="Of --stats: lanes in lock step; 8,16,32,64 when left out.", show_default=False),
+    ] = None,
+    scale_sim: Annotated[
+        Path | None,
+        typer.Option("--scale-sim", metavar="FILE.csv", help="Also write a SCALE-Sim topology.", show_default=False),
+    ] = None,
+    cfg: Annotated[
+        Path | None,
+        typer.Option(
+            "--cfg",
+            metavar="FILE.cfg",
+            help="A SCALE-Sim cfg: --out FOLDER gets a design.toml of its hardware.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="PATH", help="A .csv or .parquet file, or a folder for both.", show_default=False
+            "--out",
+            metavar="PATH",
+            help="A .csv, .parquet or .json file, or a folder for tables, JSON and plots.",
+            show_default=False,
         ),
     ] = None,
     no_files: NoFiles = False,
@@ -314,10 +362,18 @@ def trace(
     debug: Debug = False,
 ) -> None:
     """Make a trace: the operations of a network with their MACs, bytes and arithmetic intensity."""
-    from archsim.cli.trace import run
+    from archsim.cli import statistics
+    from archsim.cli.trace import Exports, run
 
     given = {"phase": phase, "batch": batch, "context": context, "output_tokens": output_tokens}
-    run(source, given, _options(json, out, no_files, overrides, quiet))
+    exports = Exports(scale_sim=scale_sim, cfg=cfg)
+    asked = {"formats": formats, "weights": weights, "samples": samples, "groups": groups}
+    options = _options(json, out, no_files, overrides, quiet)
+    if stats:
+        statistics.run(source, given, asked, exports, options)
+    else:
+        statistics.refuse_without_stats(asked)
+        run(source, given, exports, options)
 
 
 @app.command()

@@ -11,6 +11,7 @@ import archsim
 from archsim.api.design import load_design
 from archsim.core.errors import InputError
 from archsim.reports.evaluation import Evaluation
+from archsim.workloads.op import VectorOp
 
 Write = Callable[..., Path]
 TRACE = "name,kind,m,n,k\na,gemm,40,50,60\n"
@@ -72,6 +73,50 @@ def test_output_tokens_outside_a_generation(design_text: str, write: Write) -> N
     text = 'model = "gpt-2"\nphase = "decode"\noutput_tokens = 4'
     design = load_design(write(design_text.replace('model = "resnet-50"', text)))
     assert design.warnings == ("workload.output_tokens says nothing in phase 'decode': only generate produces tokens",)
+
+
+LANGUAGE = """model = "deepseek-v2-lite"
+phase = "{phase}"
+context = 7
+batch = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("phase", "key", "layer"),
+    [
+        ("decode", 'routing = "balanced"', "layers.1.experts.up_proj"),
+        ("decode", 'latent_attention = "naive"', "layers.0.kv_b_proj"),
+        ("training", 'recompute = "blocks"', "recompute.layers.0.kv_b_proj"),
+    ],
+)
+def test_keys_of_language_models_reach_the_trace(
+    design_text: str, write: Write, phase: str, key: str, layer: str
+) -> None:
+    text = LANGUAGE.format(phase=phase)
+    designs = [load_design(write(design_text.replace('model = "resnet-50"', text + more))) for more in ("", key)]
+    plain, chosen = ({op.name for op in design.trace.ops} for design in designs)
+    assert layer in chosen
+    assert layer not in plain
+    assert designs[1].warnings == ()
+
+
+def test_the_optimizer_reaches_the_trace(design_text: str, write: Write) -> None:
+    text = LANGUAGE.format(phase="training") + 'optimizer = "sgd"'
+    design = load_design(write(design_text.replace('model = "resnet-50"', text)))
+    updates = [op for op in design.trace.ops if isinstance(op, VectorOp) and op.name.endswith(".update")]
+    assert sum(op.elements * op.count for op in updates) == design.trace.parameters
+
+
+def test_keys_of_language_models_that_say_nothing(design_text: str, write: Write) -> None:
+    text = 'model = "gpt-2"\nrouting = "balanced"\nlatent_attention = "naive"\noptimizer = "sgd"\nrecompute = "blocks"'
+    design = load_design(write(design_text.replace('model = "resnet-50"', text)))
+    assert design.warnings == (
+        "workload.routing says nothing for gpt-2, which has no experts",
+        "workload.latent_attention says nothing for gpt-2, which has none",
+        "workload.optimizer says nothing outside of phase 'training'",
+        "workload.recompute says nothing outside of phase 'training'",
+    )
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,10 @@ def test_a_written_trace_reads_back_the_same(file: str, capsys: Capture) -> None
     assert second["parameters"] == first["parameters"]
 
 
-def test_a_folder_gets_both_tables(capsys: Capture) -> None:
+def test_a_folder_gets_tables_document_and_plots(capsys: Capture) -> None:
     assert run(["trace", "resnet-50", "--out", "here"]) == 0
-    assert sorted(path.name for path in Path("here").iterdir()) == ["resnet-50.csv", "resnet-50.parquet"]
+    endings = (".csv", ".json", ".parquet", "-bytes.png", "-intensity.png")
+    assert {path.name for path in Path("here").iterdir()} == {f"resnet-50{ending}" for ending in endings}
 
 
 def test_set_chooses_formats(capsys: Capture) -> None:

@@ -36,6 +36,9 @@ def ops(draw: st.DrawFn) -> Op:
         m, n, k = (draw(st.integers(1, 300)) for _ in range(3))
         return int8(Op.gemm("x", m=m, n=n, k=k, b=draw(st.integers(1, 3))))
     groups = draw(st.sampled_from([1, 1, 2]))
+    if draw(st.integers(0, 3)) == 0:
+        sizes = {dim: draw(st.integers(1, 6)) for dim in "dpq"} | {dim: draw(st.integers(1, 3)) for dim in "trs"}
+        return int8(Op.conv3d("x", k=groups * draw(st.integers(1, 12)), c=groups * 4, groups=groups, **sizes))
     return int8(
         Op.conv(
             "x",
@@ -97,6 +100,18 @@ def test_cycles_and_bytes_respect_every_bound(op: Op, kind: str) -> None:
     assert cost.total_energy_j == pytest.approx(sum(cost.energy_j.values()))
     traffic_j = sum(row.energy_j for row in cost.traffic)
     assert traffic_j == pytest.approx(cost.energy_j["dram"] + cost.energy_j["sram"])
+
+
+@pytest.mark.parametrize("kind", ["systolic", "spatial"])
+@pytest.mark.parametrize("depth", ["dt", "pr", "qs"])
+def test_a_3d_conv_that_slides_along_two_axes_costs_what_the_2d_one_does(kind: str, depth: str) -> None:
+    """Whichever axis has one output and one tap."""
+    sizes = dict.fromkeys("dpq", 6) | dict.fromkeys("trs", 3) | dict.fromkeys(depth, 1)
+    flat = int8(Op.conv("x", k=20, c=6, p=6, q=6, r=3, s=3))
+    deep = int8(Op.conv3d("x", k=20, c=6, **sizes))
+    costs = [best(op, chip(engine_kind=kind)) for op in (flat, deep)]
+    assert costs[0].cycles == costs[1].cycles
+    assert costs[0].total_energy_j == pytest.approx(costs[1].total_energy_j)
 
 
 @given(ops(), kinds, st.sampled_from([1.5, 2.0, 8.0]))

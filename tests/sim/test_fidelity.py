@@ -64,8 +64,15 @@ def test_where_folds_overlap_single_tiles_take_at_most_their_drain_longer(
     assert cost.compute_cycles <= simulated <= cost.compute_cycles + (tiles - 1) * (3 * 4 + 5)
 
 
-def test_a_conv_is_simulated_as_the_gemm_it_flattens_to() -> None:
-    op = int8(Op.conv("x", k=6, c=4, p=5, q=5, r=3, s=3, groups=2))
+@pytest.mark.parametrize(
+    "conv",
+    [
+        Op.conv("x", k=6, c=4, p=5, q=5, r=3, s=3, groups=2),
+        Op.conv3d("x", k=6, c=4, d=3, p=4, q=3, t=2, r=3, s=3, groups=2),
+    ],
+)
+def test_a_conv_is_simulated_as_the_gemm_it_flattens_to(conv: Op) -> None:
+    op = int8(conv)
     machine = accelerator(systolic(4, 4, ("ws",)), dram(64.0), sram(65536.0))
     cost = best_mapping(op, machine, MapperSettings(), counting(), INT32)
     assert cost is not None

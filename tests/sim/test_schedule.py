@@ -11,7 +11,7 @@ from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.records import OpCost
 from archsim.sim.schedule import OpPlacement, Scheduler, dependencies, home_level, place
-from archsim.workloads.op import AnyOp, Op, VectorOp
+from archsim.workloads.op import AnyOp, Op, Role, VectorOp
 from archsim.workloads.trace import Trace
 from tests.sim.builders import INT8, INT32, accelerator, dram, int8, level, sram, systolic
 
@@ -62,7 +62,11 @@ def test_an_op_reads_the_one_before_it_unless_told_otherwise() -> None:
 
 def test_a_chain_stays_on_chip_but_for_its_ends() -> None:
     placements, costs = placed(gemm("a"), gemm("b"), gemm("c"))
-    assert [placement.operands for placement in placements] == [{"outputs"}, {"inputs", "outputs"}, {"inputs"}]
+    assert [placement.operands(gemm("x")) for placement in placements] == [
+        {"outputs"},
+        {"inputs", "outputs"},
+        {"inputs"},
+    ]
     weights, tensor = 64 * 64, 64 * 64
     assert [cost.dram_bytes for cost in costs] == [weights + tensor, weights, weights + tensor]
 
@@ -70,7 +74,7 @@ def test_a_chain_stays_on_chip_but_for_its_ends() -> None:
 def test_nothing_stays_where_it_does_not_fit() -> None:
     large = 64 * 1024
     placements, _ = placed(gemm("a", m=1024), gemm("b", m=1024), machine=chip(large * 8.0 - 1))
-    assert [placement.operands for placement in placements] == [set(), set()]
+    assert [placement.operands(gemm("x")) for placement in placements] == [set(), set()]
 
 
 def test_a_residual_is_held_beside_the_ops_between() -> None:
@@ -93,7 +97,7 @@ def test_half_of_a_sum_on_chip_leaves_half_of_its_reads() -> None:
 def test_keys_and_values_are_written_for_the_cache() -> None:
     """The product reads its second source as weights, from DRAM: its maker must have put it there."""
     query, key = gemm("q"), gemm("k", ("x",))
-    scores = int8(Op.gemm("qk", m=64, n=64, k=64, after=("q", "k")))
+    scores = int8(Op.gemm("qk", m=64, n=64, k=64, weight_role=Role.KV, after=("q", "k")))
     placements, costs = placed(query, key, scores)
     assert [placement.outputs for placement in placements] == [True, False, False]
     assert costs[1].dram_bytes >= 3 * 64 * 64

@@ -95,6 +95,24 @@ def test_conv_input_traffic_with_halos_equals_a_walk(data: st.DataObject) -> Non
     assert raw.traffic[READS, 0, 1] == fetches(op, op.weights, loops, position, {})[0]
 
 
+@given(st.data())
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_3d_conv_input_traffic_with_halos_equals_a_walk(data: st.DataObject) -> None:
+    """The third window slides as the other two do."""
+    stride = data.draw(st.integers(1, 2))
+    sizes = {"k": 2, "c": 2, "d": data.draw(st.sampled_from([2, 4])), "p": 2, "q": 1, "t": 3, "r": 2, "s": 1}
+    op = Op.conv3d("x", **sizes, stride_d=stride)
+    loops, position = data.draw(nests(sizes, dividing=True))
+    whole_filter = all(loop.dim not in "tr" or loop.factor == 1 for loop in loops[:position])
+    raw = run(op, loops, position)
+    walked, _ = fetches(op, op.inputs, loops, position, {})
+    if whole_filter:
+        assert raw.traffic[READS, 0, 0] == walked
+    else:
+        assert raw.traffic[READS, 0, 0] >= walked
+    assert raw.traffic[READS, 0, 1] == fetches(op, op.weights, loops, position, {})[0]
+
+
 def test_every_mac_reads_its_operands_in_a_spatial_engine() -> None:
     op = Op.gemm("x", m=3, n=4, k=5)
     raw = run(op, (Loop("m", 3), Loop("n", 4), Loop("k", 5)), 0)

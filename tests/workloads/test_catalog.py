@@ -1,4 +1,4 @@
-"""Parameters and multiply-accumulates of every catalog model against published figures."""
+"""The catalog: its names, its files, and the multiply-accumulates of plain decoders."""
 
 import tomllib
 from pathlib import Path
@@ -10,53 +10,12 @@ from archsim.workloads.models import model, model_config, model_names
 from archsim.workloads.op import Op, Role
 from archsim.workloads.transformer_config import TransformerConfig
 
-TOLERANCE = 0.01
-
-PARAMETERS = {
-    # name: (published, source)
-    "bert-base": (109.48e6, "Hugging Face Transformers, BertModel bert-base-uncased; 110 M in Devlin et al. 2019"),
-    "gpt-2": (124.44e6, "model card openai-community/gpt2 (124M)"),
-    "llama-2-7b": (6.738e9, "model card meta-llama/Llama-2-7b-hf (6.74 B)"),
-    "llama-2-13b": (13.016e9, "model card meta-llama/Llama-2-13b-hf (13.0 B)"),
-    "llama-3-8b": (8.030e9, "model card meta-llama/Meta-Llama-3-8B (8.03 B)"),
-    "mobilenet-v1": (4.2e6, "Howard et al. 2017, table 8"),
-    "mobilenet-v2": (3.505e6, "torchvision mobilenet_v2; 3.4 M in Sandler et al. 2018"),
-    "opt-1.3b": (1.3158e9, "model card facebook/opt-1.3b"),
-    "resnet-50": (25.557e6, "torchvision resnet50"),
-    "vgg-16": (138.36e6, "torchvision vgg16"),
-    "vit-b": (86.57e6, "torchvision vit_b_16"),
-}
-
-GMACS = {
-    # name: (published, arguments, source)
-    "bert-base": (22.5 / 2, {"context": 128}, "Sun et al. 2020 (MobileBERT), table 4: 22.5 GFLOP at 128 tokens"),
-    "mobilenet-v1": (0.569, {}, "Howard et al. 2017, table 8"),
-    "mobilenet-v2": (0.300, {}, "Sandler et al. 2018, table 4"),
-    "resnet-50": (4.089, {}, "torchvision resnet50"),
-    "vgg-16": (15.47, {}, "torchvision vgg16"),
-    "vit-b": (17.56, {}, "torchvision vit_b_16"),
-}
+DECODERS = ("gpt-2", "llama-2-7b", "llama-2-13b", "llama-3-8b", "opt-1.3b")
 
 FOLDER = Path(__file__).parents[2] / "workloads" / "catalog"
 
 
-def test_every_model_has_a_published_parameter_count():
-    assert set(model_names()) == set(PARAMETERS)
-
-
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_parameters_are_the_published_ones(name):
-    published, _ = PARAMETERS[name]
-    assert model(name).parameters == pytest.approx(published, rel=TOLERANCE)
-
-
-@pytest.mark.parametrize("name", GMACS)
-def test_macs_are_the_published_ones(name):
-    published, arguments, _ = GMACS[name]
-    assert model(name, **arguments).macs / 1e9 == pytest.approx(published, rel=TOLERANCE)
-
-
-@pytest.mark.parametrize("name", [name for name in PARAMETERS if name not in GMACS])
+@pytest.mark.parametrize("name", DECODERS)
 @pytest.mark.parametrize("context", [1, 777])
 def test_decoder_macs_per_token_follow_kaplan(name, context):
     """Kaplan et al. 2020, table 1: FLOP per token = 2 (N + layers x context x attention width x 2), N the matrices.
@@ -74,7 +33,7 @@ def test_decoder_macs_per_token_follow_kaplan(name, context):
     assert model(name, phase="decode", context=context).macs == expected
 
 
-@pytest.mark.parametrize("name", [name for name in PARAMETERS if name not in GMACS])
+@pytest.mark.parametrize("name", DECODERS)
 def test_matrix_weights_of_a_decoder_are_most_of_its_parameters(name):
     trace = model(name, phase="decode", context=1)
     weights = sum(
@@ -131,6 +90,11 @@ def test_all_wrong_arguments_are_reported_at_once():
         ("bert-base", {"phase": "decode"}, "phase"),
         ("gpt-2", {"phase": "generate"}, "output_tokens"),
         ("gpt-2", {"context": 2.5}, "context"),
+        ("gpt-2", {"latent_attention": "expanded"}, "latent_attention"),
+        ("gpt-2", {"phase": "training", "optimizer": "adamm"}, "optimizer"),
+        ("gpt-2", {"phase": "training", "recompute": True}, "recompute"),
+        ("t5-base", {"phase": "generate"}, "output_tokens"),
+        ("mamba-130m", {"phase": "trainin"}, "phase"),
     ],
 )
 def test_arguments_a_model_does_not_take(name, arguments, key):

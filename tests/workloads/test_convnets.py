@@ -86,3 +86,18 @@ def test_elements_of_a_conv_are_those_it_touches_or_spans(p, q, r, s, stride, gr
     assert op.elements("weights") == 2 * groups * 3 * r * s
     assert op.elements("outputs") == 2 * 2 * groups * p * q
     assert op.macs == math.prod((2, groups, 2, 3, p, q, r, s))
+
+
+def test_a_3d_conv_has_a_third_window():
+    op = Op.conv3d("x", n=2, k=4, c=6, d=3, p=4, q=5, t=2, r=3, s=1, stride_d=2, dilation_h=2, groups=2)
+    assert op.macs == 2 * 4 * 3 * 3 * 4 * 5 * 2 * 3
+    assert op.elements("inputs") == 2 * 6 * (2 * 2 + 1 + 1) * (3 + 2 * 2 + 1) * 5
+    assert op.elements("weights") == 4 * 3 * 2 * 3
+    assert op.elements("outputs") == 2 * 4 * 3 * 4 * 5
+    assert op.rows == ("q", "p", "d", "n")
+    assert op.reduction == ("s", "r", "t", "c")
+
+
+def test_a_3d_conv_refuses_a_stride_of_0():
+    with pytest.raises(ValueError, match="stride_d must be at least 1"):
+        Op.conv3d("x", k=1, c=1, d=1, p=1, q=1, t=1, r=1, s=1, stride_d=0)

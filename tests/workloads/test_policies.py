@@ -106,7 +106,8 @@ def test_densities(text, density):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2", "5:4", "0:4", "random:0", "random:1.5", "random:x", "block16x16:0.5", "-1:4"]
+    "text",
+    ["", "2", "5:4", "0:4", "random:0", "random:1.5", "random:x", "block0x16:0.5", "block16x16", "window:4", "-1:4"],
 )
 def test_wrong_sparsity(text):
     with pytest.raises(InputError):

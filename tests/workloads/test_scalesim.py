@@ -92,6 +92,58 @@ def test_layers_of_one_name_are_told_apart(tmp_path):
     assert labels[:2] == ["a", "a.2"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("comma", ["", ",", ",,"])
+def test_line_ends_blank_lines_and_trailing_commas_do_not_matter(tmp_path, end, comma):
+    lines = ["", CONV + comma, "", "a,9,9,3,3,4,8,2" + comma, "  ", f"b,9,9,3,3,4,8,2{comma}", "", ""]
+    path = tmp_path / "net.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + end.join(lines).encode())
+    assert [op.name for op in read_trace(path).ops] == ["a", "b"]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_what_spreadsheets_write_between_cells(tmp_path, mark):
+    (op,) = topology(tmp_path, "Layer,M,N,K\na,4,5,6\n".replace(",", mark)).ops
+    assert op == Op.gemm("a", m=4, n=5, k=6)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a,4,5,6,\nb,1,2,3\n", Op.gemm("a", m=4, n=5, k=6)),
+        ("a,4,5,6,2:4,\nb,1,2,3,1:1,\n", Op.gemm("a", m=4, n=5, k=6)),
+        ("a,9,8,3,2,4,8,2\nb,9,9,3,3,4,8,2\n", Op.conv("a", k=8, c=4, p=4, q=4, r=3, s=2, stride_h=2, stride_w=2)),
+        ("a,9,8,3,2,4,8,2,1\nb,9,9,3,3,4,8,2\n", Op.conv("a", k=8, c=4, p=4, q=7, r=3, s=2, stride_h=2)),
+    ],
+)
+def test_a_file_without_a_header_keeps_its_first_layer(tmp_path, text, wanted):
+    trace = topology(tmp_path, text)
+    assert [op.name for op in trace.ops] == ["a", "b"]
+    assert trace.ops[0].dims == wanted.dims
+
+
+def test_tables_cut_by_tabs_and_rows_of_empty_cells(tmp_path):
+    """Both styles stand in the tool's collection; its own reader takes neither."""
+    text = CONV.replace(",", "\t") + "\t \na\t9\t9\t3\t3\t4\t8\t2\t\n"
+    assert topology(tmp_path, text).ops == topology(tmp_path, f"{CONV}\n,,,,,,,\na,9,9,3,3,4,8,2").ops
+
+
+def test_a_sparsity_of_one_is_dense(tmp_path):
+    (op,) = topology(tmp_path, "Layer Name, M, N, K, Sparsity,\nGEMM_1, 1, 5, 16, 1,\n").ops
+    assert op == Op.gemm("GEMM_1", m=1, n=5, k=16)
+
+
+def test_a_column_that_no_layer_fills_does_not_matter(tmp_path):
+    """A stray title behind the sizes, as in the tool's own collection."""
+    (op,) = topology(tmp_path, "Layer,M,N,K,FFN_up,\nFFN_up,1378,18944,3584,").ops
+    assert op == Op.gemm("FFN_up", m=1378, n=18944, k=3584)
+
+
+def test_columns_by_name_in_another_order(tmp_path):
+    (op,) = topology(tmp_path, "K, M, Layer, N\n6,4,a,5\n").ops
+    assert op == Op.gemm("a", m=4, n=5, k=6)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

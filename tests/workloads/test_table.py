@@ -40,7 +40,12 @@ def products(draw, name, after):
         dims = {
             dim: draw(st.integers(1, 60)) for dim in ("n", "p", "q", "r", "s", "stride_h", "stride_w", "dilation_w")
         }
-        op = Op.conv(name, k=groups * draw(counts), c=groups * draw(counts), groups=groups, **dims, **common)
+        dims |= {"k": groups * draw(counts), "c": groups * draw(counts), "groups": groups}
+        if draw(st.booleans()):
+            depth = {dim: draw(st.integers(1, 60)) for dim in ("d", "t", "stride_d", "dilation_d")}
+            op = Op.conv3d(name, **depth, **dims, **common)
+        else:
+            op = Op.conv(name, **dims, **common)
     return replace(
         op,
         inputs=draw(operands(op.inputs)),
@@ -57,6 +62,7 @@ def vectors(draw, name, after):
         elements=draw(sizes),
         reads_per_element=draw(amounts),
         operations_per_element=draw(amounts),
+        writes_per_element=draw(amounts),
         count=draw(counts),
         phase=draw(phases),
         after=after,

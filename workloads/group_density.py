@@ -1,0 +1,80 @@
+"""How many of n neighbouring elements are not zero: distributions over 0 to n, as tuples of n + 1 probabilities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+Distribution = tuple[float, ...]
+
+LARGEST_GROUP = 4096
+
+
+def binomial(n: int, density: float) -> Distribution:
+    """Each of `n` elements is kept with probability `density`, apart from the others.
+
+    >>> binomial(2, 0.5)
+    (0.25, 0.5, 0.25)
+    """
+    return tuple(math.comb(n, i) * density**i * (1 - density) ** (n - i) for i in range(n + 1))
+
+
+def hypergeometric(n: int, kept: int, total: int) -> Distribution:
+    """`n` elements out of `total` of which exactly `kept` are kept, all choices being equally likely.
+
+    >>> hypergeometric(2, 2, 4)  # two of 2:4
+    (0.16666666666666666, 0.6666666666666666, 0.16666666666666666)
+    """
+    ways = math.comb(total, n)
+    return tuple(math.comb(kept, i) * math.comb(total - kept, n - i) / ways for i in range(n + 1))
+
+
+def all_or_nothing(n: int, density: float) -> Distribution:
+    """`n` elements of one block, which is kept whole with probability `density`."""
+    return (1.0,) if n == 0 else (1.0 - density, *(0.0,) * (n - 1), density)
+
+
+def over_offsets(n: int, period: int, part: Callable[[int], Distribution]) -> Distribution:
+    """Groups of `n` laid one after the other over units of `period` elements that are independent of each other.
+
+    A group that starts at offset o cuts units; `part(m)` is the distribution in m elements of one unit. Offsets are the
+    multiples of gcd(n, period) below the period, all equally often.
+    """
+    step = math.gcd(n, period)
+    offsets = range(0, period, step)
+    known: dict[tuple[int, ...], Distribution] = {}
+    total = [0.0] * (n + 1)
+    for offset in offsets:
+        cuts = tuple(sorted(_cuts(offset, n, period)))
+        if cuts not in known:
+            known[cuts] = _sum_of([part(cut) for cut in cuts])
+        for i, probability in enumerate(known[cuts]):
+            total[i] += probability
+    return tuple(probability / len(offsets) for probability in total)
+
+
+def _cuts(offset: int, n: int, period: int) -> list[int]:
+    """Lengths of the pieces of [offset, offset + n) in units of `period`."""
+    cuts, at = [], offset
+    while at < offset + n:
+        end = min(offset + n, (at // period + 1) * period)
+        cuts.append(end - at)
+        at = end
+    return cuts
+
+
+def _sum_of(parts: Sequence[Distribution]) -> Distribution:
+    """Distribution of the sum of independent counts."""
+    total: Distribution = (1.0,)
+    for part in parts:
+        total = _convolved(total, part)
+    return total
+
+
+def _convolved(first: Distribution, second: Distribution) -> Distribution:
+    result = [0.0] * (len(first) + len(second) - 1)
+    for i, p in enumerate(first):
+        if p:
+            for j, q in enumerate(second):
+                result[i + j] += p * q
+    return tuple(result)
