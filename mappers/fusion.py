@@ -249,7 +249,7 @@ def fuse(
 
 def _inside(placement: OpPlacement, reads: bool, writes: bool) -> OpPlacement:
     """The placement of an op of a chain: what it reads from or gives to the chain is on chip."""
-    inputs = (True,) + placement.inputs[1:] if reads and placement.inputs else placement.inputs
+    inputs = (True, *placement.inputs[1:]) if reads and placement.inputs else placement.inputs
     return replace(placement, inputs=inputs, outputs=placement.outputs or writes)
 
 

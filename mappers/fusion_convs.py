@@ -197,7 +197,7 @@ def _filters(op: Op, channels: int) -> int:
 
 
 def conv_moved(space: ConvSpace, cut: ConvCut) -> tuple[Moved, ...]:
-    """What crosses to and from the off-chip memory. Filters come once where all of them are held, else for each tile."""
+    """What crosses to and from the off-chip memory. Filters come once where all are held, else for each tile."""
     first, last = space.chain.firsts[0], space.chain.last
     home, there = space.homes.home.name, space.homes.weights.name
     images, end = last.dims["n"], len(space.chain.members) - 1
@@ -307,7 +307,9 @@ class _Bound:
     write_cycles: float
     shared: bool
     cycles_per_mac: float
-    mac_pj: float
+    made_pj: float
+    """MACs of the first convolution, for each element made."""
+    last_pj: float
     pj_per_cycle: float
     vector_cycles: float
     vector_pj: float
@@ -317,7 +319,7 @@ class _Bound:
     def of(cls, space: ConvSpace, objective: str) -> _Bound:
         chain, far, setting = space.chain, space.homes.far, space.setting
         first = chain.firsts[0]
-        fixed_pj, pj_per_cycle = least_energy(chain, space.accelerator, setting)
+        macs_pj, pj_per_cycle = least_energy(chain, space.accelerator, setting)
         vectors = [vector_cost_on_chip(op, space.accelerator, setting) for op in chain.vectors]
         elements = first.elements("outputs")
         energy = sum(cost.total_energy_j - cost.energy_j.get("leakage", 0.0) for cost in vectors) * 1e12
@@ -330,7 +332,8 @@ class _Bound:
             write_cycles=1 / far.write_bits_per_cycle if stalls else 0.0,
             shared=far.shared_ports,
             cycles_per_mac=1 / max(peak_macs(op, space.accelerator) for op in (first, chain.last)),
-            mac_pj=fixed_pj / (first.macs + chain.last.macs),
+            made_pj=macs_pj[0] / elements,
+            last_pj=macs_pj[1],
             pj_per_cycle=pj_per_cycle,
             vector_cycles=sum(cost.cycles - 1 for cost in vectors) / elements,
             vector_pj=energy / elements,
@@ -344,18 +347,19 @@ class _Bound:
         first, last = space.chain.firsts[0], space.chain.last
         elements = made(space, cut)
         macs = first.macs / first.elements("outputs") * elements + last.macs
-        times = (read * self.read_cycles, written * self.write_cycles)
+        times = (float(read * self.read_cycles), float(written * self.write_cycles))
         transfers = sum(times) if self.shared else max(times)
         cycles = max(macs * self.cycles_per_mac + elements * self.vector_cycles, transfers)
-        pj = macs * self.mac_pj + elements * self.vector_pj
+        pj = self.last_pj + elements * (self.made_pj + self.vector_pj)
         pj += sum(item.reads * self.pj[i] for i, item in enumerate(moved)) + moved[-1].writes * self.pj[3]
         pj += cycles * self.pj_per_cycle
         match self.objective:
             case "latency":
-                return cycles
+                value = cycles
             case "energy":
-                return pj
+                value = pj
             case "edp":
-                return cycles * pj
+                value = cycles * pj
             case _:
-                return float(cycles ** self.exponents[0] * pj ** self.exponents[1])
+                value = cycles ** self.exponents[0] * pj ** self.exponents[1]
+        return float(value)

@@ -60,7 +60,7 @@ class Price(NamedTuple):
     """(D, 9): as in `sim.problem.timing_array`; no rows for an engine without passes."""
     array: Ints
     near_pj: Floats
-    """(2, 3): reading an element of inputs and weights of the first and of the last product on chip, writing a result."""
+    """(2, 3): on chip, reading an input and a weight, writing a result; of the first product and the last."""
     direct: Floats
     """(3,): 1 for operands that the array takes from that level itself, once per fold."""
     units: float
@@ -103,7 +103,7 @@ def pair_moves(pair: Pair, tiles: Ints, order: int, moved: Ints) -> None:
     """Elements that cross the chip's border into `moved`: X, W1 (each first product), W2, Y complete, Y partial reads,
     Y partial writes, row statistics read, row statistics written.
 
-    The statistics (two a row of an attention: maximum and sum) travel with partial sums of Y and stay with it otherwise.
+    The statistics (two a row of an attention: maximum and sum) travel with partial sums of Y, and stay with it else.
     """
     sizes = pair.sizes
     times = np.zeros(4, np.int64)
@@ -153,7 +153,7 @@ def pair_held(pair: Pair, tiles: Ints, held: Ints) -> None:
 
 @kernel
 def pair_fits(pair: Pair, tiles: Ints, held: Ints) -> bool:
-    """Whether every level holds its tiles. Sums over several tiles take the width of sums, and so does a Y that stays."""
+    """Whether every level holds its tiles. Sums over several tiles take the width of sums."""
     pair_held(pair, tiles, held)
     sizes, bits = pair.sizes, pair.bits
     summed_s = tiles[K] < sizes[K]
@@ -209,32 +209,27 @@ def _folds(flow: Ints, lacking: int, row_folds: int, column_folds: int) -> int:
 def pair_bound(pair: Pair, price: Price, tiles: Ints, order: int, moved: Ints) -> float:
     """What the objective is at least under one cut: exact moves, and no more of the tiles than their bare passes."""
     pair_moves(pair, tiles, order, moved)
-    sizes, bits = pair.sizes, pair.bits
+    bits = pair.bits
     read = moved[0] * bits[BITS_X] + pair.firsts * moved[1] * bits[BITS_W1] + moved[2] * bits[BITS_W2]
     read += (moved[4] + moved[6]) * bits[BITS_SUM]
     written = moved[3] * bits[BITS_Y] + (moved[5] + moved[7]) * bits[BITS_SUM]
     if price.objective == TRAFFIC:
-        return read + written
+        return float(read + written)
     read_time, write_time = read * price.read_cycles, written * price.write_cycles
     transfers = read_time + write_time if price.shared else max(read_time, write_time)
     busy, near_pj = _busy(pair, price, tiles)
     cycles = max(price.fixed_cycles + busy, transfers)
-    pj = (
-        price.fixed_pj
-        + near_pj
-        + moved[0] * price.pj[0]
-        + pair.firsts * moved[1] * price.pj[1]
-        + moved[2] * price.pj[2]
-    )
+    pj = price.fixed_pj + near_pj + moved[0] * price.pj[0] + moved[2] * price.pj[2]
+    pj += pair.firsts * moved[1] * price.pj[1]
     pj += moved[3] * price.pj[3] + (moved[4] + moved[6]) * price.pj[4] + (moved[5] + moved[7]) * price.pj[5]
     pj += cycles * price.pj_per_cycle
     if price.objective == LATENCY:
-        return cycles
+        return float(cycles)
     if price.objective == ENERGY:
-        return pj
+        return float(pj)
     if price.objective == EDP:
-        return cycles * pj
-    return cycles ** price.exponents[0] * pj ** price.exponents[1]
+        return float(cycles * pj)
+    return float(cycles ** price.exponents[0] * pj ** price.exponents[1])
 
 
 @inner_kernel

@@ -101,10 +101,10 @@ def pair_space_of(
     shared = accelerator.cores * accelerator.engine.arrays
     blocks = [1, min(shared, sizes[0]), *(2**i for i in range(sizes[0].bit_length())), sizes[0]]
     m_tiles, f_tiles = (np.array(block_sizes(size), np.int64) for size in sizes[1:3])
-    halves = [np.array(halved(size), np.int64) for size in sizes[3:]]
-    most = 2 * len(halves[0]) * (len(m_tiles) * len(f_tiles) * 2 + len(blocks))
+    k_tiles, n_tiles = (np.array(halved(size), np.int64) for size in sizes[3:])
+    most = 2 * len(k_tiles) * (len(m_tiles) * len(f_tiles) * 2 + len(blocks))
     table, values = np.zeros((most, 6), np.int64), np.zeros(most)
-    found = pair_space(pair, price, np.array(blocks, np.int64), m_tiles, f_tiles, *halves, table, values)
+    found = pair_space(pair, price, np.array(blocks, np.int64), m_tiles, f_tiles, k_tiles, n_tiles, table, values)
     table, values = table[:found], values[:found]
     volume = -table[:, 1:].prod(axis=1)
     by_bound = np.lexsort((table[:, 0], volume, values))
@@ -144,8 +144,8 @@ def price_of(chain: Chain, accelerator: Accelerator, homes: Homes, setting: Sett
     far, counting = homes.far, setting.counting
     problem = build_problem(first, accelerator, accelerator.engine.dataflows[0], counting, setting.accumulator)
     vectors = [vector_cost_on_chip(op, accelerator, setting) for op in chain.vectors]
-    fixed_pj, pj_per_cycle = least_energy(chain, accelerator, setting)
-    fixed_pj += sum(cost.total_energy_j - cost.energy_j.get("leakage", 0.0) for cost in vectors) * 1e12
+    macs_pj, pj_per_cycle = least_energy(chain, accelerator, setting)
+    fixed_pj = sum(macs_pj) + sum(cost.total_energy_j - cost.energy_j.get("leakage", 0.0) for cost in vectors) * 1e12
     own = bool(far.operand_bits_per_cycle)
     flows, timing = _flows(chain, accelerator, setting)
     stalls = counting.memory_stalls and not own
@@ -321,7 +321,7 @@ def _tiled(space: PairSpace, member: int, op: Op, edges: dict[str, list[tuple[in
     if blocks > 1:
         op = replace(op, outputs=replace(op.outputs, format=space.setting.accumulator))
     summed = op.elements("outputs") * (blocks - 1)
-    works = []
+    works: list[TileWork] = []
     for cut in _product_of(edges):
         sizes = {dim: size for dim, (size, _) in cut.items()}
         works.append(

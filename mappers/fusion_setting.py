@@ -121,15 +121,15 @@ def machine_of(chain: Chain, accelerator: Accelerator, homes: Homes, setting: Se
     )
 
 
-def least_energy(chain: Chain, accelerator: Accelerator, setting: Setting) -> tuple[float, float]:
-    """(pJ that no cut changes, pJ in every cycle at least): MACs and hops; leakage of memories and PEs."""
-    fixed, leakage_w = 0.0, 0.0
+def least_energy(chain: Chain, accelerator: Accelerator, setting: Setting) -> tuple[list[float], float]:
+    """(pJ of the MACs of each product, pJ in every cycle at least: leakage of memories and PEs)."""
+    macs_pj, leakages_w = [], [setting.array.leakage_w + _memories_w(accelerator)]
     for op in (*chain.firsts, chain.last):
         problem = build_problem(op, accelerator, accelerator.engine.dataflows[0], setting.counting, setting.accumulator)
         costing = Costing.of(accelerator, problem, setting.accumulator, setting.counting)
-        fixed += costing.mac_pj(op.macs)
-        leakage_w = min(leakage_w or costing.leakage_w, costing.leakage_w)
-    return fixed, min(leakage_w, setting.array.leakage_w + _memories_w(accelerator)) / PJ / accelerator.clock_hz
+        macs_pj.append(costing.mac_pj(op.macs))
+        leakages_w.append(costing.leakage_w)
+    return macs_pj, min(leakages_w) / PJ / accelerator.clock_hz
 
 
 def _memories_w(accelerator: Accelerator) -> float:

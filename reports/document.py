@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from archsim.reports.values import known_sum, plain, ratio
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from archsim.sim.records import ChainRow, FusedTiles, LayerCost, OpCost, TraceCost
 
 SCHEMA = "archsim.evaluation/1"
+FUSION_SCHEMA = "archsim.fusion/1"
 OPERATIONS_PER_MAC = 2
 """One multiplication and one addition: the convention behind every TOPS figure."""
 
@@ -98,6 +101,12 @@ def tiles_document(tiles: FusedTiles) -> dict[str, Any]:
     """How a chain is cut: its loops, outermost first, with the size of a tile."""
     loops = [{"dim": dim, "size": size, "tile": tile} for dim, size, tile in tiles.loops]
     return {"kind": tiles.kind, "loops": loops, "choice": tiles.choice}
+
+
+def chains_document(chains: Iterable[ChainRow]) -> dict[str, Any]:
+    """The chains of a workload by themselves, `archsim.fusion/1`."""
+    document: dict[str, Any] = plain({"schema": FUSION_SCHEMA, "chains": [chain_document(chain) for chain in chains]})
+    return document
 
 
 def chain_document(chain: ChainRow) -> dict[str, Any]:

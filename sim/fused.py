@@ -40,7 +40,7 @@ class Kept:
 class Moved:
     """Elements of one operand of one op that cross between the off-chip memory and `level`, over the whole chain.
 
-    `partial_reads` and `partial_writes` are sums that are not complete, `partial_bits` wide; they are not in the others.
+    `partial_reads` and `partial_writes` are sums that are not complete, `partial_bits` wide; the others leave them out.
     """
 
     member: int

@@ -142,7 +142,7 @@ def fuse_chains(
         near = nearest(name, names)
         listed = f"chains: {', '.join(row.name for row in rows[:12])}" if rows else "the workload has no chains"
         hint = f"did you mean '{near}'?" if near else listed
-        raise InputError(Problem(key="--fuse", message=f"no chain '{brief(name)}'", hint=hint))
+        raise InputError(Problem(message=f"no chain '{brief(name)}'", hint=hint))
     return found
 
 

@@ -79,14 +79,23 @@ def evaluate(
 
 
 class _MapCommand(TyperCommand):
-    """`--pareto` may stand alone: what follows it is its value only where it could be a memory's name."""
+    """`--pareto` and `--fuse` may stand alone: what follows is their value only where it could be a name of theirs."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if "--pareto" in args:
-            following = args.index("--pareto") + 1
-            if following == len(args) or not args[following].replace("_", "").replace("-", "x", 1).isidentifier():
-                args = [*args[:following], "", *args[following:]]
+        for option, names in (("--pareto", _names_a_memory), ("--fuse", _names_a_chain)):
+            if option in args:
+                following = args.index(option) + 1
+                if following == len(args) or not names(args[following]):
+                    args = [*args[:following], "", *args[following:]]
         return super().parse_args(ctx, args)
+
+
+def _names_a_memory(text: str) -> bool:
+    return text.replace("_", "").replace("-", "x", 1).isidentifier()
+
+
+def _names_a_chain(text: str) -> bool:
+    return not text.startswith("-") and not text.endswith(".toml")
 
 
 @app.command("map", cls=_MapCommand)
@@ -133,6 +142,14 @@ def map_(
             show_default=False,
         ),
     ] = None,
+    fuse: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[CHAIN]",
+            help="Chains kept on chip (attention, MLPs, two convolutions), or the one of that name.",
+            show_default=False,
+        ),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Search time for each op, such as '2 s'.", show_default=False)
     ] = None,
@@ -155,6 +172,7 @@ def map_(
         dataflows=dataflows,
         mapping=mapping,
         pareto=pareto,
+        fuse=fuse,
         budget=budget,
     )
     raise typer.Exit(run(design, request, _options(json, out, no_files, overrides, quiet)))

@@ -34,6 +34,7 @@ class Request:
     dataflows: str | None = None
     mapping: Path | None = None
     pareto: str | None = None
+    fuse: str | None = None
     budget: str | None = None
 
 
@@ -46,6 +47,8 @@ def run(design: Path, request: Request, options: Options) -> int:
     if not compiled_before():
         output.note("compiling kernels: the first run of a version takes some 20 seconds longer", quiet=options.quiet)
     options = replace(options, overrides=(*options.overrides, *_overrides(request)))
+    if request.fuse is not None:
+        return _fuse(design, request, options)
     if request.formats is not None or (request.dataflows is not None and len(_listed(request.dataflows)) > 1):
         return _compare(design, request, options)
     if request.pareto is not None:
@@ -66,6 +69,9 @@ def _check(request: Request) -> None:
                 problems.append(Problem(key=f"--{name}", message=message))
     if request.pareto is not None and request.formats is not None:
         problems.append(Problem(key="--pareto", message="says nothing beside --formats", hint="keep one"))
+    if request.fuse is not None:
+        others = [name for name in ("layer", "gemm", "conv", "formats", "mapping", "pareto") if getattr(request, name)]
+        problems += [Problem(key=f"--{name}", message="says nothing beside --fuse", hint="keep one") for name in others]
     for name in _listed(request.dataflows or ""):
         if name not in DATAFLOWS:
             message = f"unknown dataflow {spelled(name)}"
@@ -162,6 +168,23 @@ def _compare(design: Path, request: Request, options: Options) -> int:
         from archsim.reports.dataflow_tables import dataflow_tables
 
         output.emit_tables(dataflow_tables(comparison))
+    return 0
+
+
+def _fuse(design: Path, request: Request, options: Options) -> int:
+    """The chains of the workload, or one of them with how it is cut and what every level holds."""
+    from archsim.api.fusion import fuse_chains
+    from archsim.reports.document import chains_document
+
+    chains = fuse_chains(design, request.fuse or None, overrides=options.overrides)
+    document = chains_document(chains)
+    output.save_json(document, "fusion.json", options)
+    if options.json:
+        output.emit_json(document)
+    else:
+        from archsim.reports.fusion_tables import fusion_tables
+
+        output.emit_tables(fusion_tables(chains, held=bool(request.fuse)))
     return 0
 
 

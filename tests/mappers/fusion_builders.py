@@ -51,7 +51,8 @@ def mlp(*, m: int = 64, k: int = 32, f: int = 64, n: int = 32, gated: bool = Fal
 
 
 def convs(
-    *, n: int = 1, c: int = 4, k1: int = 4, k2: int = 4, p: int = 8, q: int = 8, r1: int = 1, r2: int = 3, stride1: int = 1,
+    *, n: int = 1, c: int = 4, k1: int = 4, k2: int = 4, p: int = 8, q: int = 8, r1: int = 1, r2: int = 3,
+    stride1: int = 1,
     stride2: int = 1, padding: int = 1, dilation2: int = 1,
 ) -> tuple[AnyOp, ...]:  # fmt: skip
     """Two convolutions, the last with `p` x `q` results, and an activation between."""

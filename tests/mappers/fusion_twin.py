@@ -1,4 +1,4 @@
-"""Fused nests walked tile by tile in plain Python, with one tile of each tensor held: what crosses the chip's border."""
+"""Fused nests walked tile by tile in plain Python, one tile of each tensor held: what crosses the chip's border."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def walk_pair(
     """What `pair_moves` counts, by walking: X, W1, W2, Y complete, Y partial read and written, statistics the same."""
     b_blocks, m_blocks, f_blocks, k_blocks, n_blocks = (blocks(*pair) for pair in zip(sizes, tiles, strict=True))
     x, w1, w2 = Held(), Held(), Held()
-    y, statistics = HeldSums(read_first=read_first), HeldSums(read_first=read_first)
+    y = HeldSums(read_first=read_first)
     for b in b_blocks:
         shared: Iterator[tuple[range, range]] = (
             itertools.product(m_blocks, f_blocks)
@@ -79,7 +79,6 @@ def walk_pair(
         visits = max(y.visits.values())
         rows = 2 * sizes[0] * sizes[1]
         stats = [rows * (visits if read_first else visits - 1), rows * visits]
-    del statistics
     return [x.read, w1.read, w2.read, complete, read, partial, *stats]
 
 

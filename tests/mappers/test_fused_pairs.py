@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archsim.arch.engines.base import SpatialAxis
 from archsim.mappers.chains import Chain
 from archsim.mappers.fusion import Fused
 from archsim.mappers.fusion_kernels import Pair, pair_fits, pair_held, pair_moves
@@ -17,6 +18,7 @@ from archsim.mappers.fusion_setting import ALONE, Around, find_homes
 from archsim.sim.conventions import counting
 from tests.mappers.fusion_builders import KIB, attention, chip, fuser, mlp, setting, the_chain
 from tests.mappers.fusion_twin import walk_pair
+from tests.sim.builders import accelerator, dram, level, spatial, sram
 
 sizes_of = st.tuples(*(st.integers(1, most) for most in (2, 9, 9, 6, 6)))
 
@@ -220,3 +222,20 @@ def test_pair_of_takes_the_widths_of_the_formats() -> None:
     assert not isinstance(homes, str)
     taken = pair_of(chain, homes, setting(machine), ALONE)
     assert taken.bits.tolist() == [8, 8, 8, 8, 8, 32, 8]
+
+
+def test_a_spatial_array_with_registers_runs_chains_too() -> None:
+    """Its bound holds for every cut that is tried, and what is held fits beside the registers' own tiles."""
+    axes = (
+        SpatialAxis(name="x", size=4, gemm_dims=("n",), conv_dims=("k",), multicast=frozenset({"inputs"})),
+        SpatialAxis(name="y", size=4, gemm_dims=("m",), conv_dims=("c",), multicast=frozenset({"weights"})),
+    )
+    registers = level("rf", 64 * 8.0, per="pe", instances=16)
+    machine = accelerator(spatial(*axes), dram(32.0), sram(2 * KIB, 256.0), registers)
+    chain = the_chain(attention(rows=24, columns=24, d=8))
+    found = fuser(machine, "edp", most=12).best(chain)
+    assert isinstance(found, Fused)
+    assert found.bound <= found.value
+    assert found.plan.held_bits("sram") <= 2 * KIB
+    assert {row.level for row in found.costs[0].traffic} == {"dram", "sram", "rf"}
+    assert found.dram_bytes == 24 * 8 * 4
