@@ -207,9 +207,7 @@ def _on_axis(problem: Problem, axis: int, size: int, counts: tuple[int, ...], pe
         for entry in problem.dataflow.axes[axis - len(CHIP_AXES)].dims(problem.op.kind):
             names |= set(getattr(problem.op, entry)) if entry in GROUPS else {entry}
         dims = [d for d, name in enumerate(problem.dims) if name in names]
-    ranges = [
-        [f for f in range(1, min(size, counts[d]) + 1) if not (perfect and counts[d] % f)] for d in dims
-    ]
+    ranges = [[f for f in range(1, min(size, counts[d]) + 1) if not (perfect and counts[d] % f)] for d in dims]
     for factors in itertools.product(*ranges):
         steps = tuple((d, f, axis) for d, f in zip(dims, factors, strict=True) if f > 1)
         if math.prod(factors) <= size and (axis >= len(CHIP_AXES) or len(steps) <= 1):
@@ -243,7 +241,9 @@ def heights(problem: Problem, holds: np.ndarray, operand: int, loops: tuple[Step
     # A level lies inside the spatial loops of each axis that some level at its height or further out is multiplied along.
     inside: list[frozenset[int]] = []
     for i in levels:
-        outer = [k for k in range(len(problem.levels_used)) if problem.level_stage[k].max() <= problem.level_stage[i].max()]
+        outer = [
+            k for k in range(len(problem.levels_used)) if problem.level_stage[k].max() <= problem.level_stage[i].max()
+        ]
         inside.append(frozenset().union(*(multiplied(problem, k) for k in outer)))
     axes = tuple(axis for _, _, axis in loops)
     return _heights(len(problem.levels_used), levels, tuple(inside), axes)

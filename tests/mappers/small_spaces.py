@@ -165,5 +165,5 @@ def case(seed: int, kind: str) -> Case:
         costing=Costing.of(machine, problem, accumulator, switches),
         perfect=rng.random() < 0.3,
         skipped=bypasses(rng, machine),
-        text=f"{kind}{seed} {convention} {dict(op.dims)} {[ (m.name, m.per, sorted(m.operands)) for m in machine.memories]}",
+        text=f"{kind}{seed} {convention} {dict(op.dims)} {[(m.name, m.per, sorted(m.operands)) for m in machine.memories]}",
     )
