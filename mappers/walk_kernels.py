@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.core.kernels import inner_kernel
-from archsim.mappers.goal_kernels import BOUNDED, OVERFULL, REACHED, WALKED, Best, Goal, hopeless
+from archsim.mappers.goal_kernels import BOUNDED, OVERFULL, REACHED, SCORE, WALKED, Best, Goal, hopeless
 from archsim.mappers.leaf_kernels import Walk, leaf
 from archsim.mappers.node_kernels import add_node_bits, close_node, least_time, port_cycles
 from archsim.mappers.pool_kernels import pool_line
@@ -38,6 +38,9 @@ from archsim.mappers.space_kernels import (
     partial_sums,
 )
 from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, THROUGHPUT, Floats, Ints, Machine, Scratch, Shape
+
+MOST_FIRST_STEPS = 400_000
+"""Steps beyond the budget in which a first mapping is looked for."""
 
 
 @inner_kernel
@@ -295,6 +298,12 @@ def _only_dearer(row: int, back: int, program: Ints, walk: Walk, space: Space) -
 
 
 @inner_kernel
+def _may_stop(most_steps: int, best: Best) -> bool:
+    """A search whose budget is spent goes on until it has a mapping, though not for ever: there may be none."""
+    return bool(best.value[SCORE] < np.inf or best.counters[WALKED] > most_steps + MOST_FIRST_STEPS)
+
+
+@inner_kernel
 def walk_program(
     program: Ints,
     jumps: Ints,
@@ -354,7 +363,7 @@ def walk_program(
             forward = True
             continue
         best.counters[WALKED] += 1
-        if best.counters[WALKED] > most_steps:
+        if best.counters[WALKED] > most_steps and _may_stop(most_steps, best):
             return False
         at = walk.step[row]
         step = program[at]

@@ -9,6 +9,7 @@ import pytest
 
 import archsim
 from archsim.api.design import load_design
+from archsim.api.map import conv_op, map_ops
 from archsim.core.errors import InputError
 from archsim.reports.evaluation import Evaluation
 from archsim.workloads.op import VectorOp
@@ -34,19 +35,44 @@ def test_pe_energy_is_paid_by_every_pe_in_every_cycle(gemm: Callable[..., Evalua
     assert more == pytest.approx(3e-12 * 256 * plain.totals["cycles"], rel=1e-9)
 
 
-IDLE = [
-    ("mapper.tiles=even", "mapper.tiles changes nothing yet: the mapper tries one small set of mappings"),
-    ("mapper.budget=2 s", "mapper.budget changes nothing yet: the mapper tries one small set of mappings"),
-    ("mapper.tolerance=0.1", "mapper.tolerance changes nothing yet: the mapper tries one small set of mappings"),
-    ('hardware.memory.glb.bypass=["weights"]', "hardware.memory.glb.bypass is not used yet: weights pass through it"),
-    ("sparsity.weights=2:4", "sparsity is not exploited yet: 1 ops, such as a, are computed and stored dense"),
-]
-
-
-@pytest.mark.parametrize(("override", "warning"), IDLE)
-def test_a_key_without_effect_is_a_warning(gemm: Callable[..., Evaluation], override: str, warning: str) -> None:
+def test_a_key_without_effect_is_a_warning(gemm: Callable[..., Evaluation]) -> None:
+    warning = "sparsity is not exploited yet: 1 ops, such as a, are computed and stored dense"
     assert gemm().to_dict()["warnings"] == []
-    assert gemm(override).to_dict()["warnings"] == [warning]
+    assert gemm("sparsity.weights=2:4").to_dict()["warnings"] == [warning]
+
+
+TIGHT = "hardware.memory.glb.capacity=4 KiB"
+
+
+def test_even_tiles_cost_more_where_memory_is_scarce(gemm: Callable[..., Evaluation]) -> None:
+    uneven, even = gemm(TIGHT), gemm(TIGHT, "mapper.tiles=even")
+    assert even.totals["edp_js"] > uneven.totals["edp_js"]
+
+
+def test_an_operand_that_may_pass_a_memory_by_does_where_that_pays(gemm: Callable[..., Evaluation]) -> None:
+    held, passed = gemm(TIGHT), gemm(TIGHT, 'hardware.memory.glb.bypass=["weights"]')
+    assert passed.totals["edp_js"] < held.totals["edp_js"]
+    assert passed.to_dict()["warnings"] == []
+
+
+def test_a_tolerance_buys_energy_with_time(gemm: Callable[..., Evaluation]) -> None:
+    runs = [gemm(TIGHT, "mapper.objective=latency", f"mapper.tolerance={share}") for share in (0.0, 0.5, 1.0)]
+    cycles, energy = ([run.totals[key] for run in runs] for key in ("cycles", "energy_j"))
+    assert energy[0] > energy[1] > energy[2]
+    assert cycles[0] < cycles[1] <= 1.5 * cycles[0] < cycles[2] <= 2 * cycles[0]
+
+
+def test_a_small_budget_leaves_a_gap_and_a_large_one_none(design_text: str, write: Write) -> None:
+    """The first answer is never worse than what a larger budget finds by more than its gap says."""
+    path = write(design_text)
+    small, large = (
+        map_ops(path, op=conv_op([1, 16, 24, 13, 11, 3, 3]), overrides=[TIGHT, f"mapper.budget={budget}"])[0]
+        for budget in ("10 us", "2 s")
+    )
+    assert large.gap == 0.0
+    assert small.gap is not None
+    assert small.gap > 0
+    assert large.value <= small.value <= large.value * (1 + small.gap)
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_a_workload_is_compared_as_a_whole(worked: dict[str, Any]) -> None:
 
 
 def test_a_cell_that_fits_nothing_says_why_and_the_others_stay() -> None:
-    tight = design_from_dict(DESIGN, ["hardware.memory.glb.capacity='4 KiB'"], workload_required=False)
+    tight = design_from_dict(DESIGN, ["hardware.memory.glb.capacity='2200 B'"], workload_required=False)
     compared = compare_dataflows(tight, formats=["int4:g128", "fp32"], dataflows=["os"], op=gemm_op([64, 64, 64]))
     fits, fails = compared.cells
     assert fits.outcome is not None
