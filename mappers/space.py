@@ -318,16 +318,19 @@ class _Writer:
         closed = {step[1] for step in self.steps if step[0] == CLOSE}
         self.add(PLACE, node, int(int(table[node, 5]) in closed))
 
-    def close(self, *, fill: bool = False) -> int:
-        """Loops that reuse the pending operand, and its traffic; the operand, -1 when nothing is pending."""
+    def close(self, *, fill: bool = False, keep: bool = False) -> int:
+        """Loops that reuse the pending operand, and its traffic; the operand, -1 when nothing is pending.
+
+        `keep`: its reuse goes on, only the traffic of the nodes beside it is counted.
+        """
         if not self.pending:
             return -1
         operand = int(self.where.space.nodes[self.pending[0][0], 1])
         self.segment += 1
         self.grow(_lacking(self.problem, operand), FILL if fill else GROW)
-        for node, placed in (*self.pending, *self.beside):
+        for node, placed in (*(() if keep else self.pending), *self.beside):
             self.add(CLOSE, node, placed)
-        self.pending, self.beside = [], []
+        self.pending, self.beside = self.pending if keep else [], []
         return operand
 
     def finished(self) -> list[Step]:
@@ -455,22 +458,65 @@ def _grow_beside(writer: _Writer, node: int, pending: int) -> None:
 
 
 def _even_programs(problem: Problem, where: Layout) -> Iterator[list[Step]]:
-    """Programs in which all operands of a level share one tile: any of them may be the one that is reused first."""
+    """Programs in which all operands of a level share one tile: any of them may be the one that is reused first.
+
+    Where the same operand is reused at two levels that follow each other, the inner tile may be reused past the outer.
+    """
+    nodes = where.space.nodes
+    for groups in _group_orders(where):
+        for firsts in itertools.product(*groups):
+            same = [nodes[a, 1] == nodes[b, 1] for a, b in itertools.pairwise(firsts)]
+            for past in itertools.product(*((False, True) if again else (False,) for again in same)):
+                yield _write_even(problem, where, groups, firsts, (*past, False))
+
+
+def _group_orders(where: Layout) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Nodes by level, in every order that keeps each operand's own; what a PE holds is of one operand each."""
     nodes = where.space.nodes
     levels: dict[int, list[int]] = {}
-    for k in sorted(range(len(nodes)), key=lambda k: (_inside(where, k), -int(nodes[k, 0]))):
-        levels.setdefault(int(nodes[k, 0]), []).append(k)
-    for firsts in itertools.product(*levels.values()):
-        writer = _Writer(problem, where)
-        before = -1
-        for first, members in zip(firsts, levels.values(), strict=True):
-            writer.spread_to(_inside(where, first))
-            before = writer.close()
+    for k in range(len(nodes)):
+        levels.setdefault(int(nodes[k, 0]) if nodes[k, 0] >= 0 else -1 - k, []).append(k)
+    groups = [tuple(members) for members in levels.values()]
+    rank = {k: at for j in range(3) for at, k in enumerate(_chain(nodes, list(range(len(nodes))), j))}
+
+    def inner(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+        if _inside(where, a[0]) != _inside(where, b[0]):
+            return _inside(where, a[0]) < _inside(where, b[0])
+        return any(nodes[i, 1] == nodes[k, 1] and rank[i] < rank[k] for i in a for k in b)
+
+    def extend(left: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], ...]]:
+        if not left:
+            yield ()
+        for group in left:
+            rest = [other for other in left if other is not group]
+            if not any(inner(other, group) for other in rest):
+                for tail in extend(rest):
+                    yield (group, *tail)
+
+    return extend(groups)
+
+
+def _write_even(
+    problem: Problem,
+    where: Layout,
+    groups: tuple[tuple[int, ...], ...],
+    firsts: tuple[int, ...],
+    past: tuple[bool, ...],
+) -> list[Step]:
+    """One even program; `past[i]`: the operand reused at group i is reused past the next group too."""
+    writer = _Writer(problem, where)
+    before, kept = -1, False
+    for i, (first, members) in enumerate(zip(firsts, groups, strict=True)):
+        writer.spread_to(_inside(where, first))
+        if i > 0:
+            kept = past[i - 1]
+            before = writer.close(keep=kept)
+        if not kept:
             reused = _lacking(problem, before) if before >= 0 else []
             writer.segment += 1
             writer.grow([d for d in range(len(problem.dims)) if problem.sizes[d] > 1 and d not in reused])
-            for node in (first, *(k for k in members if k != first)):
-                writer.place(node, beside=node != first)
-        writer.spread_to(where.space.n_bounds)
-        writer.close(fill=True)
-        yield writer.finished()
+        for node in (first, *(k for k in members if k != first)):
+            writer.place(node, beside=node != first)
+    writer.spread_to(where.space.n_bounds)
+    writer.close(fill=True)
+    return writer.finished()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.mappers.constraints import Constraints
+from archsim.mappers.constraints import Constraints, SpatialConstraint
 from archsim.mappers.space import Layout
 from archsim.mappers.space_kernels import Starts
 from archsim.sim.kernels import OUTPUTS, Bools, Ints
@@ -73,21 +74,16 @@ def _spatial(problem: Problem, perfect: bool, constraints: Constraints) -> tuple
     slots: Slots = []
     parts: list[Options] = []
     complete = True
-    stages = [_stage_of(problem, ("chip",)), _stage_of(problem, ("chip", "core"))]
-    for axis, stage in enumerate(stages):
-        size = problem.axis_sizes[axis]
-        dims = [d for d in range(len(problem.dims)) if problem.shape.relevant[OUTPUTS, d] and problem.sizes[d] > 1]
-        if size > 1 and dims:
-            fills = _fills(problem, dims, size, perfect, most_loops=1)
-            slots += [(axis, stage)] * len(dims)
-            parts.append((np.tile(np.array(dims, np.int64), (len(fills), 1)), fills))
-    if not problem.flow[0]:
-        own, own_parts = _own_axes(problem, perfect, constraints)
-        slots += own
-        parts += own_parts
+    for axis, stage, dims, most_loops in _axes(problem):
+        name, size = problem.axis_names[axis], problem.axis_sizes[axis]
+        fills = _allowed_fills(problem, dims, size, perfect, most_loops, constraints.axis(name))
+        if len(dims) == 0 and len(fills) > 0:
+            continue
+        slots += [(axis, stage)] * max(1, len(dims))
+        parts.append((np.tile(np.array(dims or [-1], np.int64), (len(fills), 1)), fills))
     if not parts:
         none = np.full((1, 1), -1, np.int64)
-        return [(0, stages[0])], (none, np.ones((1, 1), np.int64)), True
+        return [(0, _stage_of(problem, ("chip",)))], (none, np.ones((1, 1), np.int64)), True
     dims_all, factors_all = parts[0]
     for dims_next, factors_next in parts[1:]:
         a, b = len(factors_all), len(factors_next)
@@ -97,28 +93,35 @@ def _spatial(problem: Problem, perfect: bool, constraints: Constraints) -> tuple
     return slots, (dims_all, factors_all), complete
 
 
-def _own_axes(problem: Problem, perfect: bool, constraints: Constraints) -> tuple[Slots, list[Options]]:
-    slots: Slots = []
-    parts: list[Options] = []
-    for i, axis in enumerate(problem.dataflow.axes):
-        names = [dim for entry in axis.dims(problem.op.kind) for dim in _expand(problem, entry)]
+def _axes(problem: Problem) -> Iterator[tuple[int, int, list[int], int]]:
+    """(axis, stage, dimensions that it can unroll, how many of them at once) of every axis."""
+    over_outputs = [d for d in range(len(problem.dims)) if problem.shape.relevant[OUTPUTS, d] and problem.sizes[d] > 1]
+    for axis, shared in enumerate((("chip",), ("chip", "core"))):
+        yield axis, _stage_of(problem, shared), over_outputs if problem.axis_sizes[axis] > 1 else [], 1
+    if problem.flow[0]:
+        return
+    for i, own in enumerate(problem.dataflow.axes):
+        names = [dim for entry in own.dims(problem.op.kind) for dim in _expand(problem, entry)]
         dims = [problem.dims.index(dim) for dim in dict.fromkeys(names) if problem.op.loops[dim] > 1]
-        if not dims:
-            continue
-        wanted = constraints.axis(axis.name)
-        if wanted is not None and wanted.exact is None:
-            dims = [d for d in dims if problem.dims[d] in wanted.dims]
-            if not dims:
-                continue
-        number = len(CHIP_AXES) + i
-        stage = _stage_of(problem, _shared_along(problem, i))
-        fills = _fills(problem, dims, problem.axis_sizes[number], perfect, most_loops=len(dims))
-        if wanted is not None and wanted.exact is not None:
-            factors = dict(wanted.exact)
-            fills = np.array([[factors.get(problem.dims[d], 1) for d in dims]], np.int64)
-        slots += [(number, stage)] * len(dims)
-        parts.append((np.tile(np.array(dims, np.int64), (len(fills), 1)), fills))
-    return slots, parts
+        yield len(CHIP_AXES) + i, _stage_of(problem, _shared_along(problem, i)), dims, len(dims)
+
+
+def _allowed_fills(
+    problem: Problem, dims: list[int], size: int, perfect: bool, most_loops: int, wanted: SpatialConstraint | None
+) -> Ints:
+    """`_fills` of an axis that `wanted` allows; no rows where it asks for what the axis cannot do."""
+    if wanted is None or wanted.exact is None:
+        allowed = dims if wanted is None else [d for d in dims if problem.dims[d] in wanted.dims]
+        fills = np.ones((1, max(1, len(dims))), np.int64)
+        if allowed:
+            some = _fills(problem, allowed, size, perfect, most_loops=most_loops)
+            fills = np.ones((len(some), len(dims)), np.int64)
+            fills[:, [dims.index(d) for d in allowed]] = some
+        return fills
+    factors = {problem.dims.index(dim): factor for dim, factor in wanted.exact if factor > 1}
+    possible = set(factors) <= set(dims) and len(factors) <= max(1, most_loops) and math.prod(factors.values()) <= size
+    row = [factors.get(d, 1) for d in dims] or [1]
+    return np.array([row] if possible else [], np.int64).reshape(int(possible), len(row))
 
 
 def _expand(problem: Problem, entry: str) -> tuple[str, ...]:
