@@ -1,7 +1,7 @@
 """The front of energy and time over every mapping that constraints allow: the twin of a restricted search.
 
-Enumerates as `tests.mappers.exhaustive` does and leaves out what a constraint forbids, one mapping after the other, from
-the wording of docs/mapper.md ("Constraints").
+Enumerates as `tests.mappers.exhaustive` does and leaves out what a constraint forbids, one mapping after the other,
+from the wording of docs/mapper.md ("Constraints").
 """
 
 # pyright: reportArgumentType=false, reportReturnType=false
@@ -170,15 +170,13 @@ def unrolling_allowed(problem: Problem, said: Constraints, loops: tuple[Step, ..
 def allowed_heights(
     problem: Problem, said: Constraints, holds: np.ndarray, operand: int, loops: tuple[Step, ...], base: Ints
 ) -> Ints:
-    """Positions of an operand's tiles whose sizes, and the order of loops below them, are as `tiles` and `order` say."""
+    """Positions of an operand's tiles whose sizes, and the order of loops below them, are as said."""
     rows = heights(problem, holds, operand, loops)
     kept = [row for row in rows if _allowed(problem, said, operand, loops, base, row)]
     return np.array(kept, np.int64).reshape(len(kept), rows.shape[1])
 
 
-def _allowed(
-    problem: Problem, said: Constraints, operand: int, loops: tuple[Step, ...], base: Ints, row: Ints
-) -> bool:
+def _allowed(problem: Problem, said: Constraints, operand: int, loops: tuple[Step, ...], base: Ints, row: Ints) -> bool:
     levels = [i for i in range(len(row)) if row[i] >= 0]
     for at, i in enumerate(levels):
         name = problem.levels_used[i].name
@@ -190,9 +188,7 @@ def _allowed(
     return True
 
 
-def _sizes_are(
-    problem: Problem, wanted: dict[str, int], operand: int, inside: tuple[Step, ...], base: Ints
-) -> bool:
+def _sizes_are(problem: Problem, wanted: dict[str, int], operand: int, inside: tuple[Step, ...], base: Ints) -> bool:
     for name, size in wanted.items():
         d = problem.dims.index(name)
         if not problem.shape.relevant[operand, d]:
@@ -205,9 +201,7 @@ def _sizes_are(
 
 def in_order(problem: Problem, order: tuple[str, ...], loops: tuple[Step, ...]) -> bool:
     """Whether loops in time over the dimensions of `order` come in this order, outermost first."""
-    ranks = [
-        order.index(problem.dims[dim]) for dim, _, axis in loops if axis < 0 and problem.dims[dim] in order
-    ]
+    ranks = [order.index(problem.dims[dim]) for dim, _, axis in loops if axis < 0 and problem.dims[dim] in order]
     return ranks == sorted(ranks)
 
 
