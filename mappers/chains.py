@@ -19,8 +19,10 @@ ChainKind = Literal["attention", "mlp", "gated-mlp", "conv-conv"]
 
 WORDS = {"attention": "attn", "mlp": "mlp", "gated-mlp": "mlp"}
 """What a chain is called below the block it stands in."""
-ELEMENTWISE = ("elementwise", "dequantize")
+ELEMENTWISE = ("elementwise", "dequantize", "scale")
 """Vector operations that need one element at a time."""
+BETWEEN = (*ELEMENTWISE, "softmax", "quantize")
+"""Those that a chain suggests itself with; a quantizer may need the largest of a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +123,10 @@ class _Found:
         """None where nothing suggests a chain: shapes that do not follow from each other, norms and pools between."""
         first, last = self.op(self.firsts[0]), self.op(self.last)
         if first.kind == "conv":
-            if any(vector.kind not in ELEMENTWISE for vector in self.vectors):
+            if any(vector.kind not in ELEMENTWISE for vector in self.vectors) or "d" in {*first.dims, *last.dims}:
                 return None
             return "conv-conv" if first.dims["k"] == last.dims["c"] and first.dims["n"] == last.dims["n"] else None
-        if any(vector.kind not in (*ELEMENTWISE, "softmax") for vector in self.vectors):
+        if any(vector.kind not in BETWEEN for vector in self.vectors):
             return None
         a, b = first.loops, last.loops
         if (a["b"], a["m"], a["n"]) != (b["b"], b["m"], b["k"]):
@@ -176,6 +178,8 @@ class _Found:
         softmaxes = 0
         for i, vector in zip(self.between, self.vectors, strict=True):
             softmaxes += vector.kind == "softmax"
+            if vector.kind == "quantize":
+                return f"{vector.name} may need the largest of a whole row"
             if vector.elements != first.elements("outputs"):
                 return f"{vector.name} changes how many elements there are"
             outside = set(self.producers[i]) - {*self.firsts, *self.between}

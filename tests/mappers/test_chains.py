@@ -89,3 +89,11 @@ def test_a_strided_filter_that_skips_rows_is_refused() -> None:
 def test_a_norm_between_suggests_no_chain() -> None:
     first, act, last = mlp()
     assert find_chains(trace(first, replace(act, kind="norm"), last)) == ((), ())
+
+
+def test_a_quantizer_between_is_refused_and_a_3d_convolution_suggests_nothing() -> None:
+    first, act, last = mlp()
+    assert refusal(first, replace(act, kind="quantize"), last) == "l.act may need the largest of a whole row"
+    flat, relu, _ = convs(p=4, q=4, r2=1, padding=0)
+    deep = Op.conv3d("l.b", k=4, c=4, d=2, p=4, q=4, t=1, r=1, s=1, after=("l.act",))
+    assert find_chains(trace(flat, relu, deep)) == ((), ())

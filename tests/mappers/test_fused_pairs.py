@@ -171,9 +171,9 @@ def test_macs_energy_and_stalls_add_up() -> None:
         assert cost.macs == op.macs
         assert cost.cycles == cost.compute_cycles + cost.stall_cycles
         assert sum(stall.cycles for stall in cost.stalls) == cost.stall_cycles
-        for memory in ("dram", "sram"):
-            rows = sum(row.energy_j for row in cost.traffic if row.level == memory)
-            assert cost.energy_j.get(memory, 0.0) == pytest.approx(rows)
+        for name in ("dram", "sram"):
+            rows = sum(row.energy_j for row in cost.traffic if row.level == name)
+            assert cost.energy_j.get(name, 0.0) == pytest.approx(rows)
     assert found.cycles >= found.dram_bytes * 8 / 8.0
 
 
