@@ -59,7 +59,7 @@ def runs() -> tuple[Run, ...]:
 
 def _run(row: dict[str, str], unrolled: str) -> Run:
     design = machine(f"zigzag-{row['arch']}")
-    op, letters = _op(row)
+    op, letters = op_of(row)
     cuts = _cuts(row["temporal_inner_to_outer_per_memory"], letters)
     spatial = [
         Loop(letters[dim], int(factor), axis.lower())
@@ -89,7 +89,7 @@ def _run(row: dict[str, str], unrolled: str) -> Run:
     )
 
 
-def _op(row: dict[str, str]) -> tuple[Op, dict[str, str]]:
+def op_of(row: dict[str, str]) -> tuple[Op, dict[str, str]]:
     name = row["workload"]
     bits = {"weights": 4 if "_w4" in name else 8, "outputs": 32 if "_o32" in name else 8}
     if not row["conv_dims"]:
