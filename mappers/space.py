@@ -198,7 +198,7 @@ def program(problem: Problem, where: Layout, *, even: bool = False) -> tuple[Int
     )
     if key not in _PROGRAMS:
         if even:
-            lines = list(_even_programs(problem, where))
+            lines = list(_even_programs(problem, where)) or [_Writer(problem, where).ended()]
         else:
             lines = [line for order in _orders(where) for line in _program(problem, where, order)]
         _PROGRAMS[key] = _branching(lines)
@@ -333,6 +333,12 @@ class _Writer:
         self.pending, self.beside = self.pending if keep else [], []
         return operand
 
+    def ended(self) -> list[Step]:
+        """The rest of a program whose tiles are all placed."""
+        self.spread_to(self.where.space.n_bounds)
+        self.close(fill=True)
+        return self.finished()
+
     def finished(self) -> list[Step]:
         self.segment += 1
         self.add(LEAF)
@@ -460,14 +466,19 @@ def _grow_beside(writer: _Writer, node: int, pending: int) -> None:
 def _even_programs(problem: Problem, where: Layout) -> Iterator[list[Step]]:
     """Programs in which all operands of a level share one tile: any of them may be the one that is reused first.
 
-    Where the same operand is reused at two levels that follow each other, the inner tile may be reused past the outer.
+    An operand that is reused may be so past the tiles of levels further out, whether these hold it or not.
     """
     nodes = where.space.nodes
     for groups in _group_orders(where):
-        for firsts in itertools.product(*groups):
-            same = [nodes[a, 1] == nodes[b, 1] for a, b in itertools.pairwise(firsts)]
-            for past in itertools.product(*((False, True) if again else (False,) for again in same)):
-                yield _write_even(problem, where, groups, firsts, (*past, False))
+        for reused in itertools.product(range(3), repeat=len(groups)):
+            held = [{int(nodes[k, 1]) for k in group} for group in groups]
+            ways = [
+                [past for past in (False, True) if past <= (again == operand) and (past or again in held[i + 1])]
+                for i, (operand, again) in enumerate(itertools.pairwise(reused))
+            ]
+            if groups and reused[0] in held[0]:
+                for past in itertools.product(*ways):
+                    yield _write_even(problem, where, groups, reused, past)
 
 
 def _group_orders(where: Layout) -> Iterator[tuple[tuple[int, ...], ...]]:
@@ -500,23 +511,27 @@ def _write_even(
     problem: Problem,
     where: Layout,
     groups: tuple[tuple[int, ...], ...],
-    firsts: tuple[int, ...],
+    reused: tuple[int, ...],
     past: tuple[bool, ...],
 ) -> list[Step]:
     """One even program; `past[i]`: the operand reused at group i is reused past the next group too."""
     writer = _Writer(problem, where)
-    before, kept = -1, False
-    for i, (first, members) in enumerate(zip(firsts, groups, strict=True)):
-        writer.spread_to(_inside(where, first))
-        if i > 0:
-            kept = past[i - 1]
-            before = writer.close(keep=kept)
-        if not kept:
-            reused = _lacking(problem, before) if before >= 0 else []
+    dims = [d for d in range(len(problem.dims)) if problem.sizes[d] > 1]
+    for i, (operand, members) in enumerate(zip(reused, groups, strict=True)):
+        kept = i > 0 and past[i - 1]
+        inside = _inside(where, members[0])
+        if i > 0 and inside > writer.passed:
+            # Inputs may slide along a window below the units.
             writer.segment += 1
-            writer.grow([d for d in range(len(problem.dims)) if problem.sizes[d] > 1 and d not in reused])
-        for node in (first, *(k for k in members if k != first)):
-            writer.place(node, beside=node != first)
+            writer.grow(_window_dims(problem))
+        writer.spread_to(inside)
+        before = writer.close(keep=kept) if i > 0 else -1
+        if not kept:
+            lacking = _lacking(problem, before) if before >= 0 else []
+            writer.segment += 1
+            writer.grow([d for d in dims if d not in lacking])
+        for node in sorted(members, key=lambda k: where.space.nodes[k, 1] != operand):
+            writer.place(node, beside=int(where.space.nodes[node, 1]) != operand)
     writer.spread_to(where.space.n_bounds)
     writer.close(fill=True)
     return writer.finished()

@@ -179,6 +179,8 @@ def _distinct(problem: Problem, slots: Slots, dims: Ints, factors: Ints, perfect
         totals[rows, kind * n_dims + dims[:, i]] *= factors[:, i]
     needed = sum(_needed(dims, factors, stages == stage, n_dims, perfect).sum(axis=1) for stage in set(stages.tolist()))
     sparing = np.argsort(needed, kind="stable")
+    if len(dims) == 0:
+        return dims, factors
     code = np.zeros(len(dims), np.int64)
     for column in range(totals.shape[1]):
         top = int(totals[:, column].max())
