@@ -22,7 +22,7 @@ Counts = NDArray[np.int64]
 
 FORMATS = 6
 """Rows of panels at most: the formats that were named first."""
-WIDTH, ROW_HEIGHT = 13.0, 3.0
+WIDTH, ROW_HEIGHT, TITLE_HEIGHT = 13.0, 3.0, 0.75
 _COUNTED = ("essential_bits", "booth_digits", "columns")
 _TITLES = {
     "essential_bits": "essential bits, largest of the lanes",
@@ -48,8 +48,9 @@ def draw_statistics(statistics: TraceStatistics) -> Figure:
     panels[0][-1].legend(title="lanes", fontsize=7.5, title_fontsize=7.5, frameon=False)
     hidden = len(formats) - len(shown)
     more = f" ({hidden} more formats in the side file)" if hidden else ""
-    chart.suptitle(printable(f"{statistics.name}{more}"), fontsize=10, x=0.01, ha="left", parse_math=False)
-    chart.subplots_adjust(left=0.05, right=0.985, top=1 - 0.62 / chart.get_figheight(), bottom=0.07, hspace=0.45)
+    title, height = printable(f"{statistics.name}{more}"), chart.get_figheight()
+    chart.suptitle(title, fontsize=10, x=0.01, y=1 - 0.1 / height, ha="left", va="top", parse_math=False)
+    chart.subplots_adjust(left=0.05, right=0.985, top=1 - TITLE_HEIGHT / height, bottom=0.35 / height, hspace=0.45)
     return chart
 
 

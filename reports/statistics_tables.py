@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from archsim.reports.tables import plain_table
+from archsim.reports.tables import columns_that_fit, plain_table
 from archsim.reports.values import MISSING, percent
 
 if TYPE_CHECKING:
@@ -17,14 +17,19 @@ ROWS = 60
 """Rows of the table; of more, those of the largest tensors are shown."""
 SHOWN_LANES = 16
 """Groups that the table shows, where they were counted."""
+DROPPED = ("beyond 3σ", "Booth", "elements", "entropy", "nonzero", "zero columns")
+"""Columns that a narrow terminal does without, the first to go first."""
 
 
-def statistics_tables(document: Document) -> list[RenderableType]:
-    """One row per tensor and format, then the notes."""
+def statistics_tables(document: Document, width: int | None = None) -> list[RenderableType]:
+    """One row per tensor and format, then the notes; columns of `DROPPED` go until it fits `width` characters."""
     rows = [(tensor, found) for tensor in document["tensors"] for found in tensor["formats"]]
     shown = _largest(rows)
     lanes = _shown_lanes(rows)
-    table = plain_table(_title(document, lanes), _columns(lanes), [_cells(*row, lanes) for row in shown])
+    header, cells = _columns(lanes), [_cells(*row, lanes) for row in shown]
+    kept = columns_that_fit(header, cells, DROPPED, width)
+    columns, texts = [header[index] for index in kept], [[row[index] for index in kept] for row in cells]
+    table = plain_table(_title(document, lanes), columns, texts)
     tables: list[RenderableType] = [table]
     if len(shown) < len(rows):
         tables.append(f"{len(rows) - len(shown)} more with fewer elements: the table in --out DIR has all")

@@ -125,21 +125,23 @@ def layer_table(evaluation: Evaluation, rows: int = ROWS, width: int | None = No
     """The layers in trace order; columns of `DROPPED` go until the table fits `width` characters."""
     title = "Layers (time, energy and DRAM over all runs of a layer)"
     cells = layer_cells(evaluation, rows)
-    kept = _columns_that_fit(cells, width)
+    kept = columns_that_fit(LAYER_HEADER, cells, DROPPED, width)
     header = [LAYER_HEADER[index] for index in kept]
     return plain_table(title, header, [[row[index] for index in kept] for row in cells])
 
 
-def _columns_that_fit(cells: Sequence[Sequence[str]], width: int | None) -> list[int]:
-    kept = list(range(len(LAYER_HEADER)))
+def columns_that_fit(
+    header: Sequence[tuple[str, str]], cells: Sequence[Sequence[str]], dropped: Iterable[str], width: int | None
+) -> list[int]:
+    """Which columns fit `width` characters, by index: of those in `dropped`, the first go first."""
+    kept = list(range(len(header)))
     widths = [
-        min(NAME_WIDTH, max([len(name), *(len(row[index]) for row in cells)]))
-        for index, (name, _) in enumerate(LAYER_HEADER)
+        min(NAME_WIDTH, max([len(name), *(len(row[index]) for row in cells)])) for index, (name, _) in enumerate(header)
     ]
-    for name in DROPPED:
+    for name in dropped:
         if width is None or sum(widths[index] + PADDING for index in kept) - PADDING <= width:
             break
-        kept = [index for index in kept if LAYER_HEADER[index][0] != name]
+        kept = [index for index in kept if header[index][0] != name]
     return kept
 
 

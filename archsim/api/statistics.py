@@ -9,7 +9,7 @@ from pathlib import Path
 
 from archsim.api.formats import parse_formats
 from archsim.api.inherit import inside
-from archsim.api.trace import Request, trace_of
+from archsim.api.trace import Request, choices_of, trace_of
 from archsim.arch.formats import Format
 from archsim.core.errors import InputError, Problem
 from archsim.workloads.op import Op, Role
@@ -61,27 +61,32 @@ def trace_statistics(
     samples: str | Path | None = None,
     groups: Sequence[int] = DEFAULT_LANES,
     request: Request | None = None,
+    overrides: Sequence[str] = (),
 ) -> Counted:
     """The statistics of the network that `source` names: a model, or a file of any kind.
 
     `weights` is a file (`.onnx`, safetensors, `.npz` with an array per layer) or ``synthetic:DISTRIBUTION[:SEED]``;
     without it, the weights that `source` itself holds. `samples` is an `.npz` of model inputs, for an ONNX model that
     is then run, or ``synthetic:DISTRIBUTION[:SEED]``: drawn model inputs for an ONNX model, drawn activations for
-    others. Groups of lanes are powers of two. Raises InputError with what is wrong; what was left out is in the notes.
+    others. Groups of lanes are powers of two. `overrides` are the `--set` keys below `workload`. Raises InputError with
+    what is wrong; what was left out is in the notes.
     """
     chosen, lanes = parse_formats(formats), check_lanes(groups)
     path = Path(source)
-    trace = None if path.suffix.lower() in ARRAY_SUFFIXES else _trace(path, str(source), request or Request())
-    tensors = chain(_weights(path, weights, trace, drawn_only=samples is not None), _activations(path, samples, trace))
-    return _counted(path.stem, trace, tensors, chosen, lanes)
+    asked = request or Request()
+    trace = None if path.suffix.lower() in ARRAY_SUFFIXES else _trace(path, str(source), asked, overrides)
+    sampled = samples is not None
+    activations = _activations(path, samples, trace, asked, overrides)
+    tensors = chain(_weights(path, weights, trace, drawn_only=sampled), activations)
+    return _counted(path.stem, trace, tensors, chosen, lanes, sampled=sampled)
 
 
-def _trace(path: Path, source: str, request: Request) -> Trace | None:
+def _trace(path: Path, source: str, request: Request, overrides: Sequence[str]) -> Trace | None:
     """The trace; None for weights without a network."""
     from archsim.workloads.checkpoint import NoNetworkError
 
     try:
-        return trace_of(source, request)
+        return trace_of(source, request, overrides)
     except NoNetworkError:
         return None
 
@@ -101,14 +106,19 @@ def _weights(path: Path, weights: str | Path | None, trace: Trace | None, *, dra
     raise InputError(Problem(message=f"{path.name} has no weights of its own", hint=hint))
 
 
-def _activations(path: Path, samples: str | Path | None, trace: Trace | None) -> Iterator[Tensor]:
+def _activations(
+    path: Path, samples: str | Path | None, trace: Trace | None, request: Request, overrides: Sequence[str]
+) -> Iterator[Tensor]:
     if samples is None:
         return iter(())
     drawing = Drawing.parse(str(samples))
     if path.suffix.lower() == ONNX_SUFFIX:
+        from archsim.workloads.onnx.dims import Sizes
         from archsim.workloads.statistics.activations import activation_tensors
 
-        return activation_tensors(path, drawing or samples)
+        choices = choices_of(overrides)
+        sizes = Sizes(dims=choices.dims, values=choices.values, batch=request.batch, context=request.context)
+        return activation_tensors(path, drawing or samples, sizes)
     if drawing is None or trace is None:
         hint = "activations come from running an ONNX model; for others draw them: --samples synthetic:student-t"
         raise InputError(Problem(key="samples", message=f"{path.name} cannot be run", hint=hint))
@@ -116,7 +126,13 @@ def _activations(path: Path, samples: str | Path | None, trace: Trace | None) ->
 
 
 def _counted(
-    name: str, trace: Trace | None, tensors: Iterable[Tensor], formats: list[Format], lanes: tuple[int, ...]
+    name: str,
+    trace: Trace | None,
+    tensors: Iterable[Tensor],
+    formats: list[Format],
+    lanes: tuple[int, ...],
+    *,
+    sampled: bool,
 ) -> Counted:
     counted: list[TensorStatistics] = []
     notes: list[str] = []
@@ -135,7 +151,7 @@ def _counted(
         why = "; ".join(notes[:LISTED]) or "no tensor belongs to one of its products"
         raise InputError(Problem(message=f"there is nothing to count for {name}: {why}", hint=hint))
     if trace is not None:
-        notes += _missing(trace, counted)
+        notes += _missing(trace, counted, sampled=sampled)
     notes += sorted({tensor.source for tensor in counted if tensor.source.startswith("estimate:")})
     statistics = TraceStatistics(name=trace.name if trace else name, tensors=tuple(counted), notes=tuple(notes))
     return Counted(statistics=statistics, trace=trace)
@@ -156,18 +172,22 @@ def _count(
     return found
 
 
-def _missing(trace: Trace, counted: list[TensorStatistics]) -> list[str]:
-    """A note on products whose weights are parameters, but were not found."""
-    found = {tensor.layer for tensor in counted if tensor.operand == "weights"}
-    if not found:
-        return []
-    missing = [
-        layer for layer, op in products(trace).items() if op.weights.role is Role.PARAMETER and layer not in found
-    ]
-    if not missing:
-        return []
-    more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
-    return [f"no weights for {', '.join(missing[:LISTED])}{more}"]
+def _missing(trace: Trace, counted: list[TensorStatistics], *, sampled: bool) -> list[str]:
+    """Notes on products whose weights are parameters but were not found, and on those whose inputs were not seen."""
+    notes = []
+    for operand in ("weights", "inputs"):
+        found = {tensor.layer for tensor in counted if tensor.operand == operand}
+        if not (found or (operand == "inputs" and sampled)):
+            continue
+        missing = [
+            layer
+            for layer, op in products(trace).items()
+            if layer not in found and (operand == "inputs" or op.weights.role is Role.PARAMETER)
+        ]
+        if missing:
+            more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
+            notes.append(f"no {operand} for {', '.join(missing[:LISTED])}{more}")
+    return notes
 
 
 def _all_products(trace: Trace) -> Iterator[tuple[str, Op]]:

@@ -68,7 +68,7 @@ def trace_of(source: str, request: Request, overrides: Sequence[str] = ()) -> Tr
     Raises InputError for what cannot be read or is not known, and for a request that the file does not take.
     """
     path = Path(source)
-    choices = _policies(parse_overrides(workload_keys(overrides))).workload.given()
+    choices = choices_of(overrides).given()
     ends = [key for key in ("dims", "values") if key in choices]
     is_file = names_a_file(source)
     if ends and not (is_file and importer_of(path).takes_all(ends)):
@@ -80,9 +80,14 @@ def trace_of(source: str, request: Request, overrides: Sequence[str] = ()) -> Tr
 
 def idle_choices(request: Request, overrides: Sequence[str], trace: Trace) -> tuple[str, ...]:
     """A warning for each choice that changes nothing for the trace it was asked of."""
-    asked = request.given() | _policies(parse_overrides(workload_keys(overrides))).workload.given()
+    asked = request.given() | choices_of(overrides).given()
     reasons = {key: idle_choice(key, request.phase, trace) for key in asked}
     return tuple(f"{key} says nothing {reason}" for key, reason in reasons.items() if reason)
+
+
+def choices_of(overrides: Sequence[str]) -> Choices:
+    """What the `--set` keys below `workload` say."""
+    return _policies(parse_overrides(workload_keys(overrides))).workload
 
 
 def workload_keys(overrides: Sequence[str]) -> list[str]:

@@ -296,8 +296,8 @@ def trace(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A model's name, or a file: trace or SCALE-Sim topology (.csv, .parquet), config.json, checkpoint "
-            "(a folder or .safetensors), Timeloop problem or ZigZag workload (.yaml), SCALE-Sim .cfg.",
+            help="A model's name, or a file: ONNX model, trace or SCALE-Sim topology (.csv, .parquet), config.json, "
+            "checkpoint (a folder or .safetensors), Timeloop problem or ZigZag workload (.yaml), SCALE-Sim .cfg.",
         ),
     ],
     phase: Annotated[
@@ -331,7 +331,7 @@ def trace(
     ] = None,
     groups: Annotated[
         str | None,
-        typer.Option(help="Of --stats: lanes in lock step; 8,16,32,64 when left out.", show_default=False),
+        typer.Option(help="Of --stats: lanes in lock step; 16,32,64 when left out.", show_default=False),
     ] = None,
     scale_sim: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archsim.cli import output
 from archsim.cli.options import Options
 from archsim.core.errors import InputError, Problem
+from archsim.core.spelling import brief
 
 if TYPE_CHECKING:
     from archsim.api.statistics import Counted
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 TABLE, DOCUMENT, PLOT = "statistics.csv", "statistics.json", "statistics.png"
 SIDE_SUFFIX = ".stats.parquet"
+SET_HINT = "formats to count in are --formats; --set takes the keys of workload"
 
 
 def run(
@@ -28,7 +30,7 @@ def run(
     from archsim.reports.statistics_tables import statistics_tables
     from archsim.workloads.statistics.tensor import DEFAULT_LANES
 
-    output.refuse_overrides("trace --stats", options)
+    _refuse_formats_set(options)
     _refuse_exports(exports)
     if options.folder is not None and options.folder.suffix and not options.folder.is_dir():
         raise InputError(Problem(key="--out", message="statistics are several files: name a folder"))
@@ -40,6 +42,7 @@ def run(
         samples=asked["samples"],
         groups=DEFAULT_LANES if groups is None else tuple(_number(word) for word in listed(groups)),
         request=Request(**given),
+        overrides=options.overrides,
     )
     document = statistics_document(counted.statistics)
     if options.folder is not None:
@@ -48,13 +51,26 @@ def run(
     if options.json:
         output.emit_json(document)
     else:
-        output.emit_tables(statistics_tables(document))
+        output.emit_tables(statistics_tables(document, output.width()))
 
 
 def refuse_without_stats(asked: Mapping[str, str | None]) -> None:
     """Raise InputError for options that only `--stats` takes."""
     problems = [
         Problem(key=f"--{name}", message="says nothing without --stats") for name, value in asked.items() if value
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _refuse_formats_set(options: Options) -> None:
+    from archsim.api.trace import workload_keys
+
+    chosen = workload_keys(options.overrides)
+    problems = [
+        Problem(key="--set", message=f"'{brief(text)}' says nothing beside --stats", hint=SET_HINT)
+        for text in options.overrides
+        if text not in chosen
     ]
     if problems:
         raise InputError(problems)

@@ -27,6 +27,16 @@ def test_trace_stats_prints_one_json_document(capsys: pytest.CaptureFixture[str]
     assert first["formats"][0]["groups"]["16"]["essential_bits"] > first["formats"][0]["groups"]["1"]["essential_bits"]
 
 
+def test_a_narrow_terminal_keeps_layers_readable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    assert run(["trace", "bert-base", "--stats", "--weights", "synthetic:gaussian", "--formats", "int8,int4:g128"]) == 0
+    printed = capsys.readouterr().out
+    assert "layers.0.q_proj" in printed
+    assert "entropy" not in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -38,6 +48,7 @@ def test_trace_stats_prints_one_json_document(capsys: pytest.CaptureFixture[str]
         (["--stats", "--weights", "none.npz"], "none.npz"),
         (["--stats", "--weights", "synthetic:laplace", "--out", "x.csv"], "name a folder"),
         (["--stats", "--weights", "synthetic:laplace", "--cfg", "x.cfg"], "says nothing beside --stats"),
+        (["--stats", "--weights", "synthetic:laplace", "--set", "quantization.scheme=w4a8"], "are --formats"),
     ],
 )
 def test_wrong_options_are_refused_with_exit_code_2(

@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,15 @@ from archsim.workloads.arrays import SUFFIXES, stored_array
 from archsim.workloads.samples import sample
 from archsim.workloads.statistics.sources import Drawing, Tensor, array_names
 
+if TYPE_CHECKING:
+    from archsim.workloads.onnx.dims import Sizes
+    from archsim.workloads.onnx.values import Value
+
 Array = NDArray[Any]
 Samples = Mapping[str, Array]
 
 TOKEN_LIMIT = 10
 """Drawn integers lie from 0 up to below this. Source: estimate: small enough for every vocabulary and index."""
-SYMBOLIC_SIZE = 1
-"""What a dimension without a size is taken for in drawn inputs. Source: estimate: batches of one."""
 SAMPLES_SUFFIX = ".npz"
 
 
@@ -76,13 +78,17 @@ def require_onnxruntime() -> None:
         raise InputError(Problem(message=message, hint='pip install "archsim[onnx]"'))
 
 
-def activation_tensors(path: str | os.PathLike[str], samples: str | os.PathLike[str] | Drawing) -> Iterator[Tensor]:
+def activation_tensors(
+    path: str | os.PathLike[str], samples: str | os.PathLike[str] | Drawing, sizes: Sizes | None = None
+) -> Iterator[Tensor]:
     """What every product of the model's main graph reads apart from stored weights, on `samples`.
 
-    `samples` is an `.npz` with an array for each input of the model, or how to draw them. Convolutions' inputs have
-    their channels last. Raises InputError for samples that do not fit, ArchsimError where the model does not run.
+    `samples` is an `.npz` with an array for each input of the model, or how to draw them; `sizes` are those of drawn
+    inputs that the model leaves open. Convolutions' inputs have their channels last. Raises InputError for samples that
+    do not fit, ArchsimError where the model does not run.
     """
     require_onnxruntime()
+    from archsim.workloads.onnx.dims import Sizes, bind
     from archsim.workloads.onnx.reader import read_model
 
     graph = read_model(path).graph
@@ -94,7 +100,10 @@ def activation_tensors(path: str | os.PathLike[str], samples: str | os.PathLike[
         if index < len(node.inputs) and node.inputs[index] and node.inputs[index] not in stored
     ]
     session = _session(Path(path), sorted({node.inputs[index] for node, index, _ in wanted}))
-    inputs = _drawn(session, samples) if isinstance(samples, Drawing) else _read(session, Path(samples))
+    if isinstance(samples, Drawing):
+        inputs = _drawn(session, samples, bind(graph.inputs, sizes or Sizes()).inputs)
+    else:
+        inputs = _read(session, Path(samples))
     source = samples.source if isinstance(samples, Drawing) else f"run on {Path(samples).name}"
     values = _run(session, inputs, Path(path)) | dict(inputs)
     for node, index, layout in wanted:
@@ -170,11 +179,18 @@ def _read(session: Any, file: Path) -> Samples:
     return {name: stored_array(f"{file}:{name}").astype(_numpy_type(declared[name].type)) for name in names}
 
 
-def _drawn(session: Any, drawing: Drawing) -> Samples:
-    """Drawn arrays for the inputs of a model: floats of the distribution, integers from 0 to 9, all flags true."""
+def _drawn(session: Any, drawing: Drawing, bound: Mapping[str, Value]) -> Samples:
+    """Drawn arrays for the inputs of a model: floats of the distribution, integers from 0 to 9, all flags true.
+
+    An input whose values are stated has these.
+    """
     arrays: dict[str, Array] = {}
     for number, value in enumerate(session.get_inputs()):
-        shape = [size if isinstance(size, int) and size > 0 else SYMBOLIC_SIZE for size in value.shape]
+        known = bound.get(value.name)
+        if known is not None and known.data is not None:
+            arrays[value.name] = known.data
+            continue
+        shape = known.shape if known is not None and known.shape is not None else ()
         elements = int(np.prod(shape, dtype=np.int64))
         dtype = _numpy_type(value.type)
         if dtype.kind == "f":

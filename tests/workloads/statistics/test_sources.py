@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from archsim.api.statistics import statistics_of, trace_statistics
+from archsim.api.trace import Request
 from archsim.arch.formats import format
 from archsim.core.errors import ArchsimError, InputError
 from archsim.workloads.models import model
@@ -159,6 +161,56 @@ def test_activations_repeat_to_the_bit(tmp_path: Path) -> None:
     for one, two in zip(runs[0].tensors, runs[1].tensors, strict=True):
         assert np.array_equal(one.of("int8").codes, two.of("int8").codes)
     assert runs[0].of("c1", "inputs").source.startswith("estimate:")
+
+
+def open_model(tmp_path: Path) -> Path:
+    """x [n, width, 3] times a matrix, then times another in the branch of an If that `scale` decides."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["y"], name="outside"),
+        helper.make_node("Equal", ["scale", "two"], ["is_two"], name="is_two"),
+        helper.make_node("If", ["is_two"], ["z"], name="branch", then_branch=_branch("a"), else_branch=_branch("b")),
+    ]
+    stored = [
+        numpy_helper.from_array(np.arange(12, dtype=np.float32).reshape(3, 4), "w"),
+        numpy_helper.from_array(np.eye(4, dtype=np.float32), "v"),
+        numpy_helper.from_array(np.array(2), "two"),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", "width", 3]),
+        helper.make_tensor_value_info("scale", TensorProto.INT64, []),
+    ]
+    outputs = [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
+    graph = helper.make_graph(nodes, "open", inputs, outputs, stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = tmp_path / "open.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def _branch(name: str) -> Any:
+    from onnx import TensorProto, helper
+
+    node = helper.make_node("MatMul", ["y", "v"], [name], name=f"inside_{name}")
+    return helper.make_graph([node], name, [], [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)])
+
+
+def test_open_dimensions_and_deciding_inputs_are_drawn_as_stated(tmp_path: Path) -> None:
+    stated = ["workload.dims.width=5", "workload.values.scale=2"]
+    found = trace_statistics(
+        open_model(tmp_path), samples="synthetic:gaussian", request=Request(batch=7), overrides=stated
+    ).statistics
+    assert found.of("outside", "inputs").shape == (35, 3)
+    layers = {tensor.layer for tensor in found.tensors}
+    assert any("inside_a" in layer for layer in layers)
+    assert not any("inside_b" in layer for layer in layers)
+    assert any(note.startswith("no inputs for") and "inside_a" in note for note in found.notes)
+
+
+def test_open_dimensions_without_a_size_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"dims\.width"):
+        trace_statistics(open_model(tmp_path), samples="synthetic:gaussian")
 
 
 def test_samples_that_do_not_fit_the_model_are_refused_with_every_name(tmp_path: Path) -> None:
