@@ -107,7 +107,7 @@ def _words_left(node: int, shape: Shape, space: Space, machine: Machine, tile: I
     most = 1
     for word in (machine.words[level, 1], machine.words[parent, 0], machine.words[level, 0], machine.words[parent, 1]):
         if word > 0.0 and held % word > 0.0:
-            most = max(most, int(np.ceil(word / held)), 2)
+            most = max(most, int(word))
     return most
 
 
