@@ -1,4 +1,4 @@
-"""The two machines of its study as AccelForge takes them. Its interpreter runs this file; archsim never imports it.
+"""The two machines of a study as AccelForge takes them. Its interpreter runs this file.
 
 Usage: PYTHON accelforge_inputs.py MACHINE GLB_BYTES,M,N,K ...   prints {"GLB_BYTES,M,N,K": [CPU seconds, pJ]} as JSON.
 """

@@ -1,4 +1,4 @@
-"""os8 and ws8 as ZigZag takes them, and what it needs for GEMMs. Its interpreter runs this file; archsim never imports it.
+"""os8 and ws8 as ZigZag takes them. Its interpreter runs this file.
 
 Usage: PYTHON zigzag_inputs.py MACHINE M,N,K ...   prints {"MxNxK": [CPU seconds, pJ, cycles]} as JSON.
 """
