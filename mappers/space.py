@@ -6,8 +6,10 @@ docs/mapper.md describes the space and why nothing outside it is better.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -164,9 +166,20 @@ def _serial(problem: Problem, holds: Bools) -> Ints:
 
 
 def _divisors(sizes: Ints) -> Ints:
-    rows = [[step for step in range(1, int(size) + 1) if size % step == 0] for size in sizes]
+    rows = [divisors_of(int(size)) for size in sizes]
     longest = max(len(row) for row in rows)
-    return np.array([row + [0] * (longest - len(row)) for row in rows], np.int64)
+    return np.array([row + (0,) * (longest - len(row)) for row in rows], np.int64)
+
+
+@lru_cache(maxsize=4096)
+def divisors_of(size: int) -> tuple[int, ...]:
+    """All divisors, ascending.
+
+    >>> divisors_of(12)
+    (1, 2, 3, 4, 6, 12)
+    """
+    low = [step for step in range(1, math.isqrt(size) + 1) if size % step == 0]
+    return (*low, *(size // step for step in reversed(low) if step * step != size))
 
 
 def _taken(problem: Problem, homes: Ints) -> Floats:

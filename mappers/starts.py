@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archsim.mappers.constraints import Constraints, SpatialConstraint
-from archsim.mappers.space import Layout
+from archsim.mappers.space import Layout, divisors_of
 from archsim.mappers.space_kernels import Starts
 from archsim.sim.kernels import OUTPUTS, Bools, Ints
 from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
@@ -153,7 +153,7 @@ def _factors(size: int, most: int, perfect: bool) -> list[int]:
     """
     top = min(size, most)
     if perfect:
-        return [step for step in range(1, top + 1) if size % step == 0]
+        return [step for step in divisors_of(size) if step <= top]
     if top <= 32:
         return list(range(1, top + 1))
     # On long axes only the least factor for each number of steps.
@@ -246,7 +246,7 @@ def _group_tiles(problem: Problem, group: int, members: list[int], perfect: bool
 def _factors_all(size: int, perfect: bool) -> list[int]:
     """Useful tiles of a dimension, ascending: divisors, or the least tile for each number of tiles."""
     if perfect:
-        return [step for step in range(1, size + 1) if size % step == 0]
+        return list(divisors_of(size))
     counts: set[int] = set()
     step = size
     while step >= 1:
