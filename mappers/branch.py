@@ -165,7 +165,7 @@ def _search(
         mapping=None if best.n_loops[0] < 0 else _mapping(problem, best),
         value=value,
         bound=min(value, open_bound),
-        optimal=bool(finished or open_bound * (1 + settings.tolerance) >= value) and chosen.complete,
+        optimal=bool(finished or (request.front == 0 and open_bound >= value)) and chosen.complete,
         cycles=float(best.value[CYCLES]),
         energy_pj=float(best.value[ENERGY_OF]),
         evaluated=int(best.counters[COSTED]),

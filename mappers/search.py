@@ -11,14 +11,13 @@ import numpy as np
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
-from archsim.mappers.branch import Outcome, search_problem
+from archsim.mappers.branch import search_problem
 from archsim.mappers.constraints import Constraints
 from archsim.mappers.found import Found
 from archsim.mappers.settings import MapperSettings, allowed_dataflows, score
 from archsim.mappers.whole import whole_layer
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import PJ, Costing, cost_mapping
-from archsim.sim.mapping import Mapping
 from archsim.sim.problem import Problem, build_problem
 from archsim.sim.records import OpCost
 from archsim.workloads.op import Op
@@ -61,6 +60,7 @@ def find_mapping(
     Ties go to the dataflow the hardware lists first, then to the mapping that is found first: the order is fixed.
     """
     tally = _Tally()
+    parts: list[_Part] = []
     for dataflow in allowed_dataflows(accelerator, settings):
         problem = build_problem(
             op, accelerator, dataflow, counting, accumulator, resident=resident, reserved_bits=reserved_bits
@@ -72,8 +72,20 @@ def find_mapping(
             tally.take(cost, value, value, proven=True, evaluated=1, pruned=0, front=np.zeros((2, 0)))
             continue
         for skipped in _bypasses(problem, settings.constraints.of(op)):
-            _search(problem, costing, settings, skipped, tally)
+            parts.append(_Part(problem=problem, costing=costing, skipped=skipped))
+            _search(parts[-1], settings, tally)
+    if settings.objective == "latency" and parts:
+        _save_energy(parts, settings, tally)
     return tally.found(settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One dataflow with one choice of what is passed by."""
+
+    problem: Problem
+    costing: Costing
+    skipped: Skipped
 
 
 @dataclass
@@ -113,12 +125,14 @@ class _Tally:
     def found(self, settings: MapperSettings) -> Found | None:
         if self.cost is None:
             return None
+        # A tolerance in time may have been spent on energy: then the mapping is not the shortest.
+        best = self.proven and self.value <= self.bound * (1 + 1e-9)
         return Found(
             cost=self.cost,
             objective=settings.objective,
             value=self.value,
-            bound=self.value if self.proven else min(self.bound, self.value),
-            optimal=self.proven,
+            bound=self.value if best else min(self.bound, self.value),
+            optimal=best,
             evaluated=self.evaluated,
             pruned=self.pruned,
             space=self.space,
@@ -156,23 +170,13 @@ def _bypasses(problem: Problem, constraints: Constraints) -> Iterator[Skipped]:
             yield frozenset((*forced, *chosen))
 
 
-def _search(problem: Problem, costing: Costing, settings: MapperSettings, skipped: Skipped, tally: _Tally) -> None:
-    """One problem: for latency its shortest time first, then the least energy within the tolerance of it."""
-    scale = _scale(costing, settings)
+def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:
+    """One part of the space: what it has that is better than what the others had."""
+    scale = _scale(part.costing, settings)
     known = tally.value * scale * (1 + 1e-12)
-    if settings.objective == "latency":
-        outcome = search_problem(problem, costing, settings, skipped=skipped, known=known, ties=False)
-        # A mapping of another dataflow may be the shortest: the tolerance counts from it.
-        shortest = min(outcome.cycles, tally.value * scale)
-        if math.isfinite(shortest):
-            limit = math.floor(shortest * (1 + settings.tolerance) * (1 + 1e-12))
-            within = search_problem(
-                problem, costing, replace(settings, objective="energy"), skipped=skipped, cycle_limit=limit, front=0
-            )
-            outcome = _joined(outcome, within)
-    else:
-        outcome = search_problem(problem, costing, settings, skipped=skipped, known=known)
-    cost = None if outcome.mapping is None else cost_mapping(problem, outcome.mapping, costing)
+    ties = settings.objective != "latency"
+    outcome = search_problem(part.problem, part.costing, settings, skipped=part.skipped, known=known, ties=ties)
+    cost = None if outcome.mapping is None else cost_mapping(part.problem, outcome.mapping, part.costing)
     value = math.inf if cost is None else score(cost, settings)
     tally.take(
         cost,
@@ -185,15 +189,23 @@ def _search(problem: Problem, costing: Costing, settings: MapperSettings, skippe
     )
 
 
-def _joined(shortest: Outcome, saving: Outcome) -> Outcome:
-    """The mapping that saves energy, with what is proven about the shortest time."""
-    mapping: Mapping | None = saving.mapping or shortest.mapping
-    return replace(
-        shortest,
-        mapping=mapping,
-        evaluated=shortest.evaluated + saving.evaluated,
-        pruned=shortest.pruned + saving.pruned,
-    )
+def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) -> None:
+    """Of all mappings that take no longer than the shortest and the tolerance, the one of least energy."""
+    if tally.cost is None:
+        return
+    limit = math.floor(tally.cost.cycles * (1 + settings.tolerance) * (1 + 1e-12))
+    saving = replace(settings, objective="energy")
+    for part in parts:
+        known = tally.cost.total_energy_j / PJ * (1 - 1e-12)
+        outcome = search_problem(
+            part.problem, part.costing, saving, skipped=part.skipped, known=known, cycle_limit=limit, front=0
+        )
+        tally.evaluated += outcome.evaluated
+        tally.pruned += outcome.pruned
+        tally.space += outcome.evaluated + outcome.pruned
+        if outcome.mapping is not None:
+            tally.cost = cost_mapping(part.problem, outcome.mapping, part.costing)
+            tally.value = score(tally.cost, settings)
 
 
 def _scale(costing: Costing, settings: MapperSettings) -> float:

@@ -19,6 +19,8 @@ from archsim.workloads.op import Op
 
 EXPONENTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Of time, with energy to the power of 1: each is the objective of one point of the front."""
+FRONT_POINTS = 256
+"""Of one op's front, at most."""
 SMALLEST_BYTES = 64
 OCTAVES_UP = 4
 """A memory is swept up to 16 times its capacity; its size in the design is not special to the sweep."""
@@ -65,11 +67,18 @@ def _weighted(design: Design, work: list[Work]) -> Iterator[Point]:
 
 
 def _searched(design: Design, work: Work) -> list[Point]:
-    """The front that the search itself hands out, if it does."""
-    clock = design.accelerator.clock_hz
+    """The front of the one op: exact where the search comes to its end."""
+    clock, count = design.accelerator.clock_hz, work.count
+    found = search(without_workload(design, ["mapper.objective=energy"]), work.op, front=FRONT_POINTS)
     return [
-        Point(cycles=cycles, energy_pj=energy, latency_s=cycles / clock, optimal=True, gap=0.0)
-        for energy, cycles in search(design, work.op).pareto
+        Point(
+            cycles=cycles * count,
+            energy_pj=energy * count,
+            latency_s=cycles * count / clock,
+            optimal=found.optimal,
+            gap=0.0 if found.optimal else None,
+        )
+        for energy, cycles in found.pareto
     ]
 
 

@@ -141,13 +141,13 @@ def with_formats(op: Op, design: Design) -> Op:
     return quantized
 
 
-def search(design: Design, op: Op) -> Found:
-    """The best mapping of an op with formats.
+def search(design: Design, op: Op, *, front: int = 0) -> Found:
+    """The best mapping of an op with formats; with `front`, up to so many points of its front of energy and time.
 
     Raises:
         InfeasibleError: no tile fits the memories; the message says what would help.
     """
-    accelerator, settings = design.accelerator_for(op.phase), mapper_settings(design)
+    accelerator, settings = design.accelerator_for(op.phase), replace(mapper_settings(design), front=front)
     counting = design.simulation.switches
     check_off_chip(op, accelerator)
     found = find_mapping(op, accelerator, settings, counting, design.accumulator)
