@@ -65,11 +65,12 @@ def mask_pattern(array: NDArray[np.generic], op: Op) -> str:
 
 
 def mask_shape(op: Op) -> tuple[int, ...]:
-    """The shape of a mask of an op's weights: (batch,) outputs, reduction; conv: k, c / groups, r, s."""
+    """The shape of a mask of an op's weights: (batch,) outputs, reduction; conv: k, c / groups, (t,) r, s."""
     loops = op.loops
     if op.kind == "gemm":
         return ((loops["b"],) if loops["b"] > 1 else ()) + (loops["n"], loops["k"])
-    return (loops["k"] * loops["g"], loops["c"], loops["r"], loops["s"])
+    window = (loops["t"],) if "t" in loops else ()
+    return (loops["k"] * loops["g"], loops["c"], *window, loops["r"], loops["s"])
 
 
 def _grouped(kept: NDArray[np.bool_], size: int) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from archsim.arch.formats import Format
 from archsim.core.errors import InputError, Problem, unknown_name
 from archsim.core.spelling import brief
-from archsim.workloads.attention import value_products
+from archsim.workloads.attention import attentions, value_products
 from archsim.workloads.globs import idle_globs, matches
 from archsim.workloads.op import OPERANDS, AnyOp, Op, Operand, OperandName, Role, Transfer, VectorOp
 from archsim.workloads.parts import PartFinder, PartKind, matched_names, names_parts, part_index, range_text, split
@@ -174,7 +174,7 @@ def apply_sparsity(trace: Trace, policy: SparsityPolicy) -> tuple[Trace, tuple[s
     `weights` is for parameters, `kv_cache` for what is cached, `inputs` and `outputs` for activations of products. They
     change no op's size: an engine may skip what is zero. `attention` changes the algorithm: its ops compute less.
     """
-    warnings = _unmatched(trace, tuple(glob for glob, _ in policy.layers), "sparsity")
+    warnings = _unmatched(trace, tuple(glob for glob, _ in policy.layers), "sparsity") + _idle_keys(trace, policy)
     if any(patterns.get("attention") for patterns in ({"attention": policy.attention}, *dict(policy.layers).values())):
         from archsim.workloads.sparse_attention import sparse_attention
 
@@ -286,15 +286,30 @@ def _unmatched(trace: Trace, globs: tuple[str, ...], table: str) -> tuple[str, .
     )
 
 
+def _idle_keys(trace: Trace, policy: SparsityPolicy) -> tuple[str, ...]:
+    """A warning for each key of the whole table whose operands no op has."""
+    warnings: tuple[str, ...] = ()
+    if policy.attention is not None and not attentions(trace):
+        warnings += (f"sparsity.attention changes nothing: {trace.name} has no attention",)
+    cached = any(isinstance(op, Op) and op.weights.role is Role.KV for op in trace.ops)
+    if policy.kv_cache is not None and not cached:
+        warnings += (f"sparsity.kv_cache changes nothing: {trace.name} reads no cached keys and values",)
+    return warnings
+
+
 def _idle_parts(trace: Trace, policy: QuantizationPolicy) -> tuple[str, ...]:
-    """A warning for each rule of heads or experts that no op has."""
+    """A warning for each rule of heads that not all are there, and of experts of which none is."""
     finder = PartFinder(trace)
     held = [(op, parts) for op in trace.ops if isinstance(op, Op) and (parts := finder.parts(op)) is not None]
     warnings = []
     for rule in policy.parts:
         alike = [(op, parts) for op, parts in held if parts.kind == rule.kind and matches(rule.glob, op.name)]
-        if not any(rule.indices & set(parts.indices) for _, parts in alike):
-            most = max((max(parts.indices) + 1 for _, parts in alike), default=0)
-            have = f"layers that match {rule.glob!r} have {most}" if alike else f"no layer matches {rule.glob!r}"
-            warnings.append(f"quantization.{rule.kind}: {range_text(rule.indices)} treats nothing: {have}")
+        there = {index for _, parts in alike for index in parts.indices}
+        idle = rule.indices - there
+        if idle and (rule.kind == "heads" or idle == rule.indices):  # which experts run depends on the tokens
+            have = f"no layer matches {rule.glob!r}"
+            if there:
+                does = "have" if rule.kind == "heads" else "run"
+                have = f"layers that match {rule.glob!r} {does} {range_text(there)}"
+            warnings.append(f"quantization.{rule.kind}: {range_text(idle)} treats nothing: {have}")
     return tuple(warnings)

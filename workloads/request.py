@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from archsim.core.errors import InputError, Problem, nearest, unknown_name
+from archsim.core.spelling import brief
 from archsim.workloads.routing import ROUTINGS, Routing
 
 RoutingName = Literal["balanced", "uniform"]
@@ -14,6 +15,8 @@ LatentForm = Literal["absorbed", "naive"]
 Optimizer = Literal["adam", "momentum", "sgd"]
 Recompute = Literal["none", "blocks"]
 
+LARGEST_SIZE = 2**31 - 1
+"""Sequences or tokens at most."""
 REQUEST_KEYS = (
     "phase",
     "batch",
@@ -50,7 +53,7 @@ class Request:
         """Sizes that no phase accepts, and choices that do not exist."""
         least = 0 if self.phase == "decode" else 1
         checks = (("batch", self.batch, 1), ("context", self.context, least), ("output_tokens", self.output_tokens, 1))
-        sizes = [problem for key, value, low in checks if (problem := _too_small(key, value, low))]
+        sizes = [problem for key, value, low in checks if (problem := _bad_size(key, value, low))]
         choices = {
             "latent_attention": (self.latent_attention, get_args(LatentForm)),
             "optimizer": (self.optimizer, get_args(Optimizer)),
@@ -89,9 +92,11 @@ def reject(problems: list[Problem]) -> None:
         raise InputError(problems)
 
 
-def _too_small(key: str, value: int | None, least: int) -> Problem | None:
+def _bad_size(key: str, value: int | None, least: int) -> Problem | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
         return Problem(key=key, message=f"must be an integer (got {value!r})")
+    if value > LARGEST_SIZE:
+        return Problem(key=key, message=f"must be at most {LARGEST_SIZE} (got {brief(str(value))})")
     return None if value >= least else Problem(key=key, message=f"must be at least {least} (got {value})")

@@ -10,7 +10,7 @@ Source: SCALE-Sim 3.0.0, its topology reader.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -134,10 +134,11 @@ class _Layer:
     sparsity: str | None = None
 
 
-def _read(layout: _Layout, cells: Sequence[str], wanted: Iterable[str]) -> tuple[_Layer, list[Problem]]:
+def _read(layout: _Layout, cells: Sequence[str], wanted: Sequence[str]) -> tuple[_Layer, list[Problem]]:
     """The values of one line, and what is wrong with them."""
     layer = _Layer()
     problems: list[Problem] = []
+    optional = ("batch", "stride_w") if "stride_h" in wanted else ("batch",)
     for index, cell in enumerate(cells):
         text = cell.strip()
         key = layout.columns[index] if index < len(layout.columns) else ""
@@ -147,7 +148,7 @@ def _read(layout: _Layout, cells: Sequence[str], wanted: Iterable[str]) -> tuple
             layer.name = text
         elif _RATIO.fullmatch(text) and (key in ("", "sparsity") or key not in (*wanted, "stride_w")):
             problems += _set_sparsity(layer, text)
-        elif key and key != "sparsity":
+        elif key in (*wanted, *optional):
             problems += _set_size(layer, key, text)
         elif _is_second_stride(layout, index, text):
             problems += _set_size(layer, "stride_w", text)

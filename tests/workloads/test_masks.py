@@ -17,6 +17,7 @@ from archsim.workloads.op import Op
 from archsim.workloads.sparsity import parse_sparsity
 
 FC = Op.gemm("fc", m=1, n=6, k=40)
+VOLUME = Op.conv3d("volume", k=4, c=3, d=2, p=2, q=2, t=3, r=2, s=1)
 CONV = Op.conv("conv", k=4, c=4, p=2, q=2, r=3, s=3, groups=2)
 OPS = {"fc": FC, "conv": CONV}
 
@@ -26,7 +27,13 @@ def mask(*shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("op", "shape"), [(FC, (6, 40)), (CONV, (4, 2, 3, 3)), (Op.gemm("e", b=3, m=1, n=2, k=5), (3, 2, 5))]
+    ("op", "shape"),
+    [
+        (FC, (6, 40)),
+        (CONV, (4, 2, 3, 3)),
+        (VOLUME, (4, 3, 3, 2, 1)),
+        (Op.gemm("e", b=3, m=1, n=2, k=5), (3, 2, 5)),
+    ],
 )
 def test_groups_are_counted_along_the_reduction(op: Op, shape: tuple[int, ...]) -> None:
     array = mask(*shape)

@@ -153,7 +153,19 @@ def test_a_single_touched_expert_is_treated_as_the_one_it_stands_for() -> None:
 def test_heads_that_no_layer_has_are_a_warning() -> None:
     rule = PartRule(glob="*", kind="heads", indices=frozenset({9}), formats={"kv_cache": INT8})
     _, warnings = apply_quantization(LLAMA, policy(parts=(rule,)))
-    assert warnings == ("quantization.heads: 9 treats nothing: layers that match '*' have 8",)
+    assert warnings == ("quantization.heads: 9 treats nothing: layers that match '*' have 0-7",)
+
+
+def test_heads_beyond_those_of_a_layer_are_named() -> None:
+    rule = PartRule(glob="*", kind="heads", indices=frozenset(range(6, 11)), formats={"kv_cache": INT8})
+    _, warnings = apply_quantization(LLAMA, policy(parts=(rule,)))
+    assert warnings == ("quantization.heads: 8-10 treats nothing: layers that match '*' have 0-7",)
+
+
+def test_experts_that_a_step_does_not_run_are_told_from_those_it_does() -> None:
+    rule = PartRule(glob="*", kind="experts", indices=frozenset({3}), formats={"weights": INT8})
+    _, warnings = apply_quantization(model("mixtral-8x7b", phase="decode", context=10), policy(parts=(rule,)))
+    assert warnings == ("quantization.experts: 3 treats nothing: layers that match '*' run 2,6",)
 
 
 @given(st.sets(st.integers(0, 99), min_size=1))

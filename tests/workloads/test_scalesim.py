@@ -80,6 +80,12 @@ def test_passed_over_columns_are_recorded(tmp_path):
     assert trace.source.endswith("ignored: Layer Type, '#x'")
 
 
+def test_columns_of_the_other_kind_of_layer_are_recorded_as_passed_over(tmp_path):
+    trace = topology(tmp_path, f"{CONV}, M\na,9,9,3,3,4,8,2,7\n")
+    assert trace.source.endswith("ignored: M")
+    assert topology(tmp_path, "Layer,M,N,K,Strides\na,1,2,3,2\n").source.endswith("ignored: Strides")
+
+
 def test_depthwise_by_name(tmp_path):
     (op,) = topology(tmp_path, f"{CONV},\nConvDP1,9,9,3,3,4,2,1,\n").ops
     assert (op.dims["groups"], op.dims["k"], op.dims["c"], op.macs) == (4, 8, 4, 4 * 2 * 49 * 9)

@@ -111,3 +111,15 @@ def test_patterns_of_operands_change_no_size(pattern: dict[str, str]) -> None:
             role = {"weights": Role.PARAMETER, "kv_cache": Role.KV}.get(key, Role.ACTIVATION)
             found = getattr(op, operand)
             assert found.sparsity == (text if found.role is role else None)
+
+
+def test_patterns_of_operands_that_a_network_lacks_are_warnings() -> None:
+    _, warnings = apply_sparsity(model("resnet-18"), SparsityPolicy(attention="topk:0.1", kv_cache="2:4"))
+    assert warnings == (
+        "sparsity.attention changes nothing: resnet-18 has no attention",
+        "sparsity.kv_cache changes nothing: resnet-18 reads no cached keys and values",
+    )
+    _, warnings = apply_sparsity(
+        model("opt-125m", phase="decode"), SparsityPolicy(attention="topk:0.1", kv_cache="2:4")
+    )
+    assert warnings == ()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archsim.core.errors import InputError
 from archsim.workloads.models import model, model_config
 from archsim.workloads.op import Op, Role, VectorOp
 from archsim.workloads.request import Request
@@ -199,3 +200,9 @@ def test_default_context_is_the_longest():
     assert model("gpt-2").kv_tokens == 1024
     assert model("gpt-2", phase="decode").kv_tokens == 1024
     assert isinstance(model_config("gpt-2"), TransformerConfig)
+
+
+@pytest.mark.parametrize("key", ["batch", "context", "output_tokens"])
+def test_sizes_that_no_run_has_are_refused(key: str) -> None:
+    with pytest.raises(InputError, match=f"{key}: must be at most 2147483647"):
+        model("llama-3-8b", **{"phase": "generate", "context": 8, "output_tokens": 2, key: 10**19})

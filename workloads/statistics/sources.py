@@ -10,6 +10,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from archsim.core.provenance import ESTIMATE
 from archsim.core.spelling import brief
 from archsim.workloads.arrays import stored_array
 from archsim.workloads.layers import layer_name
+from archsim.workloads.masks import mask_shape
 from archsim.workloads.op import Op, OperandName, Role
 from archsim.workloads.samples import DISTRIBUTIONS, sample
 from archsim.workloads.trace import Trace
@@ -110,14 +112,25 @@ def weight_tensors(source: str | os.PathLike[str], trace: Trace | None) -> Itera
         if known is None:
             yield Tensor(layer=name, operand="weights", array=array, source=place)
         elif (op := known.get(layer_name(name))) is not None:
+            if Path(source).suffix.lower() in ARRAY_SUFFIXES:
+                _check_shape(name, array, op, place)
             yield Tensor(layer=layer_name(name), operand="weights", array=channels_last(array, op), source=place)
 
 
+def _check_shape(name: str, array: Array, op: Op, place: str) -> None:
+    """Raise InputError for an array that cannot be the op's weights; how many matrices a batch has is left open."""
+    shape = mask_shape(op)
+    fits = array.shape[-2:] == shape[-2:] if op.kind == "gemm" else array.shape in (shape, (shape[0], prod(shape[1:])))
+    if not fits:
+        message = f"array {brief(name)!r} has shape {array.shape}; the layer's weights are {shape}"
+        raise InputError(Problem(file=place, message=message))
+
+
 def channels_last(array: Array, op: Op) -> Array:
-    """A convolution's weights with the reduction as (r, s, c) in the last axis; others as they are."""
+    """A convolution's weights with the reduction as (t, r, s, c) in the last axis; others as they are."""
     if op.kind != "conv" or array.shape[0] != op.dims["k"]:
         return array
-    window = op.dims["r"] * op.dims["s"]
+    window = op.dims.get("t", 1) * op.dims["r"] * op.dims["s"]
     if array.size % (array.shape[0] * window):
         return array
     return array.reshape(array.shape[0], -1, window).swapaxes(1, 2).reshape(array.shape[0], -1)

@@ -193,7 +193,7 @@ def _tallied(found: Operands, lanes: tuple[int, ...]) -> tuple[int, Counts | Non
 def entropy(counts: NDArray[np.integer[Any]]) -> float:
     """Shannon entropy in bits of what occurs `counts` times."""
     shares = counts[counts > 0] / counts.sum()
-    return max(float(-(shares * np.log2(shares)).sum()), 0.0)
+    return max(0.0, float(-(shares * np.log2(shares)).sum()))
 
 
 def _is_fused(fmt: IntegerFormat) -> bool:

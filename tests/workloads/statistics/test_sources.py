@@ -84,6 +84,26 @@ def test_arrays_of_an_npz_are_the_weights_of_layers_of_the_same_name(tmp_path: P
     assert counted.statistics.notes == ("no weights for fc2",)
 
 
+@pytest.mark.parametrize(("layer", "shape"), [("fc1", (8, 6)), ("conv", (4, 3, 3)), ("fc2", (2, 7))])
+def test_arrays_in_another_shape_than_their_layer_are_refused(
+    tmp_path: Path, layer: str, shape: tuple[int, ...]
+) -> None:
+    np.savez(tmp_path / "w.npz", **{layer: np.ones(shape)})
+    with pytest.raises(InputError, match=f"'{layer}' has shape .*; the layer's weights are"):
+        trace_statistics(trace_file(tmp_path), weights=tmp_path / "w.npz")
+
+
+def test_lanes_of_a_volume_are_its_channels() -> None:
+    op = Op.conv3d("v", k=2, c=5, d=4, p=4, q=4, t=3, r=2, s=1)
+    array = np.arange(60.0).reshape(2, 5, 3, 2, 1)
+    assert np.array_equal(channels_last(array, op), array.transpose(0, 2, 3, 4, 1).reshape(2, 30))
+
+
+def test_the_entropy_of_one_value_is_not_negative() -> None:
+    found = tensor_statistics(np.zeros((2, 2)), [format("int8")], layer="x", source="x").of("int8")
+    assert str(found.entropy_bits) == "0.0"
+
+
 def test_the_linked_trace_names_the_side_file_and_is_read_back_with_it(tmp_path: Path) -> None:
     counted = trace_statistics(trace_file(tmp_path), ["int8"], weights="synthetic:gaussian:3")
     write_statistics(counted.statistics, tmp_path / "small.stats.parquet")
