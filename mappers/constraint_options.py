@@ -174,7 +174,10 @@ def constraint_conflicts(
     for level in options.order:
         if level in memories:
             hint = "tiles and spatial say what the order of loops was to bring about: which operand stays where"
-            yield ("order", level), Problem(message="is not read by the search: it chooses the order of loops", hint=hint)
+            yield (
+                ("order", level),
+                Problem(message="is not read by the search: it chooses the order of loops", hint=hint),
+            )
 
 
 def _bypass_conflicts(

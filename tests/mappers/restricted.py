@@ -176,9 +176,7 @@ def allowed_heights(
     return np.array(kept, np.int64).reshape(len(kept), rows.shape[1])
 
 
-def _allowed(
-    problem: Problem, said: Constraints, operand: int, loops: tuple[Step, ...], base: Ints, row: Ints
-) -> bool:
+def _allowed(problem: Problem, said: Constraints, operand: int, loops: tuple[Step, ...], base: Ints, row: Ints) -> bool:
     levels = [i for i in range(len(row)) if row[i] >= 0]
     for at, i in enumerate(levels):
         name = problem.levels_used[i].name
@@ -190,9 +188,7 @@ def _allowed(
     return True
 
 
-def _sizes_are(
-    problem: Problem, wanted: dict[str, int], operand: int, inside: tuple[Step, ...], base: Ints
-) -> bool:
+def _sizes_are(problem: Problem, wanted: dict[str, int], operand: int, inside: tuple[Step, ...], base: Ints) -> bool:
     for name, size in wanted.items():
         d = problem.dims.index(name)
         if not problem.shape.relevant[operand, d]:
@@ -205,9 +201,7 @@ def _sizes_are(
 
 def in_order(problem: Problem, order: tuple[str, ...], loops: tuple[Step, ...]) -> bool:
     """Whether loops in time over the dimensions of `order` come in this order, outermost first."""
-    ranks = [
-        order.index(problem.dims[dim]) for dim, _, axis in loops if axis < 0 and problem.dims[dim] in order
-    ]
+    ranks = [order.index(problem.dims[dim]) for dim, _, axis in loops if axis < 0 and problem.dims[dim] in order]
     return ranks == sorted(ranks)
 
 
