@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import Dataflow, SpatialAxis
 from archsim.arch.engines.systolic import SystolicEngine
-from archsim.arch.formats import format
+from archsim.arch.formats import Format, format
 from archsim.arch.memory import UNLIMITED, AccessEnergy, EnergyBasis, MemoryLevel
 from archsim.sim.conventions import Counting, counting
 from archsim.sim.cost import Costing
@@ -26,6 +26,7 @@ class Case:
 
     problem: Problem
     costing: Costing
+    accumulator: Format
     perfect: bool
     skipped: frozenset[tuple[str, str]]
     text: str
@@ -163,6 +164,7 @@ def case(seed: int, kind: str) -> Case:
     return Case(
         problem=problem,
         costing=Costing.of(machine, problem, accumulator, switches),
+        accumulator=accumulator,
         perfect=rng.random() < 0.3,
         skipped=bypasses(rng, machine),
         text=f"{kind}{seed} {convention} {dict(op.dims)} {[(m.per, sorted(m.operands)) for m in machine.memories]}",
