@@ -20,7 +20,7 @@ from archsim.sim.problem import build_problem
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "mapper-widths.md"
 MACHINES = ("eyeriss", "simba")
 NETWORKS = ("mobilenet-v1", "mobilenet-v2")
-UNIFORM = (8, 7, 6, 5, 4, 3, 2)
+UNIFORM = (8, 6, 5, 4, 2)
 WORD = 64
 WIDENS = {"mobilenet-v1": "*.pw", "mobilenet-v2": "*.expand"}
 """The pointwise layers that depthwise ones follow."""
@@ -44,7 +44,7 @@ and no loss of accuracy. Which widths a network bears is found by training; `mix
 
 *saved* is against uniform 8 bits. *same mappings* keeps those of 8 bits: what the search adds is the difference.
 *packed in words* fills words with floor(word / bits) elements (`counting.packing = "words"`) in memories that state a
-width: of a 64-bit word 7-bit elements then take as much as if they had 7.1 bits, 5-bit ones 5.3. Energies in µJ.
+width: of a 64-bit word 6-bit elements then take as much as if they had 6.4 bits, 5-bit ones 5.3. Energies in µJ.
 """
 
 
