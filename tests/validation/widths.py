@@ -30,8 +30,9 @@ MIXED: dict[str, dict[str, str]] = {
     "*.dw": {"weights": "int6", "inputs": "int6", "outputs": "int5"},
     "fc": {"weights": "int8", "inputs": "int8", "outputs": "int8"},
 }
-"""Widths by layer: wide at both ends of the network, 6 bits where each channel has few weights (depthwise), 4-bit weights
-and 5-bit activations in the pointwise layers. Source: estimate: our choice, without a network trained for it."""
+"""Widths by layer: wide at both ends of the network, 6 bits where each channel has few weights (depthwise),
+4-bit weights and 5-bit activations in the pointwise layers. Source: estimate: our choice, without a network
+trained for it."""
 
 HEAD = """# Widths by layer
 
