@@ -121,7 +121,8 @@ class _Found:
     @property
     def kind(self) -> ChainKind | None:
         """None where nothing suggests a chain: shapes that do not follow from each other, norms and pools between."""
-        first, last = self.op(self.firsts[0]), self.op(self.last)
+        (alone,) = list(self.firsts)
+        first, last = self.op(alone), self.op(self.last)
         if first.kind == "conv":
             if any(vector.kind not in ELEMENTWISE for vector in self.vectors) or "d" in {*first.dims, *last.dims}:
                 return None
@@ -192,15 +193,17 @@ class _Found:
             return None
         if len(self.firsts) > 2:
             return "more than two products meet in it"
-        a, b = (self.op(i) for i in self.firsts)
-        if dict(a.loops) != dict(b.loops) or self.producers[self.firsts[0]][:1] != self.producers[self.firsts[1]][:1]:
+        one, other = list(self.firsts)
+        a, b = self.op(one), self.op(other)
+        if dict(a.loops) != dict(b.loops) or self.producers[one][:1] != self.producers[other][:1]:
             return f"{a.name} and {b.name} do not multiply the same input"
         return None
 
     def _convs_why_not(self) -> str | None:
         if len(self.firsts) > 1:
             return "two convolutions meet in it"
-        first, last = self.op(self.firsts[0]), self.op(self.last)
+        (alone,) = list(self.firsts)
+        first, last = self.op(alone), self.op(self.last)
         for rows, taps, stride, dilation in (
             ("p", "r", "stride_h", "dilation_h"),
             ("q", "s", "stride_w", "dilation_w"),

@@ -66,6 +66,7 @@ def test_fused_attention_takes_its_scores_off_the_dram(apart: Evaluation, fused:
     assert attention.fused_dram_bytes == heads * rows * d * (2 + 2 * again)
     assert attention.separate_dram_bytes is not None
     assert attention.separate_dram_bytes > 4 * heads * rows * rows
+    assert attention.fused_dram_bytes is not None
     saved = 12 * (attention.separate_dram_bytes - attention.fused_dram_bytes)
     assert apart.totals["dram_bytes"] - fused.totals["dram_bytes"] >= saved * (1 - 1e-12)
 

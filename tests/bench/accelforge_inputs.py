@@ -75,7 +75,7 @@ KEPT = {"a": ("64 * 8", "All"), "b": ("8", "weight")}
 
 
 def main():
-    import accelforge as af
+    import accelforge as af  # pyright: ignore[reportMissingImports]
 
     name, found = sys.argv[1], {}
     af.set_n_parallel_jobs(1)

@@ -85,7 +85,9 @@ def theirs(name: str) -> dict[tuple[int, int, int], tuple[float, float]]:
     outcome = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert outcome.returncode == 0, outcome.stderr[-2000:]
     results = json.loads(outcome.stdout.splitlines()[-1])
-    return dict(zip((*SHAPES[1:], WARM_UP), [tuple(value[:2]) for value in _measured(results)], strict=True))
+    shapes: list[tuple[int, int, int]] = [*SHAPES[1:], WARM_UP]
+    values = [(value[0], value[1]) for value in _measured(results)]
+    return dict(zip(shapes, values, strict=True))
 
 
 def _measured(results: dict[str, list[float]]) -> list[list[float]]:

@@ -88,7 +88,7 @@ def mapping(name, sizes):
 
 def main():
     import yaml
-    from zigzag.api import get_hardware_performance_zigzag
+    from zigzag.api import get_hardware_performance_zigzag  # pyright: ignore[reportMissingImports]
 
     name, found = sys.argv[1], {}
     with tempfile.TemporaryDirectory() as folder:
