@@ -121,8 +121,7 @@ class _Found:
     @property
     def kind(self) -> ChainKind | None:
         """None where nothing suggests a chain: shapes that do not follow from each other, norms and pools between."""
-        (alone,) = list(self.firsts)
-        first, last = self.op(alone), self.op(self.last)
+        first, last = self.op(self.firsts[0]), self.op(self.last)
         if first.kind == "conv":
             if any(vector.kind not in ELEMENTWISE for vector in self.vectors) or "d" in {*first.dims, *last.dims}:
                 return None
