@@ -265,19 +265,26 @@ def without_workload(design: Design, overrides: Sequence[str]) -> Design:
     return design_from_dict(values, overrides, name=design.name, workload_required=False)
 
 
+def _check_sizes(key: str, sizes: Sequence[int]) -> None:
+    if any(size < 1 for size in sizes):
+        raise InputError(Problem(key=key, message=f"sizes must be at least 1 (got {spelled(list(sizes))})"))
+
+
 def gemm_op(sizes: Sequence[int]) -> Op:
     """The op ``gemm`` of (m, n, k) or (b, m, n, k)."""
-    if len(sizes) not in (3, 4) or any(size < 1 for size in sizes):
+    if len(sizes) not in (3, 4):
         raise InputError(Problem(key="--gemm", message=f"takes M,N,K or B,M,N,K (got {spelled(list(sizes))})"))
+    _check_sizes("--gemm", sizes)
     b, m, n, k = sizes if len(sizes) == 4 else (1, *sizes)
     return Op.gemm("gemm", m=m, n=n, k=k, b=b)
 
 
 def conv_op(sizes: Sequence[int]) -> Op:
     """The op ``conv`` of (n, k, c, p, q, r, s[, stride[, dilation[, groups]]])."""
-    if not 7 <= len(sizes) <= 10 or any(size < 1 for size in sizes):
+    if not 7 <= len(sizes) <= 10:
         message = f"takes N,K,C,P,Q,R,S[,STRIDE[,DILATION[,GROUPS]]] (got {spelled(list(sizes))})"
         raise InputError(Problem(key="--conv", message=message))
+    _check_sizes("--conv", sizes)
     n, k, c, p, q, r, s, stride, dilation, groups = (*sizes, 1, 1, 1)[:10]
     try:
         return Op.conv(

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 def run(design: Path, options: Options) -> None:
     """Evaluate `design`, write its run folder, print the result."""
     from archsim.api.evaluate import evaluate
-    from archsim.core.kernels import compiled_before, start_without_linear_algebra
+    from archsim.core.kernels import start_without_linear_algebra
 
     start_without_linear_algebra()
-    if not compiled_before():
-        output.note("compiling kernels: the first run of a version takes some 20 seconds longer", quiet=options.quiet)
+    output.note_compilation(quiet=options.quiet)
     evaluation = evaluate(design, overrides=options.overrides)
     folder = _save(evaluation, options)
     if options.json:

@@ -13,11 +13,10 @@ FILE = "explanation.json"
 def run(source: Path, layer: str | None, options: Options) -> None:
     """Explain a layer of a run or a design, print it, write it where `--out` says."""
     from archsim.api.explain import explain
-    from archsim.core.kernels import compiled_before, start_without_linear_algebra
+    from archsim.core.kernels import start_without_linear_algebra
 
     start_without_linear_algebra()
-    if not compiled_before():
-        output.note("compiling kernels: the first run of a version takes some 20 seconds longer", quiet=options.quiet)
+    output.note_compilation(quiet=options.quiet)
 
     def progress(change: str) -> None:
         output.note(f"evaluating: {change}", quiet=options.quiet)

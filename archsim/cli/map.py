@@ -40,12 +40,11 @@ class Request:
 
 def run(design: Path, request: Request, options: Options) -> int:
     """Map, print, write where `--out` says; exit code 1 when a given mapping does not fit."""
-    from archsim.core.kernels import compiled_before, start_without_linear_algebra
+    from archsim.core.kernels import start_without_linear_algebra
 
     start_without_linear_algebra()
     _check(request)
-    if not compiled_before():
-        output.note("compiling kernels: the first run of a version takes some 20 seconds longer", quiet=options.quiet)
+    output.note_compilation(quiet=options.quiet)
     options = replace(options, overrides=(*options.overrides, *_overrides(request)))
     if request.fuse is not None:
         return _fuse(design, request, options)

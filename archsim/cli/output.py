@@ -45,6 +45,14 @@ def note(text: str, *, quiet: bool) -> None:
         print(printable(text), file=sys.stderr)
 
 
+def note_compilation(*, quiet: bool) -> None:
+    """What a user waits for when a version runs for the first time."""
+    from archsim.core.kernels import compiled_before
+
+    if not compiled_before():
+        note("compiling kernels: the first run of a version takes a minute or two longer", quiet=quiet)
+
+
 def warn(text: str, *, quiet: bool) -> None:
     """A warning on stderr."""
     note(f"warning: {text}", quiet=quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from archsim.api.front import mapping_front
 from archsim.api.map import conv_op, gemm_op, map_ops
 from archsim.core.errors import InfeasibleError, InputError
 from archsim.reports.values import plain
+from archsim.workloads.op import Op
 
 HARDWARE: dict[str, Any] = {
     "kind": "systolic",
@@ -168,10 +170,16 @@ def test_an_op_that_fits_nowhere_says_what_would_do() -> None:
         map_ops(DESIGN, op=gemm_op([64, 64, 64]), overrides=["hardware.memory.glb.capacity='64 B'"])
 
 
-@pytest.mark.parametrize("sizes", [[1, 2], [1, 2, 0], [1, 2, 3, 4, 5]])
+@pytest.mark.parametrize("sizes", [[1, 2], [1, 2, 3, 4, 5]])
 def test_a_gemm_has_three_sizes_or_four(sizes: list[int]) -> None:
     with pytest.raises(InputError, match="takes M,N,K or B,M,N,K"):
         gemm_op(sizes)
+
+
+@pytest.mark.parametrize("op_of", [lambda: gemm_op([1, 2, 0]), lambda: conv_op([1, 2, 3, 4, 5, 6, -7])])
+def test_sizes_below_one_are_refused(op_of: Callable[[], Op]) -> None:
+    with pytest.raises(InputError, match="sizes must be at least 1"):
+        op_of()
 
 
 def test_a_convolution_takes_stride_dilation_and_groups() -> None:
