@@ -49,7 +49,7 @@ def note_compilation(*, quiet: bool) -> None:
     """What a user waits for when a version runs for the first time."""
     from archsim.core.kernels import compiled_before
 
-    if not compiled_before():
+    if not compiled_before("archsim.mappers.branch_kernels"):
         note("compiling kernels: the first run of a version takes a minute or two longer", quiet=quiet)
 
 

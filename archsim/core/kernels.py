@@ -1,8 +1,9 @@
 """The one place where numba's options are set.
 
 numba's own cache notices an edit of the file a function stands in, but not of the functions it calls or of the
-constants it imports, and would go on giving yesterday's numbers. So all kernels share one cache folder whose name is a
-hash of every `kernels.py` in the package: any edit of any kernel starts a new folder.
+constants it imports, and would go on giving yesterday's numbers. So the compiled kernels of a file lie in a folder
+whose name is a hash of that file and of everything of ours that it imports, directly or not: an edit starts a new
+folder for the files that can see it, and leaves the others compiled.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -31,23 +33,47 @@ def _roots() -> list[Path]:
     return sorted({Path(entry).resolve() for entry in archsim.__path__})
 
 
+_IMPORT = re.compile(r"^(?:from|import) (archsim(?:\.\w+)+)", re.MULTILINE)
+
+
+def _source(module: str) -> Path | None:
+    """The file of one of our modules, found without importing it; None for a package or an unknown name."""
+    if not module.startswith("archsim."):
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return None if file is None else Path(file)
+    relative = Path(*module.split(".")[1:]).with_suffix(".py")
+    return next((root / relative for root in _roots() if (root / relative).is_file()), None)
+
+
 @cache
-def source_hash() -> str:
-    """SHA-256 (16 hex digits) over every kernel source and the versions of Python and numba."""
+def _imports(module: str) -> tuple[bytes, frozenset[str]]:
+    """The text of a module and which of ours it imports at its top level."""
+    path = _source(module)
+    text = b"" if path is None else path.read_bytes()
+    return text, frozenset(_IMPORT.findall(text.decode()))
+
+
+@cache
+def source_hash(module: str) -> str:
+    """SHA-256 (16 hex digits) over a kernel file, all of ours that it imports, and the versions of Python and numba."""
+    seen: set[str] = set()
+    open_names = {module}
+    while open_names:
+        name = open_names.pop()
+        seen.add(name)
+        open_names |= _imports(name)[1] - seen
     digest = hashlib.sha256(f"{sys.version} {numba.__version__}".encode())
-    rooms = ("core", "arch", "sim", "mappers", "workloads")
-    for root in _roots():
-        for room in rooms:
-            for path in sorted((root / room).rglob("*kernels.py")):
-                digest.update(path.read_bytes())
+    for name in sorted(seen):
+        digest.update(name.encode())
+        digest.update(_imports(name)[0])
     return digest.hexdigest()[:16]
 
 
 @cache
-def cache_folder() -> Path:
-    """The folder that holds compiled kernels: under the user's cache, or a temporary one where that is read-only."""
+def _cache_base() -> Path:
+    """Where compiled kernels lie: under the user's cache, or in a temporary folder where that is read-only."""
     base = os.environ.get("ARCHSIM_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "archsim" / f"kernels-{source_hash()}"
+    folder = Path(base) / "archsim"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = tempfile.NamedTemporaryFile(dir=folder)  # noqa: SIM115
@@ -57,13 +83,18 @@ def cache_folder() -> Path:
     return folder
 
 
-def compiled_before() -> bool:
-    """Whether this version's kernels lie compiled in the cache; the first run of a version takes seconds longer."""
-    return any(cache_folder().rglob("*.nbc"))
+def cache_folder(module: str) -> Path:
+    """The folder that holds the compiled kernels of a module."""
+    return _cache_base() / f"kernels-{source_hash(module)}"
+
+
+def compiled_before(module: str) -> bool:
+    """Whether a module's kernels lie compiled in the cache; the first run of a version takes much longer."""
+    return any(cache_folder(module).rglob("*.nbc"))
 
 
 def kernel(function: Function) -> Function:
-    """Compile a pure function of arrays and scalars with numba, cached on disk by the hash of all kernel sources.
+    """Compile a pure function of arrays and scalars with numba, cached on disk by the hash of its sources.
 
     Division follows numpy (no exception inside a kernel): whoever calls a kernel has validated its arguments.
     """
@@ -80,7 +111,7 @@ def inner_kernel(function: Function) -> Function:
 
 def _compiled(function: Function, **options: Any) -> Function:
     before = config.CACHE_DIR  # type: ignore[attr-defined]
-    config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+    config.CACHE_DIR = str(cache_folder(function.__module__))  # type: ignore[attr-defined]
     try:
         return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True, **options)(function))
     finally:
