@@ -64,7 +64,7 @@ def load_design(path: str | Path, overrides: Sequence[str] = (), *, workload_req
         raise InputError(Problem(message=message))
     parsed = parse_overrides(overrides)
     document = read_toml(path)
-    return _design(document, parsed, Path(path), workload_required)
+    return design_from_document(document, parsed, Path(path), workload_required=workload_required)
 
 
 def design_from_dict(
@@ -76,10 +76,17 @@ def design_from_dict(
 ) -> Design:
     """The design that plain values describe, keyed as a design file; files it names may lie anywhere."""
     document = TomlDocument(name="", values={"design": {"name": name}} | dict(values))
-    return _design(document, parse_overrides(overrides), None, workload_required)
+    return design_from_document(document, parse_overrides(overrides), None, workload_required=workload_required)
 
 
-def _design(document: TomlDocument, overrides: list[Override], path: Path | None, workload_required: bool) -> Design:
+def design_from_document(
+    document: TomlDocument, overrides: Sequence[Override], path: Path | None, *, workload_required: bool = True
+) -> Design:
+    """The design in a document that was read before, with overrides over it.
+
+    Files that it names lie in the folder of `path`, its file; without one, anywhere. Raises InputError with every
+    problem found.
+    """
     merged = _merged(document, overrides, path)
     read = read_options(merged, workload_required=workload_required)
     work = _work(read, merged, None if path is None else path.parent)
@@ -107,7 +114,7 @@ def _design(document: TomlDocument, overrides: list[Override], path: Path | None
     )
 
 
-def _merged(document: TomlDocument, overrides: list[Override], path: Path | None) -> Merged:
+def _merged(document: TomlDocument, overrides: Sequence[Override], path: Path | None) -> Merged:
     """The file's values with what they inherit and what the command line sets. Raises InputError for a bad base."""
     root = Origin(document if document.name else PYTHON, ())
     merged = Merged(values=deepcopy(document.values), origins={(): root})
@@ -118,8 +125,9 @@ def _merged(document: TomlDocument, overrides: list[Override], path: Path | None
         layer = Layer(hardware, root.below("hardware"), folder)
         if base is not None:
             own = Layer({key: value for key, value in hardware.items() if key != "base"}, layer.origin, folder)
-            command_line = Layer({"base": base.value}, Origin(COMMAND_LINE, ("hardware",)), Path.cwd())
-            inherit(merged, own, command_line)
+            over = Origin(COMMAND_LINE, ("hardware",)) if base.origin is None else base.origin
+            stated = Layer({"base": base.value}, over, Path.cwd() if base.origin is None else folder)
+            inherit(merged, own, stated)
         else:
             inherit(merged, layer)
     for override in overrides:

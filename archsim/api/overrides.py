@@ -22,6 +22,8 @@ class Override:
     key: tuple[str, ...]
     value: Any
     text: str
+    origin: Origin | None = None
+    """Where a file other than the design sets it; files that it names are relative to the design's folder then."""
 
 
 def parse_overrides(texts: Sequence[str]) -> list[Override]:
@@ -74,11 +76,15 @@ def apply_override(merged: Merged, override: Override) -> None:
             _replace(target, step, override.value)
         elif isinstance(target, dict) and step not in target:
             target[step] = {}
-            merged.origins[path] = Origin(COMMAND_LINE, path)
+            merged.origins[path] = _origin(override, path)
         target = target[step]
     for stale in [known for known in merged.origins if known[: len(path)] == path]:
         del merged.origins[stale]
-    merged.origins[path] = Origin(COMMAND_LINE, path)
+    merged.origins[path] = _origin(override, path)
+
+
+def _origin(override: Override, path: KeyPath) -> Origin:
+    return Origin(COMMAND_LINE, path) if override.origin is None else override.origin
 
 
 def _step(target: Any, part: str, above: tuple[str, ...]) -> str | int | Problem:
@@ -118,5 +124,5 @@ def _no_entry(entries: list[Any], name: str, key: tuple[str, ...]) -> Problem:
 
 
 def _note(merged: Merged, override: Override, problem: Problem) -> None:
-    placed = Problem(file="--set", key=".".join(override.key), message=problem.message, hint=problem.hint)
-    merged.problems.append(placed)
+    named = Problem(key=".".join(override.key), message=problem.message, hint=problem.hint)
+    merged.problems.append(_origin(override, ()).placed(named))

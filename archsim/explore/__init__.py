@@ -1,0 +1,1 @@
+"""Design spaces: sweeps that stop and go on, their fronts, and what to change."""
