@@ -1,0 +1,1 @@
+"""Design spaces: sweeps over many designs, what is best among them, and why."""
