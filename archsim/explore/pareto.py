@@ -129,7 +129,8 @@ def normalized(front: ArrayLike) -> Floats:
     matrix = _matrix(front)
     best, worst = matrix.min(axis=0), matrix.max(axis=0)
     spread = worst - best
-    return np.divide(matrix - best, np.where(spread > 0, spread, 1.0))
+    scaled: Floats = (matrix - best) / np.where(spread > 0, spread, 1.0)
+    return scaled
 
 
 def bulges(front: ArrayLike) -> Floats:
@@ -153,7 +154,8 @@ def bulges(front: ArrayLike) -> Floats:
     if not len(matrix):
         return np.zeros(0)
     scaled = normalized(matrix)[:, matrix.max(axis=0) > matrix.min(axis=0)]
-    return np.divide(1.0 - scaled.sum(axis=1), np.sqrt(max(scaled.shape[1], 1)))
+    heights: Floats = (1.0 - scaled.sum(axis=1)) / np.sqrt(max(scaled.shape[1], 1))
+    return heights
 
 
 def knee_points(front: ArrayLike, count: int = 1) -> Counts:
