@@ -78,7 +78,7 @@ class PointEvaluator:
 
     def _files(self, values: object) -> list[tuple[str, str]]:
         """Files that a design names, with the hashes of what they hold."""
-        found = ((name, self._digest(name)) for name in sorted(set(_texts(values))))
+        found = ((name, self._digest(name)) for name in sorted(set(texts(values))))
         return [(name, digest) for name, digest in found if digest is not None]
 
     def _digest(self, name: str) -> str | None:
@@ -111,17 +111,17 @@ def file_digest(name: str, design: Path | None) -> str | None:
         return None
 
 
-def _texts(values: object) -> Iterator[str]:
+def texts(values: object) -> Iterator[str]:
     """Every text in a design that may name a file."""
     if isinstance(values, str):
         if "." in values or "/" in values:
             yield values
     elif isinstance(values, Mapping):
         for value in values.values():
-            yield from _texts(value)
+            yield from texts(value)
     elif isinstance(values, list | tuple):
         for value in values:
-            yield from _texts(value)
+            yield from texts(value)
 
 
 def _overrides(values: Sequence[tuple[str, Value]]) -> list[Override]:

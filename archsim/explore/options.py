@@ -15,10 +15,6 @@ Points = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**32 - 1)]
 
 
-def _default_objectives() -> dict[str, Literal["min", "max"]]:
-    return {"latency_s": "min", "energy_j": "min"}
-
-
 def _plain(value: object) -> Any:
     """A value as TOML and JSON share it."""
     for item in _leaves(value):
@@ -117,10 +113,8 @@ class SweepOptions(Options):
     axes: dict[str, PlainValue]
     """Dotted keys of the design: a list of values, `{from, to, step}`, `{from, to, factor}`, the key of another axis, \
 or `{values, link, when}`."""
-    objectives: dict[str, Literal["min", "max"]] = Field(
-        default_factory=lambda: {"latency_s": "min", "energy_j": "min"}
-    )
-    """Totals to minimise or maximise."""
+    objectives: Annotated[dict[str, Literal["min", "max"]], Field(min_length=1)] | None = None
+    """Totals to minimise or maximise; left out: latency_s and energy_j, to minimise."""
     constraints: dict[str, PlainValue] = Field(default_factory=dict)
     """Totals with a bound, such as `"<= 10"`, or several."""
     search: SearchOptions = SearchOptions()

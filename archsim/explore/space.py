@@ -33,6 +33,10 @@ class Space:
 
     axes: tuple[Axis, ...]
 
+    def __reduce__(self) -> tuple[type[Space], tuple[tuple[Axis, ...]]]:
+        """Travels to other processes without what was worked out from the axes."""
+        return Space, (self.axes,)
+
     @cached_property
     def free(self) -> tuple[Axis, ...]:
         """The axes that are chosen; linked ones follow them."""

@@ -93,3 +93,5 @@ class Sweep:
     spec: EvaluatorSpec
     columns: tuple[str, ...]
     """Names of `PointResult.values` that a row may have: totals, components, and each workload's totals."""
+    rests_on: str
+    """SHA-256 over the designs of the space that were tried, resolved, and over the files that they name."""
