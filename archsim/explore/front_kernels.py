@@ -89,12 +89,12 @@ def _worst_dominator(
         if not reaches:
             continue
         if whole:
-            best = highest[node]
+            best = int(highest[node])
         elif high - low <= leaf:
             for place in range(low, high):
                 other = order[place]
                 if ranks[other] > best and _nowhere_larger(keys, other, row):
-                    best = ranks[other]
+                    best = int(ranks[other])
         else:
             middle = (low + high) // 2
             stack[waiting, 0], stack[waiting, 1], stack[waiting, 2] = 2 * node + 2, middle, high

@@ -15,9 +15,9 @@ def dominates(one: Floats, other: Floats) -> bool:
 
 
 def front(values: Floats) -> list[bool]:
-    has = ~np.isnan(values).any(axis=1)
+    has = [not np.isnan(row).any() for row in values]
     return [
-        bool(has[i]) and not any(has[j] and dominates(values[j], values[i]) for j in range(len(values)))
+        has[i] and not any(has[j] and dominates(values[j], values[i]) for j in range(len(values)))
         for i in range(len(values))
     ]
 
@@ -25,7 +25,7 @@ def front(values: Floats) -> list[bool]:
 def ranks(values: Floats) -> list[int]:
     """Fronts taken away one by one."""
     found = np.full(len(values), -1)
-    left = ~np.isnan(values).any(axis=1)
+    left = np.array([not np.isnan(row).any() for row in values], bool)
     rank = 0
     while left.any():
         rows = np.flatnonzero(left)
