@@ -11,7 +11,7 @@ from archsim.arch.components.cost import MemoryCost
 from archsim.arch.components.dram import ON_CHIP, dram_cost
 from archsim.arch.components.sram import sram_cost
 from archsim.arch.memory import UNLIMITED, AccessEnergy, EnergyBasis, MemoryLevel
-from archsim.arch.options import OPERAND_NAMES, ROLES, MemoryOptions
+from archsim.arch.memory_options import OPERAND_NAMES, ROLES, MemoryOptions
 from archsim.core import units
 from archsim.core.errors import InputError, Problem
 from archsim.core.provenance import ESTIMATE

@@ -78,6 +78,10 @@ class Costing:
     def mac_pj(self, macs: int) -> float:
         return self.unit.energy_pj * macs
 
+    def decoder_pj(self, macs: int) -> float:
+        """Energy of the decoders between buffers and multipliers."""
+        return self.unit.decode_pj * macs
+
     def network_pj(self, problem: Problem) -> float | None:
         """Hops between neighbouring PEs: every MAC passes its moving operands on through one register each."""
         moving = problem.dataflow.moving
@@ -87,10 +91,9 @@ class Costing:
         return self.unit.hop_pj_per_bit * problem.op.macs * float(sum(problem.bits[index[name]] for name in moving))
 
     def fixed_pj(self, problem: Problem) -> float:
-        """Energy that no mapping changes: MACs and hops, less what the PEs at work do not idle."""
-        return self.mac_pj(problem.op.macs) * (1 - self.accelerator.idle_energy_fraction) + (
-            self.network_pj(problem) or 0.0
-        )
+        """Energy that no mapping changes: MACs, decoders and hops, less what the PEs at work do not idle."""
+        macs = self.mac_pj(problem.op.macs) * (1 - self.accelerator.idle_energy_fraction)
+        return macs + self.decoder_pj(problem.op.macs) + (self.network_pj(problem) or 0.0)
 
     def pj_per_cycle(self, problem: Problem) -> float:
         """Leakage, what the PEs take in every cycle, and what they take when they idle."""
@@ -207,6 +210,8 @@ def _energy(
 ) -> dict[str, float]:
     """Joules by component; the sum is the op's energy."""
     energy = {"mac": (costing.mac_pj(macs) + costing.array_cycle_pj * cycles) * PJ}
+    if costing.unit.decode_pj:
+        energy["decoder"] = costing.decoder_pj(macs) * PJ
     for level in costing.accelerator.memories:
         energy[level.name] = sum(row.energy_j for row in traffic if row.level == level.name)
     energy["vector"] = 0.0

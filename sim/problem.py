@@ -87,7 +87,6 @@ def build_problem(
     index = {dim: i for i, dim in enumerate(dims)}
     passes = bool(dataflow.stream)
     used = tuple(level for level in accelerator.memories if _serves_some(level, op) and not (passes and _in_pe(level)))
-    axes = (*dataflow.axes,)
     bits = _bits(op, accumulator)
     stored = np.array([[_stored_bits(float(b), level.read_word_bits, counting) for b in bits] for level in used])
     engine = accelerator.engine
@@ -95,6 +94,10 @@ def build_problem(
     assert weights is not None
     assert inputs is not None
     rate = engine.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic)
+    physical = math.prod(axis.size for axis in dataflow.axes)
+    dataflow = engine.fitted(dataflow, weights.arithmetic, inputs.arithmetic)
+    axes = dataflow.axes
+    step_rate = rate * physical / math.prod(axis.size for axis in axes)
     stages, n_stages = level_stages(used, op)
     home: Bools = _resident_levels(used, op, resident)
     level_stage = np.where(home.any(axis=0, keepdims=True) & ~_below(home), -1, stages)
@@ -115,7 +118,9 @@ def build_problem(
         machine=Machine(
             flow=_flow(dataflow),
             array=np.array([axis.size for axis in axes[:2]] + [1] * (2 - len(axes[:2])), np.int64),
-            timing=timing_array(dataflow.timing, counting, rate, output_stationary=dataflow.stationary == "outputs"),
+            timing=timing_array(
+                dataflow.timing, counting, step_rate, output_stationary=dataflow.stationary == "outputs"
+            ),
             counting=_count(counting),
             multicast=_multicast(dataflow),
             levels=_levels(used, reserved_bits, accelerator.cores * engine.arrays if passes else 0, counting),

@@ -103,6 +103,8 @@ def _area(accelerator: Accelerator, units: list[UnitCost]) -> dict[str, float | 
     widest = max((unit.area_um2 or 0.0 for unit in units), default=0.0)
     known = bool(units) and all(unit.area_um2 is not None for unit in units)
     area: dict[str, float | None] = {"mac": widest * accelerator.units / UM2_PER_MM2 if known else None}
+    if decoders := max((unit.decoder_area_um2 for unit in units), default=0.0):
+        area["decoder"] = decoders * accelerator.engine.arrays * accelerator.cores / UM2_PER_MM2
     for level in accelerator.memories:
         area[level.name] = None if level.area_mm2 is None else level.area_mm2 * level.instances
     vector = accelerator.vector

@@ -84,6 +84,10 @@ class UnitCost:
     """Energy of one unit in every cycle of an op on the array, besides its MACs."""
     hop_pj_per_bit: float | None = None
     """Energy of one bit moving into the neighbouring PE's pipeline register; None: not modelled."""
+    decode_pj: float = 0.0
+    """Energy of decoders, for each MAC of an array that is fully at work."""
+    decoder_area_um2: float = 0.0
+    """Area of the decoders of one array."""
     source: str = ""
     estimates: tuple[str, ...] = ()
 
@@ -111,6 +115,10 @@ class Engine(ABC):
     def multiplies(self, weights: Arithmetic, inputs: Arithmetic) -> bool:
         """Whether a PE takes operands of these arithmetics as they are; otherwise the narrower is expanded first."""
         return True
+
+    def fitted(self, dataflow: Dataflow, weights: Arithmetic, inputs: Arithmetic) -> Dataflow:
+        """The dataflow at these operand arithmetics, where they change how far its axes reach."""
+        return dataflow
 
     @abstractmethod
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:

@@ -47,4 +47,7 @@ class SpatialEngine(Engine):
         return self.unit.lanes * rate_of(self.unit.rates, weights, inputs)
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
-        return self.unit.cost(weights, inputs, accumulator)
+        cost = self.unit.cost(weights, inputs, accumulator)
+        rows, per_array = self.axes[0].size, self.units // self.count
+        peak = per_array * self.macs_per_unit_cycle(weights, inputs)
+        return self.unit.with_decoders(cost, rows, per_array // rows, peak)

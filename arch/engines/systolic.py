@@ -120,7 +120,9 @@ class SystolicEngine(Engine):
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         bits = sum(_width(a) for a in (weights, inputs, accumulator))
         shadow = _width(weights) if self.weight_double_buffer else 0
-        return self.unit.cost(weights, inputs, accumulator, pipeline_bits=bits + shadow)
+        cost = self.unit.cost(weights, inputs, accumulator, pipeline_bits=bits + shadow)
+        peak = self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs)
+        return self.unit.with_decoders(cost, self.rows, self.columns, peak)
 
 
 def _width(arithmetic: Arithmetic) -> int:

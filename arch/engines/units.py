@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from archsim.arch.engines.base import UnitCost
+from archsim.arch.engines.edge import Decoder
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
 
@@ -51,6 +52,18 @@ class UnitModel:
     lanes: int = 1
     overrides: UnitOverrides = UnitOverrides()
     rates: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    decoders: tuple[Decoder, ...] = ()
+
+    def with_decoders(self, cost: UnitCost, rows: int, columns: int, macs_per_cycle: float) -> UnitCost:
+        """The cost with the decoders of one array of `rows` x `columns` PEs that makes `macs_per_cycle` at its peak."""
+        if not self.decoders:
+            return cost
+        counts = [(decoder, decoder.count(rows, columns)) for decoder in self.decoders]
+        return replace(
+            cost,
+            decode_pj=sum(decoder.cycle_pj * count for decoder, count in counts) / macs_per_cycle,
+            decoder_area_um2=sum(decoder.area_um2 * count for decoder, count in counts),
+        )
 
     def cost(
         self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic, *, pipeline_bits: int = 0

@@ -15,8 +15,9 @@ from archsim.api.overrides import BASE_KEY, Override, apply_override, parse_over
 from archsim.api.places import COMMAND_LINE, PYTHON, Merged, Origin
 from archsim.api.work import NO_WORK, Work, expanded, quantized, read_trace
 from archsim.arch.accelerator import Accelerator
-from archsim.arch.build import build_accelerator, permitted_dataflows
+from archsim.arch.build import build_accelerator
 from archsim.arch.formats import Format
+from archsim.arch.kinds import KINDS
 from archsim.arch.options import HardwareOptions, idle_hardware_keys
 from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.options import Options
@@ -176,7 +177,7 @@ def _check_dataflows(read: Mapping[str, Options], merged: Merged) -> None:
     hardware, mapper = read.get("hardware"), read.get("mapper")
     if not isinstance(hardware, HardwareOptions) or not isinstance(mapper, MapperOptions) or hardware.array.axes:
         return
-    problem = dataflow_conflict(mapper, permitted_dataflows(hardware.array))
+    problem = dataflow_conflict(mapper, KINDS[hardware.kind].dataflows(hardware.array))
     if problem is not None:
         merged.report(("mapper", "dataflows"), problem)
 
@@ -191,7 +192,7 @@ def _check_constraints(read: Mapping[str, Options], merged: Merged) -> None:
     sizes = (axis.size for axis in array.axes) if array.axes else (array.rows or 1, array.cols or 1)
     axes = dict(zip(array.axis_names or ("row", "column"), sizes, strict=True))
     memories = {memory.name: _operands(memory.operands) for memory in hardware.memory}
-    passes = hardware.kind == "systolic"
+    passes = KINDS[hardware.kind].passes
     for path, problem in constraint_conflicts(constraints, axes, memories, passes=passes):
         merged.report(("mapper", "constraints", *path), problem)
 
@@ -255,6 +256,6 @@ def resolved_hardware(hardware: HardwareOptions) -> dict[str, Any]:
     array = hardware.array
     if not array.axes:
         table["array"].pop("dataflow", None)
-        table["array"]["dataflows"] = list(permitted_dataflows(array))
+        table["array"]["dataflows"] = list(KINDS[hardware.kind].dataflows(array))
     table["vector"].setdefault("lanes", array.output_width * array.count)
     return table

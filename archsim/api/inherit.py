@@ -1,7 +1,8 @@
 """`base`: hardware keys inherited from a catalog entry or from another design file.
 
 Tables merge key by key. A memory named as in the base overrides that one key by key, ``remove = true`` drops it,
-``before = "NAME"`` places it, and a new one without `before` comes last (innermost).
+``before = "NAME"`` places it, and a new one without `before` comes last (innermost). A key that a design states for
+the array holds in every phase: what the base has of it by phase goes.
 """
 
 from __future__ import annotations
@@ -132,6 +133,8 @@ def _merge_table(
     problems: list[Problem],
 ) -> None:
     """Lay the keys of `own` over `target`; note where each comes from."""
+    if path == ("array",):
+        _free_phases(target, own, origins)
     for key, value in own.items():
         for replaced in _REPLACES.get(key, ()):
             if replaced not in own:
@@ -146,6 +149,17 @@ def _merge_table(
             for stale in [known for known in origins if known[: len(place)] == place]:
                 del origins[stale]
             origins[place] = origin.below(key)
+
+
+def _free_phases(array: dict[str, Any], own: Mapping[str, Any], origins: dict[KeyPath, Origin]) -> None:
+    """Drop what the base's array has by phase of the keys that `own` states: they hold in every phase."""
+    stated = {key for given in own if given != "phase" for key in (given, *_REPLACES.get(given, ()))}
+    phases = array.get("phase")
+    for phase, keys in phases.items() if isinstance(phases, dict) else ():
+        for key in stated & set(keys) if isinstance(keys, dict) else ():
+            del keys[key]
+            for stale in [known for known in origins if known[:4] == ("array", "phase", phase, key)]:
+                del origins[stale]
 
 
 @dataclass(slots=True)

@@ -1,0 +1,91 @@
+"""The bit-serial array: R x C PEs that take one operand apart into terms, a step each, and the other whole.
+
+A new bit-serial accelerator is a setting of its keys: which operand is serial, how it becomes terms, how many lanes add
+up in a PE. Terms follow from the operands' arithmetic; zero terms take their step too (a fixed count leaves no lane
+waiting for another).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+from archsim.arch.engines.base import Dataflow, Engine, PassTiming, SpatialAxis, UnitCost
+from archsim.arch.engines.edge import GroupScaling
+from archsim.arch.engines.serial import Terms, terms
+from archsim.arch.engines.units import UnitModel
+from archsim.arch.formats import Arithmetic, ArithmeticKind
+
+Serial = Literal["weights", "inputs", "both"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SerialEngine(Engine):
+    """`count` arrays per core of `rows` x `columns` PEs: output channels down, tokens or windows across.
+
+    A PE adds up `lanes` products of the reduction and holds its result (output stationary); operands are broadcast
+    along rows and columns, so that there is no fill and no drain. One step of `lanes` MACs takes
+    ceil(terms / terms_per_cycle) cycles, of both operands multiplied where both are serial.
+    """
+
+    rows: int
+    columns: int
+    serial: Serial = "weights"
+    how: Terms = Terms.FORMAT
+    terms_per_cycle: int = 1
+    widest_terms: int = 0
+    """Terms that every element takes, whatever its precision (no skipping); 0: as many as it has."""
+    step_pj: float | None = None
+    """Energy of one PE in a cycle at work."""
+    scaling: GroupScaling | None = None
+    count: int = 1
+    unit: UnitModel
+    kind: str = "bit-serial"
+
+    @property
+    def units(self) -> int:
+        return self.rows * self.columns * self.count
+
+    @property
+    def arrays(self) -> int:
+        return self.count
+
+    @cached_property
+    def dataflows(self) -> tuple[Dataflow, ...]:
+        down = SpatialAxis(
+            name="row", size=self.rows, gemm_dims=("columns",), conv_dims=("columns",), multicast=frozenset({"inputs"})
+        )
+        across = SpatialAxis(
+            name="column", size=self.columns, gemm_dims=("rows",), conv_dims=("rows",), multicast=frozenset({"weights"})
+        )
+        timing = PassTiming(hide_load=True, hide_skew=True)
+        return (Dataflow(name="os", axes=(down, across), stream="reduction", stationary="outputs", timing=timing),)
+
+    def steps(self, weights: Arithmetic, inputs: Arithmetic) -> float:
+        """Cycles that one element of each lane takes, with its share of waiting for a group's scale."""
+        found = 1
+        for name, arithmetic in (("weights", weights), ("inputs", inputs)):
+            if self.serial in (name, "both"):
+                count = self.widest_terms or terms(arithmetic, self.how)
+                found *= -(-count // self.terms_per_cycle)
+        return float(found) if self.scaling is None else self.scaling.steps(weights, self.unit.lanes, found)
+
+    def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
+        return self.unit.lanes / self.steps(weights, inputs)
+
+    def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
+        """A PE's figures where the design states them; else the multiplier of one term by the other operand."""
+        one = Arithmetic(kind=ArithmeticKind.INTEGER, integer_bits=self.terms_per_cycle)
+        cost = self.unit.cost(
+            one if self.serial in ("weights", "both") else weights,
+            one if self.serial in ("inputs", "both") else inputs,
+            accumulator,
+        )
+        if self.unit.overrides.mac_energy_pj is None:
+            per_step = cost.energy_pj
+            if self.step_pj is not None:
+                per_step = self.step_pj * self.unit.overrides.energy_factor / self.unit.lanes
+            cost = replace(cost, energy_pj=per_step * self.steps(weights, inputs))
+        peak = self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs)
+        return self.unit.with_decoders(cost, self.rows, self.columns, peak)
