@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from archsim.mappers.branch_kernels import explore, least_of_starts
+from archsim.mappers.branch_kernels import search
 from archsim.mappers.constraints import Constraints
 from archsim.mappers.goal_kernels import (
     BOUNDED,
@@ -16,6 +16,7 @@ from archsim.mappers.goal_kernels import (
     ENERGY,
     ENERGY_OF,
     LATENCY,
+    LEFT_OVER,
     N_FRONT,
     OVERFULL,
     REACHED,
@@ -26,21 +27,19 @@ from archsim.mappers.goal_kernels import (
     Goal,
     new_best,
 )
-from archsim.mappers.leaf_kernels import new_walk
 from archsim.mappers.settings import MapperSettings
 from archsim.mappers.space import layout, program
-from archsim.mappers.start_kernels import cost_starts
-from archsim.mappers.starts import build_starts, choices
+from archsim.mappers.starts import choices, ways_to_begin
+from archsim.mappers.state_kernels import Task
 from archsim.sim.cost import Costing, pass_loops
-from archsim.sim.kernels import Floats, scratch
+from archsim.sim.kernels import Floats
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
 
-_PASSES = ((1, 0.25, 1.0), (0, 0.1, 0.01), (4, 0.1, 0.02), (2, 0.15, 0.05), (1, 1.0, 1.0))
+_PASSES = np.array([(1, 0.25, 1.0), (0, 0.1, 0.01), (4, 0.1, 0.02), (2, 0.15, 0.05), (1, 1.0, 1.0)])
 """(leap, share of the budget, share for each start). Most problems are proven in the first pass. For the others quick
 looks at all starts come before the second thorough one: a good mapping known early makes all bounds sharper."""
-_LEAST_EACH = 300
 
 OBJECTIVES = {"latency": LATENCY, "energy": ENERGY, "edp": EDP, "weighted": WEIGHTED}
 
@@ -121,15 +120,10 @@ def _search(
     problem: Problem, costing: Costing, request: _Request, perfect: bool, known: float, most_steps: int
 ) -> Outcome:
     settings = request.settings
-    chosen = choices(problem, perfect=perfect, constraints=request.constraints)
-    where = layout(
-        problem, chosen.slot_stage, perfect=perfect, skipped=request.skipped, constraints=request.constraints
-    )
-    starts = build_starts(problem, where, chosen)
+    constraints = request.constraints
+    chosen = choices(problem, perfect=perfect, constraints=constraints)
+    where = layout(problem, chosen.slot_stage, perfect=perfect, skipped=request.skipped, constraints=constraints)
     steps, jumps = program(problem, where, even=settings.even_tiles)
-    shape, machine = problem.shape, problem.machine
-    n_dims, n_levels = len(problem.dims), len(problem.levels_used)
-    room = scratch(n_dims, n_levels, len(problem.axis_names))
     goal = Goal(
         objective=OBJECTIVES[settings.objective],
         weights=np.array(settings.exponents, np.float64),
@@ -138,34 +132,27 @@ def _search(
         cycle_limit=float(request.cycle_limit),
         ties=int(request.ties),
     )
-    best = new_best(n_dims, n_levels, request.front, float(known))
-    cost_starts(shape, starts, where.space.n_bounds, where.placed, where.innermost, machine, room)
-    least = np.zeros((len(starts.base), 2))
-    least_of_starts(shape, where.space, starts, machine, where.placed, where.taken, goal, least)
-    values = _values(settings.objective, least, settings.exponents)
-    if request.constraints.min_utilization > 0:
-        used = problem.op.macs / (problem.peak_macs_per_cycle * starts.streamed)
-        values[used < request.constraints.min_utilization * (1 - 1e-9)] = np.inf
-    order = np.argsort(values, kind="stable").astype(np.int64)
-    order = order[: int(np.isfinite(values).sum())]
-    walk = new_walk(len(steps) + 1, n_dims, n_levels, len(where.space.nodes))
-    at = 0
-    for leap, share, each in _PASSES:
-        until = min(most_steps, int(best.counters[WALKED] + share * most_steps))
-        at = explore(
-            order, 0, shape, where.space, starts, steps, jumps, machine, room, where.placed, where.homes, where.taken,
-            least, goal, best, walk, leap, max(_LEAST_EACH, int(each * most_steps)), until,
-        )  # fmt: skip
-        if leap == 1 and at == len(order):
-            break
+    task = Task(
+        shape=problem.shape,
+        machine=problem.machine,
+        space=where.space,
+        ways=ways_to_begin(where, chosen),
+        steps=steps,
+        jumps=jumps,
+        goal=goal,
+        passes=_PASSES,
+        most_steps=most_steps,
+        most_streamed=_most_streamed(problem, constraints.min_utilization),
+    )
+    best = new_best(len(problem.dims), len(problem.levels_used), request.front, float(known))
+    search(task, best)
     value = float(best.value[SCORE])
-    finished = at == len(order)
-    open_bound = np.inf if finished else float(values[order[at]])
+    left_over = float(best.value[LEFT_OVER])
     return Outcome(
         mapping=None if best.n_loops[0] < 0 else _mapping(problem, best),
         value=value,
-        bound=min(value, open_bound),
-        optimal=bool(finished or (request.front == 0 and open_bound >= value)) and chosen.complete,
+        bound=min(value, left_over),
+        optimal=bool(left_over == np.inf or (request.front == 0 and left_over >= value)) and chosen.complete,
         cycles=float(best.value[CYCLES]),
         energy_pj=float(best.value[ENERGY_OF]),
         evaluated=int(best.counters[COSTED]),
@@ -176,17 +163,11 @@ def _search(
     )
 
 
-def _values(objective: str, least: Floats, exponents: tuple[float, float]) -> Floats:
-    cycles, energy = least[:, 0], least[:, 1]
-    match objective:
-        case "latency":
-            return cycles
-        case "energy":
-            return energy
-        case "edp":
-            return np.asarray(cycles * energy)
-        case _:
-            return np.asarray(cycles ** exponents[0] * energy ** exponents[1])
+def _most_streamed(problem: Problem, min_utilization: float) -> float:
+    """Cycles of streaming that leave the array this utilization."""
+    if min_utilization <= 0:
+        return np.inf
+    return problem.op.macs / (problem.peak_macs_per_cycle * min_utilization * (1 - 1e-9))
 
 
 def _mapping(problem: Problem, best: Best) -> Mapping:

@@ -15,163 +15,116 @@ from __future__ import annotations
 
 import numpy as np
 
-from archsim.core.kernels import inner_kernel, kernel
-from archsim.mappers.goal_kernels import BOUNDED, WALKED, Best, Goal, hopeless
-from archsim.mappers.leaf_kernels import Walk
-from archsim.mappers.node_kernels import add_node_bits, least_time, node_bits, node_least
+from archsim.core.kernels import inlined_kernel, inner_kernel, kernel
+from archsim.mappers.goal_kernels import BOUNDED, LEFT_OVER, WALKED, Best, hopeless, score
+from archsim.mappers.node_kernels import add_node_bits, least_time, set_line
 from archsim.mappers.pool_kernels import pool_excesses
-from archsim.mappers.space_kernels import Space, Start, Starts, copy_floats, copy_ints, initial_counts, start_of
+from archsim.mappers.space_kernels import (
+    COMPUTE_CYCLES,
+    START_PJ,
+    STREAMED_CYCLES,
+    copy_floats,
+    initial_counts,
+)
+from archsim.mappers.start_kernels import begin
+from archsim.mappers.state_kernels import Case, Room, Task, Walk, new_room
 from archsim.mappers.walk_kernels import walk_program
-from archsim.sim.kernels import Floats, Ints, Machine, Scratch, Shape
+from archsim.sim.kernels import Floats, Ints
 
-
-@inner_kernel
-def set_lines(
-    start: Start, shape: Shape, space: Space, machine: Machine, placed: Ints, reading: Floats, writing: Floats
-) -> float:
-    """Fill in what each node costs, at least, from a start; adds the bits of one visit of each; their energy."""
-    energy = 0.0
-    for k in range(space.nodes.shape[0]):
-        within = placed[space.nodes[k, 0]] if space.nodes[k, 0] >= 0 else 0
-        least, slope = node_least(k, within, shape, space, start, machine)
-        space.least[k], space.slopes[k] = least, slope
-        space.steady[k] = slope > 0.0
-        space.rates[k] = node_bits(k, within, shape, space, start, machine)
-        add_node_bits(k, space, reading, writing)
-        energy += least
-    return energy
-
-
-@inner_kernel
-def least_of_start(
-    s: int,
-    shape: Shape,
-    space: Space,
-    starts: Starts,
-    machine: Machine,
-    placed: Ints,
-    taken: Floats,
-    goal: Goal,
-    tile: Ints,
-    excess: Floats,
-    traffic: Floats,
-    reading: Floats,
-    writing: Floats,
-) -> tuple[float, float]:
-    """(cycles, energy in pJ) that no mapping from a start goes below; inf where none fits."""
-    start = start_of(starts, s)
-    n_levels = machine.levels.shape[0]
-    for i in range(2 * n_levels):
-        reading[i], writing[i] = starts.reading[s, i], starts.writing[s, i]
-    energy = starts.energy[s] + set_lines(start, shape, space, machine, placed, reading, writing)
-    if not pool_excesses(shape, space, start, machine, taken, tile, excess, traffic):
-        return np.inf, np.inf
-    for pool in range(space.pools.shape[0]):
-        energy += excess[pool]
-        if space.pools[pool, 4] >= 0:
-            reading[space.pools[pool, 4]] += traffic[pool]
-    cycles = least_time(starts.compute[s], 0.0, reading, writing, starts.used[s], machine)
-    return cycles, energy + goal.fixed_pj + goal.pj_per_cycle * cycles
+LEAST_EACH = 300
+"""Steps that a start gets in a pass, at least."""
+LEAP, SHARE, EACH = range(3)
 
 
 @kernel
-def least_of_starts(
-    shape: Shape,
-    space: Space,
-    starts: Starts,
-    machine: Machine,
-    placed: Ints,
-    taken: Floats,
-    goal: Goal,
-    least: Floats,
-) -> None:
-    """Fill `least` (S, 2) with what no mapping from each start goes below: cycles, energy in pJ."""
-    n_levels = machine.levels.shape[0]
-    tile = np.ones(shape.sizes.shape[0], np.int64)
-    excess, traffic = np.zeros(space.pools.shape[0]), np.zeros(space.pools.shape[0])
-    reading, writing = np.zeros(2 * n_levels), np.zeros(2 * n_levels)
-    for s in range(least.shape[0]):
-        least[s, 0], least[s, 1] = least_of_start(
-            s, shape, space, starts, machine, placed, taken, goal, tile, excess, traffic, reading, writing
-        )
+def search(task: Task, best: Best) -> None:
+    """Find the best mapping of a task into `best`, with the least that any start left over could come to.
+
+    Starts are searched in the order of their bounds, so that the first that cannot win ends the search. Each pass
+    (`task.passes`: leap as in `walk_program`, share of the budget, share of it for each start) goes through all of
+    them until its share is spent; one that tries every factor and comes to the end ends the search.
+    """
+    room = new_room(task)
+    least = np.zeros((task.ways.tiles.shape[0] * task.ways.dims.shape[0], 2))
+    values = np.zeros(least.shape[0])
+    n = _bound_starts(task, room, least, values)
+    order = np.argsort(values, kind="mergesort")[:n]
+    at = 0
+    for i in range(task.passes.shape[0]):
+        at = _explore(i, order, least, task, room, best)
+        if task.passes[i, LEAP] == 1.0 and at == n:
+            break
+    best.value[LEFT_OVER] = np.inf if at == n else values[order[at]]
 
 
 @inner_kernel
-def explore(
-    order: Ints,
-    begin: int,
-    shape: Shape,
-    space: Space,
-    starts: Starts,
-    program: Ints,
-    jumps: Ints,
-    machine: Machine,
-    scratch: Scratch,
-    placed: Ints,
-    homes: Ints,
-    taken: Floats,
-    least: Floats,
-    goal: Goal,
-    best: Best,
-    walk: Walk,
-    leap: int,
-    each: int,
-    most_steps: int,
-) -> int:
-    """Search the starts `order[begin:]` until `most_steps` are walked; the index of the first one not finished.
+def _bound_starts(task: Task, room: Room, least: Floats, values: Floats) -> int:
+    """Fill in what no mapping from each start goes below: cycles and energy in pJ, and their value; how many may do."""
+    n = 0
+    for s in range(values.shape[0]):
+        begin(s, task, room)
+        least[s, 0], least[s, 1] = _least_of_start(_case_of(task, room), room.walk)
+        values[s] = score(task.goal.objective, least[s, 0], least[s, 1], task.goal.weights)
+        if room.start.totals[STREAMED_CYCLES] > task.most_streamed:
+            values[s] = np.inf
+        n += 1 if values[s] < np.inf else 0
+    return n
 
-    No start takes more than `each` steps; `leap` is as in `walk_program`. `taken[level]`: bits of each level that
-    operands kept whole there take.
-    """
-    for at in range(begin, order.shape[0]):
+
+@inlined_kernel
+def _case_of(task: Task, room: Room) -> Case:
+    return Case(task.shape, task.machine, task.space, room.start, room.lines, task.steps, task.jumps, task.goal)
+
+
+@inner_kernel
+def _least_of_start(case: Case, walk: Walk) -> tuple[float, float]:
+    """(cycles, energy in pJ) that no mapping from a start goes below, inf where none fits; fills in its lines."""
+    space, start, lines, goal = case.space, case.start, case.lines, case.goal
+    reading, writing = walk.read_scrap, walk.write_scrap
+    copy_floats(start.reading, reading)
+    copy_floats(start.writing, writing)
+    energy = start.totals[START_PJ] + goal.fixed_pj
+    for k in range(space.nodes.shape[0]):
+        set_line(k, case)
+        add_node_bits(k, space, lines, reading, writing)
+        energy += lines.least[k]
+    if not pool_excesses(case, walk.tile_scrap):
+        return np.inf, np.inf
+    for pool in range(space.pools.shape[0]):
+        energy += lines.excess[pool]
+        if space.pools[pool, 4] >= 0:
+            reading[space.pools[pool, 4]] += lines.traffic[pool]
+    cycles = least_time(start.totals[COMPUTE_CYCLES], 0.0, reading, writing, start.used, case.machine)
+    return cycles, energy + goal.pj_per_cycle * cycles
+
+
+@inner_kernel
+def _explore(i: int, order: Ints, least: Floats, task: Task, room: Room, best: Best) -> int:
+    """Search the starts of `order` for the share of pass `i`; the index of the first one not finished."""
+    walked, leap = best.counters[WALKED], int(task.passes[i, LEAP])
+    until = min(task.most_steps, int(walked + task.passes[i, SHARE] * task.most_steps))
+    each = max(LEAST_EACH, int(task.passes[i, EACH] * task.most_steps))
+    for at in range(order.shape[0]):
         s = order[at]
-        if hopeless(least[s, 0], least[s, 1], goal, best):
+        if hopeless(least[s, 0], least[s, 1], task.goal, best):
             best.counters[BOUNDED] += 1
             continue
-        start = start_of(starts, s)
-        least_of_start(
-            s,
-            shape,
-            space,
-            starts,
-            machine,
-            placed,
-            taken,
-            goal,
-            walk.tile_scrap,
-            walk.excess,
-            walk.traffic,
-            walk.read_scrap,
-            walk.write_scrap,
-        )
-        copy_ints(start.base, walk.nest.base)
-        initial_counts(shape.sizes, start, walk.tile[0], walk.counts[0])
-        walk.energy[0] = starts.energy[s]
-        copy_floats(taken, walk.need[0])
-        copy_floats(starts.reading[s], walk.reading[0])
-        copy_floats(starts.writing[s], walk.writing[0])
-        limit = min(most_steps, best.counters[WALKED] + each)
-        done = walk_program(
-            program,
-            jumps,
-            starts.compute[s],
-            starts.used[s],
-            walk,
-            starts.slot_dim[s],
-            starts.slot_factor[s],
-            starts.slot_axis,
-            starts.slot_bound,
-            shape,
-            space,
-            start,
-            homes,
-            machine,
-            scratch,
-            goal,
-            best,
-            leap,
-            limit,
-        )
-        if not done and best.counters[WALKED] > most_steps:
+        begin(s, task, room)
+        case = _case_of(task, room)
+        _least_of_start(case, room.walk)
+        _first_row(case, room.walk)
+        limit = min(until, best.counters[WALKED] + each)
+        done = walk_program(leap, limit, case, room.walk, room.scratch, best)
+        if not done and best.counters[WALKED] > until:
             return at
     return int(order.shape[0])
+
+
+@inlined_kernel
+def _first_row(case: Case, walk: Walk) -> None:
+    start = case.start
+    initial_counts(case.shape.sizes, start, walk.tile[0], walk.counts[0])
+    walk.energy[0] = start.totals[START_PJ]
+    copy_floats(case.space.taken, walk.need[0])
+    copy_floats(start.reading, walk.reading[0])
+    copy_floats(start.writing, walk.writing[0])

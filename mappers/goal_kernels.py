@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archsim.core.kernels import inner_kernel
+from archsim.core.kernels import inlined_kernel
 from archsim.sim.kernels import MAX_LOOPS, Floats, Ints
 
 LATENCY, ENERGY, EDP, WEIGHTED = 0, 1, 2, 3
-SCORE, SECOND, CYCLES, ENERGY_OF, N_FRONT = range(5)
+SCORE, SECOND, CYCLES, ENERGY_OF, N_FRONT, LEFT_OVER = range(6)
 COSTED, BOUNDED, OVERFULL, WALKED, REACHED = range(5)
 
 
@@ -30,9 +30,11 @@ class Goal(NamedTuple):
 
 
 class Best(NamedTuple):
-    """The best mapping known: `value` (score, second, cycles, energy), its loops (outermost first) and tiles."""
+    """The best mapping known: its loops (outermost first) and tiles."""
 
     value: Floats
+    """Score, second criterion, cycles, energy in pJ; points on the front; the least bound of what was left over, inf
+    where nothing was."""
     loops: Ints
     """(3, MAX_LOOPS): dim, factor, axis."""
     tiles: Ints
@@ -44,7 +46,7 @@ class Best(NamedTuple):
     """(2, points): cycles and energy of the Pareto front, where one is asked for; no columns otherwise."""
 
 
-@inner_kernel
+@inlined_kernel
 def score(objective: int, cycles: float, energy_pj: float, weights: Floats) -> float:
     """What is minimised, in cycles and pJ."""
     if objective == LATENCY:
@@ -56,7 +58,7 @@ def score(objective: int, cycles: float, energy_pj: float, weights: Floats) -> f
     return float(cycles ** weights[0] * energy_pj ** weights[1])
 
 
-@inner_kernel
+@inlined_kernel
 def hopeless(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     """Whether no mapping that takes at least this can be better than what is known."""
     if cycles > goal.cycle_limit:
@@ -76,7 +78,7 @@ def hopeless(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     return bool(value > best.value[SCORE] * (1 - 1e-12) and second > best.value[SECOND] * (1 - 1e-12))
 
 
-@inner_kernel
+@inlined_kernel
 def admit(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     """Take a mapping in as the best one (or into the front) if it is better; whether it was."""
     if cycles > goal.cycle_limit:
@@ -107,7 +109,7 @@ def admit(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
 def new_best(n_dims: int, n_levels: int, front: int, known: float) -> Best:
     """Nothing found yet; only what scores below `known` will count."""
     return Best(
-        value=np.array([known, np.inf, np.inf, np.inf, 0.0]),
+        value=np.array([known, np.inf, np.inf, np.inf, 0.0, np.inf]),
         loops=np.zeros((3, MAX_LOOPS), np.int64),
         tiles=np.full((n_levels, 3), -1, np.int64),
         base=np.ones(n_dims, np.int64),

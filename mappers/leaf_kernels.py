@@ -5,79 +5,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from archsim.core.kernels import inner_kernel
-from archsim.mappers.goal_kernels import COSTED, OVERFULL, Best, Goal, admit
-from archsim.mappers.space_kernels import ARG, FILL, GROW, OP, PLACE, SEGMENT, SPREAD, Space, copy_ints, copy_tiles
+from archsim.core.kernels import inlined_kernel, inner_kernel
+from archsim.mappers.goal_kernels import COSTED, OVERFULL, Best, admit
+from archsim.mappers.space_kernels import ARG, FILL, GROW, OP, PLACE, SEGMENT, SPREAD, copy_ints, copy_tiles
+from archsim.mappers.state_kernels import Case, Walk
 from archsim.sim.cost_kernels import cost, fits
-from archsim.sim.kernels import ENERGY_PJ, INPUTS, MAX_LOOPS, TOTAL, Floats, Ints, Machine, Nest, Scratch, Shape
+from archsim.sim.kernels import ENERGY_PJ, INPUTS, TOTAL, Ints, Nest, Scratch, Shape
 
 
-class Walk(NamedTuple):
-    """The state of a walk through one program: a row per step, so that going back is going up a row."""
-
-    tile: Ints
-    counts: Ints
-    step: Ints
-    """(S,): the step of the program in each row."""
-    factor: Ints
-    """(S,): the factor of a loop, the alternative of a branch."""
-    energy: Floats
-    need: Floats
-    """(S, L): bits taken of each level."""
-    reading: Floats
-    """(S, 2 L): bits, as `least_time` takes them."""
-    writing: Floats
-    firsts: Floats
-    """(S,): cycles of first loads and last write-backs."""
-    elements: Floats
-    visits: Floats
-    position: Ints
-    tile_scrap: Ints
-    excess: Floats
-    traffic: Floats
-    read_scrap: Floats
-    write_scrap: Floats
-    tiles: Ints
-    segment: Ints
-    nest: Nest
-
-
-def new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
-    """Room for walking programs of fewer than `rows` steps."""
-    return Walk(
-        np.ones((rows, n_dims), np.int64),
-        np.ones((rows, n_dims), np.int64),
-        np.zeros(rows, np.int64),
-        np.ones(rows, np.int64),
-        np.zeros(rows),
-        np.zeros((rows, n_levels)),
-        np.zeros((rows, 2 * n_levels)),
-        np.zeros((rows, 2 * n_levels)),
-        np.zeros(rows),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes, np.int64),
-        np.ones(n_dims, np.int64),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes),
-        np.zeros(2 * n_levels),
-        np.zeros(2 * n_levels),
-        np.full((n_levels, 3), -1, np.int64),
-        np.zeros(MAX_LOOPS, np.int64),
-        Nest(
-            np.zeros(MAX_LOOPS, np.int64),
-            np.ones(MAX_LOOPS, np.int64),
-            np.full(MAX_LOOPS, -1, np.int64),
-            np.ones(n_dims, np.int64),
-        ),
-    )
-
-
-@inner_kernel
+@inlined_kernel
 def _append(nest: Nest, segment: Ints, n: int, dim: int, factor: int, axis: int, which: int) -> int:
     if factor > 1:
         nest.dim[n], nest.factor[n], nest.axis[n], segment[n] = dim, factor, axis, which
@@ -85,39 +23,30 @@ def _append(nest: Nest, segment: Ints, n: int, dim: int, factor: int, axis: int,
     return n
 
 
-@inner_kernel
-def inner_loops(
-    program: Ints,
-    rows: int,
-    walk: Walk,
-    slot_dim: Ints,
-    slot_factor: Ints,
-    slot_axis: Ints,
-    slot_bound: Ints,
-    nest: Nest,
-    segment: Ints,
-) -> int:
+@inlined_kernel
+def _inner_loops(rows: int, case: Case, walk: Walk) -> int:
     """The loops of the walk's present mapping, innermost first; how many there are. Sets the nodes' positions."""
+    nest, segment, start = walk.nest, walk.segment, case.start
     n = 0
     for row in range(rows):
-        step = walk.step[row]
-        op, arg = program[step, OP], program[step, ARG]
+        step = case.steps[walk.step[row]]
+        op, arg = step[OP], step[ARG]
         if op == PLACE:
             walk.position[arg] = n
         elif op == SPREAD:
-            for back in range(slot_dim.shape[0]):
-                i = slot_dim.shape[0] - 1 - back
-                if slot_bound[i] == arg and slot_dim[i] >= 0:
-                    n = _append(nest, segment, n, slot_dim[i], slot_factor[i], slot_axis[i], -1)
+            for back in range(start.slot_dim.shape[0]):
+                i = start.slot_dim.shape[0] - 1 - back
+                if start.slot_bound[i] == arg and start.slot_dim[i] >= 0:
+                    n = _append(nest, segment, n, start.slot_dim[i], start.slot_factor[i], start.slot_axis[i], -1)
         elif op in (GROW, FILL):
-            n = _append(nest, segment, n, arg, walk.factor[row], -1, program[step, SEGMENT])
-    last = program[walk.step[rows - 1], SEGMENT]
+            n = _append(nest, segment, n, arg, walk.factor[row], -1, step[SEGMENT])
+    last = case.steps[walk.step[rows - 1], SEGMENT]
     for d in range(walk.counts.shape[1]):
         n = _append(nest, segment, n, d, walk.counts[rows - 1, d], -1, last)
     return n
 
 
-@inner_kernel
+@inlined_kernel
 def _slide_first(nest: Nest, segment: Ints, n: int, begin: int, pick: int, shape: Shape) -> int:
     """Bring the `pick`-th relevant loop of the first segment above `begin` that moves inputs to its inner end.
 
@@ -148,7 +77,7 @@ def _slide_first(nest: Nest, segment: Ints, n: int, begin: int, pick: int, shape
     return ways
 
 
-@inner_kernel
+@inlined_kernel
 def _reverse(nest: Nest, n: int) -> None:
     for i in range(n // 2):
         j = n - 1 - i
@@ -157,22 +86,28 @@ def _reverse(nest: Nest, n: int) -> None:
         nest.axis[i], nest.axis[j] = nest.axis[j], nest.axis[i]
 
 
-@inner_kernel
-def _cost_leaf(
-    shape: Shape,
-    nest: Nest,
-    n: int,
-    tiles: Ints,
-    machine: Machine,
-    scratch: Scratch,
-    goal: Goal,
-    best: Best,
-) -> None:
+@inlined_kernel
+def _slide(variant: int, n: int, case: Case, walk: Walk) -> int:
+    """Let the windows of inputs slide in the way of number `variant`; how many ways there are."""
+    ways_total, rest = 1, variant
+    for k in range(case.space.nodes.shape[0]):
+        if case.space.nodes[k, 1] == INPUTS:
+            ways = _slide_first(walk.nest, walk.segment, n, walk.position[k], -1, case.shape)
+            if ways > 1:
+                _slide_first(walk.nest, walk.segment, n, walk.position[k], rest % ways, case.shape)
+                rest //= ways
+                ways_total *= ways
+    return ways_total
+
+
+@inlined_kernel
+def _cost_leaf(n: int, case: Case, walk: Walk, scratch: Scratch, best: Best) -> None:
+    nest, tiles, goal = walk.nest, walk.tiles, case.goal
     best.counters[COSTED] += 1
-    if not fits(shape, nest, n, tiles, machine, scratch):
+    if not fits(case.shape, nest, n, tiles, case.machine, scratch):
         best.counters[OVERFULL] += 1
         return
-    cost(shape, nest, n, tiles, machine, scratch)
+    cost(case.shape, nest, n, tiles, case.machine, scratch)
     cycles = np.ceil(scratch.out[TOTAL] - 1e-9)
     energy = scratch.out[ENERGY_PJ] + goal.fixed_pj + goal.pj_per_cycle * cycles
     if admit(cycles, energy, goal, best):
@@ -184,51 +119,20 @@ def _cost_leaf(
 
 
 @inner_kernel
-def leaf(
-    program: Ints,
-    rows: int,
-    walk: Walk,
-    slot_dim: Ints,
-    slot_factor: Ints,
-    slot_axis: Ints,
-    slot_bound: Ints,
-    shape: Shape,
-    space: Space,
-    homes: Ints,
-    machine: Machine,
-    scratch: Scratch,
-    goal: Goal,
-    best: Best,
-) -> None:
-    """Cost the walk's mapping, with every way in which the windows of inputs can slide.
-
-    `homes[level, operand]`: the position of tiles that are no nodes: 0 for the outermost, -1 where there is none.
-    """
-    nest, segment, tiles = walk.nest, walk.segment, walk.tiles
-    sliding = 0
-    if shape.windows[0, 0] >= 0:
-        for k in range(space.nodes.shape[0]):
-            sliding += 1 if space.nodes[k, 1] == INPUTS else 0
+def leaf(rows: int, case: Case, walk: Walk, scratch: Scratch, best: Best) -> None:
+    """Cost the walk's mapping, with every way in which the windows of inputs can slide."""
+    nodes = case.space.nodes
+    slides = case.shape.windows[0, 0] >= 0
     total = 1
     variant = 0
     while variant < total:
-        n = inner_loops(program, rows, walk, slot_dim, slot_factor, slot_axis, slot_bound, nest, segment)
-        rest = variant
-        ways_total = 1
-        if sliding > 0:
-            for k in range(space.nodes.shape[0]):
-                if space.nodes[k, 1] != INPUTS:
-                    continue
-                ways = _slide_first(nest, segment, n, walk.position[k], -1, shape)
-                if ways > 1:
-                    _slide_first(nest, segment, n, walk.position[k], rest % ways, shape)
-                    rest //= ways
-                    ways_total *= ways
-        total = ways_total
-        _reverse(nest, n)
-        copy_tiles(homes, tiles)
-        for k in range(space.nodes.shape[0]):
-            if space.nodes[k, 0] >= 0:
-                tiles[space.nodes[k, 0], space.nodes[k, 1]] = n - walk.position[k]
-        _cost_leaf(shape, nest, n, tiles, machine, scratch, goal, best)
+        n = _inner_loops(rows, case, walk)
+        if slides:
+            total = _slide(variant, n, case, walk)
+        _reverse(walk.nest, n)
+        copy_tiles(case.space.homes, walk.tiles)
+        for k in range(nodes.shape[0]):
+            if nodes[k, 0] >= 0:
+                walk.tiles[nodes[k, 0], nodes[k, 1]] = n - walk.position[k]
+        _cost_leaf(n, case, walk, scratch, best)
         variant += 1

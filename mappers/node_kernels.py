@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from archsim.core.kernels import inner_kernel
-from archsim.mappers.space_kernels import Space, Start, box, ceil_div, spread_between
+from archsim.core.kernels import inlined_kernel
+from archsim.mappers.space_kernels import SUMS, Space, Start, box, ceil_div, spread_between
+from archsim.mappers.state_kernels import Case, Lines, Walk
 from archsim.sim.kernels import (
     FIRST_PARTIAL_READ,
     INPUTS,
@@ -24,14 +25,13 @@ from archsim.sim.kernels import (
     WRITE_BACK_READ,
     WRITE_BW,
     Floats,
-    Ints,
     Machine,
     Shape,
 )
 from archsim.sim.traffic_kernels import partial_visits, returning
 
 
-@inner_kernel
+@inlined_kernel
 def output_energy(
     times: float, copies: float, every: float, below: float, level: int, parent: int, child: int, machine: Machine
 ) -> float:
@@ -60,11 +60,10 @@ def output_energy(
     return float(energy)
 
 
-@inner_kernel
-def node_line(
-    node: int, placed: int, space: Space, start: Start, elements: float, shape: Shape, machine: Machine
-) -> tuple[float, float]:
+@inlined_kernel
+def node_line(node: int, placed: int, elements: float, case: Case) -> tuple[float, float]:
     """(least energy, energy of a further visit) of a node's traffic; the latter 0 where visits might save energy."""
+    shape, machine, space, start = case.shape, case.machine, case.space, case.start
     level, operand, parent, child = (
         space.nodes[node, 0],
         space.nodes[node, 1],
@@ -93,35 +92,24 @@ def node_line(
     return elements * min(one, last), 0.0
 
 
-@inner_kernel
+@inlined_kernel
 def _serial(level: int, operand: int, space: Space) -> int:
     """Where in a table of port bits a level and operand count: behind the levels' own rows if nothing overlaps."""
     return int(level + space.serial[level, operand] * space.serial.shape[0])
 
 
-@inner_kernel
-def close_node(
-    node: int,
-    placed: int,
-    passed: int,
-    elements: float,
-    shape: Shape,
-    space: Space,
-    start: Start,
-    count: Ints,
-    visits: Floats,
-    machine: Machine,
-    reading: Floats,
-    writing: Floats,
-) -> tuple[float, float]:
-    """Energy of a node's traffic and how often each tile is visited; adds its bits to `reading` and `writing`."""
+@inlined_kernel
+def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: Walk) -> None:
+    """Count the traffic of a node whose reuse has ended, at the tiles of `row`, into the row after it."""
+    shape, machine, space, start = case.shape, case.machine, case.space, case.start
     level, operand, parent, child = (
         space.nodes[node, 0],
         space.nodes[node, 1],
         space.nodes[node, 2],
         space.nodes[node, 3],
     )
-    bits = machine.bits
+    bits, count, elements = machine.bits, walk.counts[row], walk.elements[node]
+    reading, writing = walk.reading[row + 1], walk.writing[row + 1]
     fills, reads = 1.0, 1.0
     for d in range(shape.sizes.shape[0]):
         if shape.relevant[operand, d]:
@@ -141,7 +129,9 @@ def close_node(
         if level >= 0:
             writing[_serial(level, operand, space)] += elements * fills * bits[operand]
             energy += elements * fills * machine.write_pj[level, operand]
-        return energy, reads
+        walk.energy[row + 1] += energy
+        walk.visits[node] = reads
+        return
     within = _serial(level, operand, space)
     writing[at] += elements * ((reads - 1.0) * bits[3] + min(bits[2], bits[3]))
     if machine.counting[WRITE_BACK_READ]:
@@ -152,11 +142,12 @@ def close_node(
         reading[at] += elements * (reads - 1.0) * bits[3]
         if whole <= 1.0:
             writing[within] += elements * (reads - 1.0) * bits[3]
-    below = start.sums if space.nodes[node, 5] < 0 else visits[space.nodes[node, 5]]
-    return elements * output_energy(reads, fills, whole, below, level, parent, child, machine), reads
+    below = start.totals[SUMS] if space.nodes[node, 5] < 0 else walk.visits[space.nodes[node, 5]]
+    walk.energy[row + 1] += elements * output_energy(reads, fills, whole, below, level, parent, child, machine)
+    walk.visits[node] = reads
 
 
-@inner_kernel
+@inlined_kernel
 def port_cycles(level: int, read: float, written: float, machine: Machine) -> float:
     if machine.operand_bw[level, 0] > 0 or machine.operand_bw[level, 1] > 0 or machine.operand_bw[level, 2] > 0:
         return 0.0
@@ -165,7 +156,7 @@ def port_cycles(level: int, read: float, written: float, machine: Machine) -> fl
     return float(max(read / machine.levels[level, READ_BW], written / machine.levels[level, WRITE_BW]))
 
 
-@inner_kernel
+@inlined_kernel
 def least_time(
     compute: float, firsts: float, reading: Floats, writing: Floats, used: Floats, machine: Machine
 ) -> float:
@@ -191,7 +182,7 @@ def least_time(
     return float(np.ceil(max(compute + firsts, slowest) + serial - 1e-6))
 
 
-@inner_kernel
+@inlined_kernel
 def start_elements(node: int, shape: Shape, space: Space, start: Start, machine: Machine) -> float:
     """Elements that all tiles of a node to come have, at least: what PEs hold is one tile of the array's."""
     operand = space.nodes[node, 1]
@@ -214,42 +205,44 @@ def start_elements(node: int, shape: Shape, space: Space, start: Start, machine:
     return total
 
 
-@inner_kernel
-def node_least(
-    node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine
-) -> tuple[float, float]:
-    """(least energy, energy of each further visit or 0) of a node that is still to come."""
-    elements = start_elements(node, shape, space, start, machine)
-    return node_line(node, placed, space, start, elements, shape, machine)
+@inlined_kernel
+def set_line(node: int, case: Case) -> None:
+    """Fill in what a node that is still to come costs at least, and each further visit."""
+    space, level = case.space, case.space.nodes[node, 0]
+    placed = space.placed[level] if level >= 0 else 0
+    elements = start_elements(node, case.shape, space, case.start, case.machine)
+    least, slope = node_line(node, placed, elements, case)
+    case.lines.least[node], case.lines.slopes[node] = least, slope
+    case.lines.steady[node] = slope > 0.0
+    case.lines.rates[node] = _set_bits(node, placed, elements, case)
 
 
-@inner_kernel
-def node_bits(node: int, placed: int, shape: Shape, space: Space, start: Start, machine: Machine) -> float:
+@inlined_kernel
+def _set_bits(node: int, placed: int, elements: float, case: Case) -> float:
     """Fill in the least bits that a node moves through its parent's ports and its own; bits of a further visit."""
-    operand = space.nodes[node, 1]
-    elements = start_elements(node, shape, space, start, machine)
-    every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
+    nodes, bits, lines = case.space.nodes, case.machine.bits, case.lines
+    operand = nodes[node, 1]
+    every, shared = spread_between(case.start, operand, placed, nodes[node, 4], case.shape.relevant)
     apart = every / shared
-    bits = machine.bits
-    further = 1.0 if not space.perfect else apart
+    further = 1.0 if not case.space.perfect else apart
     if operand != OUTPUTS:
-        space.bits[node, 0] = elements * apart * bits[operand]
-        space.bits[node, 3] = elements * every * bits[operand]
+        lines.bits[node, 0] = elements * apart * bits[operand]
+        lines.bits[node, 3] = elements * every * bits[operand]
         return float(elements * bits[operand] * further)
-    space.bits[node, 1] = elements * ((apart - 1.0) * bits[3] + min(bits[2], bits[3]))
-    if machine.counting[WRITE_BACK_READ]:
-        space.bits[node, 2] = elements * ((every - 1.0) * bits[3] + min(bits[2], bits[3]))
+    lines.bits[node, 1] = elements * ((apart - 1.0) * bits[3] + min(bits[2], bits[3]))
+    if case.machine.counting[WRITE_BACK_READ]:
+        lines.bits[node, 2] = elements * ((every - 1.0) * bits[3] + min(bits[2], bits[3]))
     return float(elements * bits[3] * further)
 
 
-@inner_kernel
-def add_node_bits(node: int, space: Space, reading: Floats, writing: Floats) -> None:
-    """Add what `node_bits` has filled in."""
+@inlined_kernel
+def add_node_bits(node: int, space: Space, lines: Lines, reading: Floats, writing: Floats) -> None:
+    """Add the bits of one visit of a node."""
     level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
     at = _serial(parent, operand, space)
-    reading[at] += space.bits[node, 0]
-    writing[at] += space.bits[node, 1]
+    reading[at] += lines.bits[node, 0]
+    writing[at] += lines.bits[node, 1]
     if level >= 0:
         at = _serial(level, operand, space)
-        reading[at] += space.bits[node, 2]
-        writing[at] += space.bits[node, 3]
+        reading[at] += lines.bits[node, 2]
+        writing[at] += lines.bits[node, 3]

@@ -43,12 +43,6 @@ class Layout:
     """(L,): boundaries inside each level."""
     parents: Ints
     """(L,): the level that the nodes of a level come from (the first of them); -1 without nodes."""
-    innermost: Ints
-    """(3,): the innermost level of each operand."""
-    homes: Ints
-    """(L, 3): position of the tiles that are no nodes, -1 elsewhere."""
-    taken: Floats
-    """(L,): bits that operands kept whole in a level take."""
     holds: Bools
     """(L, 3): which level holds which operand."""
 
@@ -100,21 +94,17 @@ def layout(
             divisors=_divisors(problem.sizes) if perfect else np.zeros((1, 1), np.int64),
             perfect=int(perfect),
             n_bounds=len(bounds),
-            steady=np.ones(len(nodes), np.bool_),
-            slopes=np.zeros(len(nodes)),
-            rates=np.zeros(len(nodes)),
-            least=np.zeros(len(nodes)),
-            bits=np.zeros((len(nodes), 4)),
             serial=_serial(problem, holds),
             pools=_pools(table, placed),
             fixed=_fixed(problem, table, constraints),
+            placed=placed,
+            innermost=innermost,
+            homes=homes,
+            taken=_taken(problem, homes),
         ),
         slot_bound=np.array([bounds.index(int(s)) for s in slot_stage], np.int64),
         placed=placed,
         parents=parents,
-        innermost=innermost,
-        homes=homes,
-        taken=_taken(problem, homes),
         holds=holds,
     )
 

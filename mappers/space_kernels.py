@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from archsim.core.kernels import inner_kernel
+from archsim.core.kernels import inlined_kernel
 from archsim.sim.kernels import (
     DOUBLE_BUFFER,
     INPUTS,
@@ -38,21 +38,11 @@ class Space(NamedTuple):
 
     nodes: Ints
     """(K, 6): level, operand, parent level, child level of the operand (-1: none), boundaries inside the parent, node
-    of the child level."""
+    of the child level. Level -1: what a PE holds while its loops stand still, one element."""
     divisors: Ints
     """(D, longest): divisors of each size, ascending, 0 behind them; no rows where factors need not divide."""
     perfect: int
     n_bounds: int
-    steady: Bools
-    """(K,): more visits always cost more energy."""
-    slopes: Floats
-    """(K,): energy of a further visit to all tiles of a node, at least, from the present start; 0 where it may fall."""
-    rates: Floats
-    """(K,): bits through the parent's ports of a further visit."""
-    least: Floats
-    """(K,): energy of one visit."""
-    bits: Floats
-    """(K, 4): bits of one visit that the parent reads and writes and the level reads and writes."""
     serial: Ints
     """(L, 3): 1 where a level feeds another one that has no double buffer for an operand."""
     fixed: Ints
@@ -60,83 +50,87 @@ class Space(NamedTuple):
     pools: Ints
     """(pools, 6): nodes of inputs, weights, outputs (-1: none), the level they share (-1: each has its own), their
     parent (-1: several), boundaries inside all of them. What a pool's tiles cost is bounded together."""
+    placed: Ints
+    """(L,): boundaries inside each level."""
+    innermost: Ints
+    """(3,): the innermost level of each operand."""
+    homes: Ints
+    """(L, 3): position of the tiles that are no nodes: 0 for the outermost, -1 elsewhere."""
+    taken: Floats
+    """(L,): bits that operands kept whole in a level take."""
+
+
+class Ways(NamedTuple):
+    """All ways to begin, S = O T of them: every array tile with every choice of spatial loops."""
+
+    tiles: Ints
+    """(T, D)"""
+    dims: Ints
+    """(O, slots): the dimension that each slot's loop unrolls, -1 for none."""
+    factors: Ints
+    """(O, slots)"""
+    slot_axis: Ints
+    """(slots,)"""
+    slot_bound: Ints
+    """(slots,): the boundary that a slot's loop belongs to."""
 
 
 class Start(NamedTuple):
-    """One way to begin: an array tile and spatial loops. Products of the spatial factors by boundary."""
+    """One way to begin, and what it costs before any tile is chosen. Products of the spatial factors by boundary."""
 
     base: Ints
+    """(D,): the array tile."""
     every: Ints
     """(B, D): spatial factors of a boundary."""
     needed: Ints
     """(B, D): least number of tiles for which every spatial loop has two at least."""
     shared: Ints
     """(B, 3, D): those along which one access serves all units."""
-    folded: int
-    """Whether sums are folded inside the array tile."""
-    sums: float
-    """Partial sums of each output that PEs bring to the innermost level."""
-
-
-class Starts(NamedTuple):
-    """All ways to begin, S of them, as `Start` says, with what each costs before any tile is chosen."""
-
-    base: Ints
-    every: Ints
-    """(S, B, D)"""
-    needed: Ints
-    """(S, B, D)"""
-    shared: Ints
-    """(S, B, 3, D)"""
-    folded: Ints
-    sums: Floats
     slot_dim: Ints
-    """(S, slots)"""
+    """(slots,), as in `Ways`, like the next three."""
     slot_factor: Ints
     slot_axis: Ints
     slot_bound: Ints
-    compute: Floats
-    streamed: Floats
-    """(S,): cycles in which operands stream, without fill and drain."""
-    energy: Floats
-    """(S,): of what moves between the innermost levels and the PEs."""
     reading: Floats
-    """(S, 2 L): bits, as `least_time` takes them."""
+    """(2 L,): bits, as `least_time` takes them."""
     writing: Floats
     used: Floats
-    """(S, L): instances at work."""
+    """(L,): instances at work."""
+    totals: Floats
+    """Columns FOLDED to SUMS."""
 
 
-@inner_kernel
-def start_of(starts: Starts, s: int) -> Start:
-    return Start(starts.base[s], starts.every[s], starts.needed[s], starts.shared[s], starts.folded[s], starts.sums[s])
+FOLDED, COMPUTE_CYCLES, STREAMED_CYCLES, START_PJ, SUMS = range(5)
+"""Of `Start.totals`: whether sums are folded inside the array tile; compute cycles; cycles in which operands stream,
+without fill and drain; energy of what moves between the innermost levels and the PEs; partial sums of each output
+that PEs bring to the innermost level."""
 
 
-@inner_kernel
+@inlined_kernel
 def ceil_div(a: int, b: int) -> int:
     return (a + b - 1) // b
 
 
-@inner_kernel
+@inlined_kernel
 def copy_ints(source: Ints, target: Ints) -> None:
     for i in range(target.shape[0]):
         target[i] = source[i]
 
 
-@inner_kernel
+@inlined_kernel
 def copy_floats(source: Floats, target: Floats) -> None:
     for i in range(target.shape[0]):
         target[i] = source[i]
 
 
-@inner_kernel
+@inlined_kernel
 def copy_tiles(source: Ints, target: Ints) -> None:
     for i in range(target.shape[0]):
         for j in range(target.shape[1]):
             target[i, j] = source[i, j]
 
 
-@inner_kernel
+@inlined_kernel
 def initial_counts(shape_sizes: Ints, start: Start, tile: Ints, count: Ints) -> None:
     """Tile and number of tiles of each dimension before the first step."""
     for d in range(shape_sizes.shape[0]):
@@ -144,7 +138,7 @@ def initial_counts(shape_sizes: Ints, start: Start, tile: Ints, count: Ints) -> 
         count[d] = ceil_div(shape_sizes[d], start.base[d])
 
 
-@inner_kernel
+@inlined_kernel
 def box(operand: int, sizes: Ints, relevant: Bools, windows: Ints, tile: Ints) -> float:
     """Elements that one tile of an operand touches, its sizes cut at the dimensions' own."""
     total = 1.0
@@ -160,7 +154,7 @@ def box(operand: int, sizes: Ints, relevant: Bools, windows: Ints, tile: Ints) -
     return total
 
 
-@inner_kernel
+@inlined_kernel
 def _window(sizes: Ints, windows: Ints, w: int, n1: int, n2: int, t1: int, t2: int) -> float:
     d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
     s1, s2 = sizes[d1], sizes[d2]
@@ -170,7 +164,7 @@ def _window(sizes: Ints, windows: Ints, w: int, n1: int, n2: int, t1: int, t2: i
     return float(min(float(a * (s1 - n1) * n2 + b * (s2 - n2) * n1 + n1 * n2), every))
 
 
-@inner_kernel
+@inlined_kernel
 def least_elements(operand: int, shape: Shape, machine: Machine, tile: Ints, count: Ints) -> float:
     """Elements of all tiles of an operand, at least: with the halo of windows, less what the best slide saves."""
     sizes, windows = shape.sizes, shape.windows
@@ -198,7 +192,7 @@ def least_elements(operand: int, shape: Shape, machine: Machine, tile: Ints, cou
     return max(total * best, distinct)
 
 
-@inner_kernel
+@inlined_kernel
 def spread_between(start: Start, operand: int, begin: int, end: int, relevant: Bools) -> tuple[float, float]:
     """Units along which an operand does not change, from boundary `begin` to `end`: (all, served by one access)."""
     every, shared = 1.0, 1.0
@@ -210,7 +204,7 @@ def spread_between(start: Start, operand: int, begin: int, end: int, relevant: B
     return every, shared
 
 
-@inner_kernel
+@inlined_kernel
 def doubles(level: int, machine: Machine) -> bool:
     """Whether a level keeps room for the next tile."""
     if machine.counting[RESERVE] == NO_RESERVE:
@@ -218,9 +212,9 @@ def doubles(level: int, machine: Machine) -> bool:
     return bool(machine.levels[level, DOUBLE_BUFFER] > 0 or machine.counting[RESERVE] != 0)
 
 
-@inner_kernel
+@inlined_kernel
 def sums_in_time(shape: Shape, start: Start, passed: int) -> bool:
-    if start.folded:
+    if start.totals[FOLDED] > 0.0:
         return True
     for d in range(shape.sizes.shape[0]):
         if not shape.relevant[OUTPUTS, d]:
@@ -232,7 +226,7 @@ def sums_in_time(shape: Shape, start: Start, passed: int) -> bool:
     return False
 
 
-@inner_kernel
+@inlined_kernel
 def partial_sums(
     node: int, passed: int, sizes: Ints, relevant: Bools, space: Space, start: Start, visits: Floats, closed: bool
 ) -> bool:
@@ -244,7 +238,7 @@ def partial_sums(
     child = space.nodes[node, 5]
     if child >= 0:
         return closed and visits[child] > 1.0
-    if start.folded:
+    if start.totals[FOLDED] > 0.0:
         return True
     for d in range(sizes.shape[0]):
         if not relevant[OUTPUTS, d]:
@@ -256,7 +250,7 @@ def partial_sums(
     return False
 
 
-@inner_kernel
+@inlined_kernel
 def held_bits(
     node: int, passed: int, partial: bool, shape: Shape, space: Space, start: Start, machine: Machine, count: Ints
 ) -> float:

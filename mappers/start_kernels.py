@@ -7,8 +7,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from archsim.core.kernels import kernel
-from archsim.mappers.space_kernels import Starts
+from archsim.core.kernels import inlined_kernel, inner_kernel
+from archsim.mappers.space_kernels import (
+    COMPUTE_CYCLES,
+    FOLDED,
+    START_PJ,
+    STREAMED_CYCLES,
+    SUMS,
+    Space,
+    Start,
+    Ways,
+    ceil_div,
+    copy_ints,
+)
+from archsim.mappers.state_kernels import Room, Task
 from archsim.sim.cost_kernels import cost
 from archsim.sim.kernels import (
     COMPUTE,
@@ -23,71 +35,116 @@ from archsim.sim.kernels import (
     WRITES_PARTIAL,
     Ints,
     Machine,
+    Nest,
     Scratch,
     Shape,
-    empty_nest,
     whole_elements,
 )
 
 
-@kernel
-def cost_starts(
-    shape: Shape,
-    starts: Starts,
-    n_bounds: int,
-    placed: Ints,
-    innermost: Ints,
-    machine: Machine,
-    scratch: Scratch,
-) -> None:
-    """Fill the cost arrays of `starts`: the closed form of a nest whose tiles are those of the innermost levels alone.
+@inner_kernel
+def begin(s: int, task: Task, room: Room) -> None:
+    """Fill `room.start` with the start of number `s` and its cost: the closed form of a nest with innermost tiles alone.
 
     What it counts there no choice of tiles further out makes less (sums that start at zero are credited to those).
     """
-    n_dims, n_levels = shape.sizes.shape[0], machine.levels.shape[0]
-    nest = empty_nest(n_dims)
-    tiles = np.full((n_levels, 3), -1, np.int64)
-    after = np.zeros(n_bounds + 1, np.int64)
-    for s in range(starts.base.shape[0]):
-        n = 0
-        for d in range(n_dims):
-            nest.base[d] = starts.base[s, d]
-            inside = starts.base[s, d]
-            for b in range(n_bounds):
-                inside *= starts.every[s, b, d]
-            steps = (shape.sizes[d] + inside - 1) // inside
-            if steps > 1:
-                nest.dim[n], nest.factor[n], nest.axis[n] = d, steps, -1
-                n += 1
-        after[n_bounds] = n
-        for back in range(n_bounds):
-            b = n_bounds - 1 - back
-            for i in range(starts.slot_axis.shape[0]):
-                if starts.slot_bound[i] == b and starts.slot_dim[s, i] >= 0 and starts.slot_factor[s, i] > 1:
-                    nest.dim[n], nest.factor[n] = starts.slot_dim[s, i], starts.slot_factor[s, i]
-                    nest.axis[n] = starts.slot_axis[i]
-                    n += 1
-            after[b] = n
+    start, walk = room.start, room.walk
+    _set_start(s, task.ways, task.shape, task.machine, task.space.perfect, start)
+    after, tiles = walk.segment, walk.tiles
+    n = _nest_of(start, task.shape, task.space.n_bounds, walk.nest, after)
+    for level in range(tiles.shape[0]):
         for operand in range(3):
-            if innermost[operand] >= 0 and (operand == OUTPUTS or machine.flow[0] or not machine.counting[MAC_HOLDS]):
-                tiles[innermost[operand], operand] = after[placed[innermost[operand]]]
-        cost(shape, nest, n, tiles, machine, scratch)
-        starts.compute[s] = np.ceil(scratch.out[COMPUTE] - 1e-9)
-        starts.streamed[s] = scratch.out[STREAMED]
-        starts.energy[s] = scratch.out[ENERGY_PJ]
-        starts.sums[s] = 1.0
-        if innermost[OUTPUTS] >= 0:
-            elements = whole_elements(OUTPUTS, shape)
-            starts.sums[s] = scratch.traffic[UPDATES, innermost[OUTPUTS], OUTPUTS] / elements
-        for level in range(n_levels):
-            starts.used[s, level] = 1.0
-            for b in range(placed[level], n_bounds):
-                for d in range(n_dims):
-                    starts.used[s, level] *= starts.every[s, b, d]
-            starts.reading[s, level], starts.writing[s, level] = _port_bits(level, machine, scratch)
+            tiles[level, operand] = -1
+    for operand in range(3):
+        level = task.space.innermost[operand]
+        held = task.machine.counting[MAC_HOLDS] and not task.machine.flow[0]
+        if level >= 0 and (operand == OUTPUTS or not held):
+            tiles[level, operand] = after[task.space.placed[level]]
+    cost(task.shape, walk.nest, n, tiles, task.machine, room.scratch)
+    _take_cost(task.shape, task.machine, task.space, room.scratch, start)
 
 
-@kernel
+@inlined_kernel
+def _set_start(s: int, ways: Ways, shape: Shape, machine: Machine, perfect: int, start: Start) -> None:
+    n_tiles = ways.tiles.shape[0]
+    option = s // n_tiles
+    copy_ints(ways.tiles[s % n_tiles], start.base)
+    every, needed, shared = start.every, start.needed, start.shared
+    every[:], needed[:], shared[:] = 1, 1, 1
+    for i in range(ways.slot_axis.shape[0]):
+        d, factor, b = ways.dims[option, i], ways.factors[option, i], ways.slot_bound[i]
+        start.slot_dim[i], start.slot_factor[i] = d, factor
+        start.slot_axis[i], start.slot_bound[i] = ways.slot_axis[i], b
+        if d < 0:
+            continue
+        every[b, d] *= factor
+        if needed[b, d] == 1:
+            needed[b, d] = factor
+        for operand in range(3):
+            if machine.multicast[operand, ways.slot_axis[i]]:
+                shared[b, operand, d] *= factor
+    for b in range(every.shape[0]):
+        for d in range(every.shape[1]):
+            # So far the outermost loop of each: with fewer than two tiles it would be idle.
+            needed[b, d] = every[b, d] if perfect else every[b, d] - every[b, d] // needed[b, d] + 1
+    start.totals[FOLDED] = _folded(shape, machine, start.base)
+
+
+@inlined_kernel
+def _folded(shape: Shape, machine: Machine, base: Ints) -> float:
+    """1 where sums are folded inside the array tile: there are more of them than the array adds up at once."""
+    if not machine.flow[0] or machine.flow[4] == OUTPUTS:
+        return 0.0
+    product = 1
+    for i in range(shape.groups.shape[1]):
+        if shape.groups[2, i] >= 0:
+            product *= base[shape.groups[2, i]]
+    return 1.0 if product > machine.array[0] else 0.0
+
+
+@inlined_kernel
+def _nest_of(start: Start, shape: Shape, n_bounds: int, nest: Nest, after: Ints) -> int:
+    """Loops over everything outside all boundaries, then those of each; `after[b]`: loops above boundary b's inside."""
+    n = 0
+    for d in range(shape.sizes.shape[0]):
+        nest.base[d] = start.base[d]
+        inside = start.base[d]
+        for b in range(n_bounds):
+            inside *= start.every[b, d]
+        steps = ceil_div(shape.sizes[d], inside)
+        if steps > 1:
+            nest.dim[n], nest.factor[n], nest.axis[n] = d, steps, -1
+            n += 1
+    after[n_bounds] = n
+    for back in range(n_bounds):
+        b = n_bounds - 1 - back
+        for i in range(start.slot_axis.shape[0]):
+            if start.slot_bound[i] == b and start.slot_dim[i] >= 0 and start.slot_factor[i] > 1:
+                nest.dim[n], nest.factor[n], nest.axis[n] = start.slot_dim[i], start.slot_factor[i], start.slot_axis[i]
+                n += 1
+        after[b] = n
+    return n
+
+
+@inlined_kernel
+def _take_cost(shape: Shape, machine: Machine, space: Space, scratch: Scratch, start: Start) -> None:
+    n_levels = machine.levels.shape[0]
+    start.totals[COMPUTE_CYCLES] = np.ceil(scratch.out[COMPUTE] - 1e-9)
+    start.totals[STREAMED_CYCLES] = scratch.out[STREAMED]
+    start.totals[START_PJ] = scratch.out[ENERGY_PJ]
+    start.totals[SUMS] = 1.0
+    if space.innermost[OUTPUTS] >= 0:
+        elements = whole_elements(OUTPUTS, shape)
+        start.totals[SUMS] = scratch.traffic[UPDATES, space.innermost[OUTPUTS], OUTPUTS] / elements
+    for level in range(n_levels):
+        start.used[level] = 1.0
+        for b in range(space.placed[level], space.n_bounds):
+            for d in range(shape.sizes.shape[0]):
+                start.used[level] *= start.every[b, d]
+        start.reading[level], start.writing[level] = _port_bits(level, machine, scratch)
+
+
+@inlined_kernel
 def _port_bits(level: int, machine: Machine, scratch: Scratch) -> tuple[float, float]:
     """Bits read from and written to a level, at least: partial sums read back are left out."""
     traffic, bits = scratch.traffic, machine.bits

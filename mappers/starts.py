@@ -11,7 +11,7 @@ import numpy as np
 
 from archsim.mappers.constraints import Constraints, SpatialConstraint
 from archsim.mappers.space import Layout, divisors_of
-from archsim.mappers.space_kernels import Starts
+from archsim.mappers.space_kernels import Ways
 from archsim.sim.kernels import OUTPUTS, Bools, Ints
 from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
 
@@ -257,52 +257,12 @@ def _factors_all(size: int, perfect: bool) -> list[int]:
     return sorted(counts)
 
 
-def build_starts(problem: Problem, where: Layout, chosen: Choices) -> Starts:
-    """The arrays of every start, with room for what `cost_starts` fills in."""
-    n_tiles, n_options = len(chosen.tiles), len(chosen.dims)
-    n_dims, n_levels, bounds = len(problem.dims), len(problem.levels_used), where.space.n_bounds
-    every = np.ones((n_options, bounds, n_dims), np.int64)
-    shared = np.ones((n_options, bounds, 3, n_dims), np.int64)
-    rows = np.arange(n_options)
-    for i, axis in enumerate(chosen.slot_axis):
-        b = int(where.slot_bound[i])
-        used = chosen.dims[:, i] >= 0
-        every[rows[used], b, chosen.dims[used, i]] *= chosen.factors[used, i]
-        for j in range(3):
-            if problem.machine.multicast[j, axis]:
-                shared[rows[used], b, j, chosen.dims[used, i]] *= chosen.factors[used, i]
-    perfect = bool(where.space.perfect)
-    at_bound = [where.slot_bound == b for b in range(bounds)]
-    needed = np.stack([_needed(chosen.dims, chosen.factors, here, n_dims, perfect) for here in at_bound], axis=1)
-    base = np.tile(chosen.tiles, (n_options, 1))
-    repeat = n_tiles
-    total = n_tiles * n_options
-    return Starts(
-        base=base,
-        every=np.repeat(every, repeat, axis=0),
-        needed=np.repeat(needed, repeat, axis=0),
-        shared=np.repeat(shared, repeat, axis=0),
-        folded=_folded(problem, base),
-        sums=np.ones(total),
-        slot_dim=np.repeat(chosen.dims, repeat, axis=0),
-        slot_factor=np.repeat(chosen.factors, repeat, axis=0),
+def ways_to_begin(where: Layout, chosen: Choices) -> Ways:
+    """All starts as the kernels take them."""
+    return Ways(
+        tiles=chosen.tiles,
+        dims=chosen.dims,
+        factors=chosen.factors,
         slot_axis=chosen.slot_axis,
         slot_bound=where.slot_bound,
-        compute=np.zeros(total),
-        streamed=np.ones(total),
-        energy=np.zeros(total),
-        reading=np.zeros((total, 2 * n_levels)),
-        writing=np.zeros((total, 2 * n_levels)),
-        used=np.ones((total, n_levels)),
     )
-
-
-def _folded(problem: Problem, base: Ints) -> Ints:
-    """Whether sums are folded inside the array tile: there are more of them than the array adds up at once."""
-    if not problem.flow[0] or problem.flow[4] == OUTPUTS:
-        return np.zeros(len(base), np.int64)
-    product = np.ones(len(base), np.int64)
-    for d in problem.shape.groups[2]:
-        if d >= 0:
-            product *= base[:, d]
-    return np.asarray(product > problem.machine.array[0], np.int64)

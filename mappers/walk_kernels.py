@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from archsim.core.kernels import inner_kernel
-from archsim.mappers.goal_kernels import BOUNDED, OVERFULL, REACHED, SCORE, WALKED, Best, Goal, hopeless
-from archsim.mappers.leaf_kernels import Walk, leaf
+from archsim.core.kernels import inlined_kernel, inner_kernel
+from archsim.mappers.goal_kernels import BOUNDED, OVERFULL, REACHED, SCORE, WALKED, Best, hopeless
+from archsim.mappers.leaf_kernels import leaf
 from archsim.mappers.node_kernels import add_node_bits, close_node, least_time, port_cycles
 from archsim.mappers.pool_kernels import pool_line
 from archsim.mappers.space_kernels import (
@@ -19,8 +19,9 @@ from archsim.mappers.space_kernels import (
     BOUND,
     BRANCH,
     CLOSE,
-    FILL,
+    COMPUTE_CYCLES,
     GROW,
+    LEAF,
     LEFT,
     OP,
     OPEN,
@@ -29,21 +30,20 @@ from archsim.mappers.space_kernels import (
     PLACE,
     PLACED,
     SPREAD,
-    Space,
-    Start,
     box,
     ceil_div,
     held_bits,
     least_elements,
     partial_sums,
 )
-from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, THROUGHPUT, Floats, Ints, Machine, Scratch, Shape
+from archsim.mappers.state_kernels import Case, Walk
+from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, THROUGHPUT, Ints, Scratch
 
 MOST_FIRST_STEPS = 400_000
 """Steps beyond the budget in which a first mapping is looked for."""
 
 
-@inner_kernel
+@inlined_kernel
 def next_factor(count: int, most: int, divisors: Ints, dim: int, perfect: int) -> int:
     """The largest useful factor up to `most` for a dimension with `count` tiles; 0 when there is none.
 
@@ -62,11 +62,10 @@ def next_factor(count: int, most: int, divisors: Ints, dim: int, perfect: int) -
     return 0
 
 
-@inner_kernel
-def most_growth(
-    row: int, dim: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: Start, machine: Machine
-) -> int:
+@inlined_kernel
+def most_growth(row: int, dim: int, step: Ints, case: Case, walk: Walk) -> int:
     """The most that a dimension can grow: every node to come must fit, spatial loops above must have their share."""
+    space, start = case.space, case.start
     count = walk.counts[row, dim]
     most = count
     for b in range(step[PASSED], space.n_bounds):
@@ -74,35 +73,41 @@ def most_growth(
         if units > 1:
             most = min(most, (count - 1) // (start.needed[b, dim] - 1) if not space.perfect else count // units)
     if most > 1 and step[PARENT] >= 0:
-        most = min(most, _words_left(step[PARENT], shape, space, machine, walk.tile[row]))
-    if most <= 1:
-        return int(most)
-    tile = walk.tile[row]
+        most = min(most, _words_left(step[PARENT], case, walk.tile[row]))
     for node in range(space.nodes.shape[0]):
-        operand = space.nodes[node, 1]
-        if not (step[LEFT] >> node) & 1 or not shape.relevant[operand, dim]:
-            continue
-        level = space.nodes[node, 0]
-        if level < 0:
-            continue
-        stored = machine.stored_bits[level]
-        width = stored[operand] if operand != OUTPUTS else min(stored[2], stored[3])
-        room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[row, level]
-        size = box(operand, shape.sizes, shape.relevant, shape.windows, tile) * width
-        if size > room:
-            return 0
-        if operand == INPUTS and _in_window(dim, shape.windows):
-            continue
-        whole = size / min(tile[dim], shape.sizes[dim]) * shape.sizes[dim]
-        if whole > room and size * most > room:
-            most = int(room / size)
+        if most <= 1:
+            return int(most)
+        if (step[LEFT] >> node) & 1 and case.shape.relevant[space.nodes[node, 1], dim]:
+            most = _most_that_fits(row, dim, node, most, case, walk)
     return int(most)
 
 
-@inner_kernel
-def _words_left(node: int, shape: Shape, space: Space, machine: Machine, tile: Ints) -> int:
+@inlined_kernel
+def _most_that_fits(row: int, dim: int, node: int, most: int, case: Case, walk: Walk) -> int:
+    """The most of `most` for which a node still to come fits its level beside what is there."""
+    shape, machine = case.shape, case.machine
+    level, operand, tile = case.space.nodes[node, 0], case.space.nodes[node, 1], walk.tile[row]
+    if level < 0:
+        return most
+    stored = machine.stored_bits[level]
+    width = stored[operand] if operand != OUTPUTS else min(stored[2], stored[3])
+    room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[row, level]
+    size = box(operand, shape.sizes, shape.relevant, shape.windows, tile) * width
+    if size > room:
+        return 0
+    if operand == INPUTS and _in_window(dim, shape.windows):
+        return most
+    whole = size / min(tile[dim], shape.sizes[dim]) * shape.sizes[dim]
+    if whole > room and size * most > room:
+        return int(room / size)
+    return most
+
+
+@inlined_kernel
+def _words_left(node: int, case: Case, tile: Ints) -> int:
     """How many tiles of a node fill the words it moves in; 1 where they are full."""
-    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
+    shape, machine, nodes = case.shape, case.machine, case.space.nodes
+    level, operand, parent = nodes[node, 0], nodes[node, 1], nodes[node, 2]
     held = box(operand, shape.sizes, shape.relevant, shape.windows, tile) * machine.bits[operand]
     most = 1
     for word in (machine.words[level, 1], machine.words[parent, 0], machine.words[level, 0], machine.words[parent, 1]):
@@ -111,7 +116,7 @@ def _words_left(node: int, shape: Shape, space: Space, machine: Machine, tile: I
     return most
 
 
-@inner_kernel
+@inlined_kernel
 def _in_window(dim: int, windows: Ints) -> bool:
     inside = False
     for w in range(windows.shape[0]):
@@ -119,7 +124,7 @@ def _in_window(dim: int, windows: Ints) -> bool:
     return bool(inside)
 
 
-@inner_kernel
+@inlined_kernel
 def _copy_row(row: int, walk: Walk) -> None:
     for d in range(walk.tile.shape[1]):
         walk.tile[row + 1, d] = walk.tile[row, d]
@@ -133,7 +138,7 @@ def _copy_row(row: int, walk: Walk) -> None:
         walk.writing[row + 1, level] = walk.writing[row, level]
 
 
-@inner_kernel
+@inlined_kernel
 def _grow(row: int, factor: int, dim: int, walk: Walk) -> None:
     _copy_row(row, walk)
     walk.factor[row] = factor
@@ -141,190 +146,207 @@ def _grow(row: int, factor: int, dim: int, walk: Walk) -> None:
     walk.counts[row + 1, dim] = ceil_div(walk.counts[row, dim], factor)
 
 
-@inner_kernel
+@inlined_kernel
 def _out_of_reach(
-    row: int,
-    open_nodes: int,
-    ahead: int,
-    extra_pj: float,
-    extra_bits: float,
-    extra_level: int,
-    compute: float,
-    used: Floats,
-    walk: Walk,
-    space: Space,
-    machine: Machine,
-    goal: Goal,
-    best: Best,
+    row: int, step: Ints, extra_pj: float, extra_bits: float, extra_level: int, case: Case, walk: Walk, best: Best
 ) -> bool:
     """Whether what a row has, with the least that open nodes and levels ahead cost, is no better than the best."""
+    space, start, lines, goal = case.space, case.start, case.lines, case.goal
     energy = walk.energy[row] + extra_pj + goal.fixed_pj
     reading, writing = walk.read_scrap, walk.write_scrap
-    n_levels = used.shape[0]
-    for i in range(2 * n_levels):
+    for i in range(reading.shape[0]):
         reading[i], writing[i] = walk.reading[row, i], walk.writing[row, i]
     if extra_level >= 0:
         reading[extra_level] += extra_bits
     for k in range(space.nodes.shape[0]):
-        if (open_nodes >> k) & 1:
-            energy += space.least[k]
-            add_node_bits(k, space, reading, writing)
+        if (step[OPEN] >> k) & 1:
+            energy += lines.least[k]
+            add_node_bits(k, space, lines, reading, writing)
     for pool in range(space.pools.shape[0]):
-        if (ahead >> pool) & 1:
-            energy += walk.excess[pool]
+        if (step[AHEAD] >> pool) & 1:
+            energy += lines.excess[pool]
             if space.pools[pool, 4] >= 0:
-                reading[space.pools[pool, 4]] += walk.traffic[pool]
-    cycles = least_time(compute, walk.firsts[row], reading, writing, used, machine)
+                reading[space.pools[pool, 4]] += lines.traffic[pool]
+    compute = start.totals[COMPUTE_CYCLES]
+    cycles = least_time(compute, walk.firsts[row], reading, writing, start.used, case.machine)
     return hopeless(cycles, energy + goal.pj_per_cycle * cycles, goal, best)
 
 
-@inner_kernel
-def _spread(row: int, bound: int, walk: Walk, start: Start, perfect: int) -> bool:
+@inlined_kernel
+def _spread(row: int, bound: int, case: Case, walk: Walk) -> bool:
     """Put in the spatial loops of a boundary; False when a dimension has too few tiles left for its units."""
+    start = case.start
     _copy_row(row, walk)
     for d in range(walk.tile.shape[1]):
         units = start.every[bound, d]
         if units > 1:
             count = walk.counts[row, d]
-            if count < start.needed[bound, d] or (perfect and count % units > 0):
+            if count < start.needed[bound, d] or (case.space.perfect and count % units > 0):
                 return False
             walk.tile[row + 1, d] = walk.tile[row, d] * units
             walk.counts[row + 1, d] = ceil_div(count, units)
     return True
 
 
-@inner_kernel
-def _place(
-    row: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: Start, machine: Machine, used: Floats
-) -> bool:
+@inlined_kernel
+def _placed(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     """Place a node at the present tile; False when its level cannot hold it."""
     _copy_row(row, walk)
-    node, passed = step[ARG], step[PASSED]
-    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
-    sizes, relevant = shape.sizes, shape.relevant
-    tile, count = walk.tile[row], walk.counts[row]
+    shape, machine, space = case.shape, case.machine, case.space
+    node = step[ARG]
+    level, operand, tile = space.nodes[node, 0], space.nodes[node, 1], walk.tile[row]
     for d in range(tile.shape[0]):
-        if space.fixed[node, d] > 0 and min(tile[d], sizes[d]) != space.fixed[node, d]:
+        if space.fixed[node, d] > 0 and min(tile[d], shape.sizes[d]) != space.fixed[node, d]:
             return False
-    walk.elements[node] = least_elements(operand, shape, machine, tile, count)
+    walk.elements[node] = least_elements(operand, shape, machine, tile, walk.counts[row])
     if level < 0:
         return True
-    closed = step[PLACED] > 0
-    partial = operand == OUTPUTS and partial_sums(node, passed, sizes, relevant, space, start, walk.visits, closed)
-    held = box(operand, sizes, relevant, shape.windows, tile)
-    walk.need[row + 1, level] += held * held_bits(node, passed, partial, shape, space, start, machine, count)
+    held = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
+    walk.need[row + 1, level] += held * _held_bits(row, step, case, walk)
     if walk.need[row + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
         return False
-    if not machine.counting[THROUGHPUT] and not space.serial[parent, operand]:
-        units = 1.0
-        for b in range(passed, space.nodes[node, 4]):
-            for d in range(sizes.shape[0]):
-                units *= start.every[b, d]
-        moved = min(held * units, box(operand, sizes, relevant, shape.windows, sizes)) * machine.bits[operand]
-        read, written = (0.0, moved) if operand == OUTPUTS else (moved, 0.0)
-        walk.firsts[row + 1] += port_cycles(parent, read, written, machine) / used[parent]
+    if not machine.counting[THROUGHPUT]:
+        walk.firsts[row + 1] += _first_cycles(node, step[PASSED], held, case)
     return True
 
 
-@inner_kernel
-def _close(row: int, step: Ints, walk: Walk, shape: Shape, space: Space, start: Start, machine: Machine) -> None:
-    """Count the traffic of a node whose reuse has ended."""
-    _copy_row(row, walk)
-    node = step[ARG]
-    energy, visits = close_node(
-        node,
-        step[PLACED],
-        step[PASSED],
-        walk.elements[node],
-        shape,
-        space,
-        start,
-        walk.counts[row],
-        walk.visits,
-        machine,
-        walk.reading[row + 1],
-        walk.writing[row + 1],
+@inlined_kernel
+def _held_bits(row: int, step: Ints, case: Case, walk: Walk) -> float:
+    """Bits of its level that an element of the node that is being placed takes, at least."""
+    shape, space, start, node, passed = case.shape, case.space, case.start, step[ARG], step[PASSED]
+    partial = space.nodes[node, 1] == OUTPUTS and partial_sums(
+        node, passed, shape.sizes, shape.relevant, space, start, walk.visits, step[PLACED] > 0
     )
-    walk.visits[node] = visits
-    walk.energy[row + 1] += energy
+    return held_bits(node, passed, partial, shape, space, start, case.machine, walk.counts[row])
 
 
-@inner_kernel
-def _look_ahead(
-    row: int,
-    step: Ints,
-    compute: float,
-    used: Floats,
-    walk: Walk,
-    shape: Shape,
-    space: Space,
-    start: Start,
-    machine: Machine,
-    goal: Goal,
-    best: Best,
-) -> bool:
+@inlined_kernel
+def _first_cycles(node: int, passed: int, held: float, case: Case) -> float:
+    """Cycles of the first load of a node's tiles (of outputs: of the last write-back), of `held` elements each."""
+    shape, machine, space, start = case.shape, case.machine, case.space, case.start
+    operand, parent = space.nodes[node, 1], space.nodes[node, 2]
+    if space.serial[parent, operand]:
+        return 0.0
+    units = 1.0
+    for b in range(passed, space.nodes[node, 4]):
+        for d in range(shape.sizes.shape[0]):
+            units *= start.every[b, d]
+    whole = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    moved = min(held * units, whole) * machine.bits[operand]
+    read, written = (0.0, moved) if operand == OUTPUTS else (moved, 0.0)
+    return float(port_cycles(parent, read, written, machine) / start.used[parent])
+
+
+@inlined_kernel
+def _worth_it(row: int, step: Ints, case: Case, walk: Walk, best: Best) -> bool:
     """Whether the nodes still to come at a level can be worth it, now that its smallest tiles are known."""
-    pool, missing = step[ARG], step[PLACED]
-    energy, bits = pool_line(pool, step[PASSED], missing, shape, space, start, machine, walk.tile[row], walk.need[row])
+    energy, bits = pool_line(step[ARG], step[PASSED], step[PLACED], case, walk.tile[row], walk.need[row])
     if energy == np.inf:
         return False
     _copy_row(row, walk)
-    return not _out_of_reach(
-        row,
-        step[OPEN],
-        step[AHEAD],
-        energy,
-        bits,
-        step[PARENT],
-        compute,
-        used,
-        walk,
-        space,
-        machine,
-        goal,
-        best,
-    )
+    return not _out_of_reach(row, step, energy, bits, step[PARENT], case, walk, best)
 
 
-@inner_kernel
-def _only_dearer(row: int, back: int, program: Ints, walk: Walk, space: Space) -> bool:
+@inlined_kernel
+def _only_dearer(row: int, back: int, case: Case, walk: Walk) -> bool:
     """Whether the smaller factors of the loop `back` rows before cost more, and no other way leads on from there."""
-    if program[walk.step[row - back], OP] != GROW:
+    if back <= 0 or case.steps[walk.step[row - back], OP] != GROW:
         return False
     for i in range(back):  # noqa: SIM110
-        if not space.steady[program[walk.step[row - i], ARG]]:
+        if not case.lines.steady[case.steps[walk.step[row - i], ARG]]:
             return False
     return True
 
 
-@inner_kernel
+@inlined_kernel
+def _grown_first(row: int, step: Ints, case: Case, walk: Walk) -> bool:
+    """Grow a dimension by its largest factor; False when there is none."""
+    dim, space = step[ARG], case.space
+    most = most_growth(row, dim, step, case, walk)
+    factor = next_factor(walk.counts[row, dim], most, space.divisors, dim, space.perfect)
+    if factor > 0:
+        _grow(row, factor, dim, walk)
+    return bool(factor > 0)
+
+
+@inlined_kernel
+def _grown_less(row: int, dim: int, leap: int, case: Case, walk: Walk) -> bool:
+    """Grow a dimension by the factor after the present one; False when there is none."""
+    if leap == 0:
+        return False
+    space = case.space
+    most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
+    factor = next_factor(walk.counts[row, dim], most, space.divisors, dim, space.perfect)
+    if factor > 0:
+        _grow(row, factor, dim, walk)
+    return bool(factor > 0)
+
+
+@inlined_kernel
+def _closed(row: int, step: Ints, case: Case, walk: Walk, best: Best) -> bool:
+    """Count a node's traffic; False when that puts the best out of reach."""
+    _copy_row(row, walk)
+    close_node(row, step[ARG], step[PLACED], step[PASSED], case, walk)
+    if _out_of_reach(row + 1, step, 0.0, 0.0, -1, case, walk, best):
+        best.counters[BOUNDED] += 1
+        return False
+    return True
+
+
+@inlined_kernel
+def _down(row: int, case: Case, walk: Walk, best: Best) -> bool:
+    """Take the step of a row, at its first factor or alternative; False where the way ends."""
+    at = walk.step[row]
+    step = case.steps[at]
+    op = step[OP]
+    walk.step[row + 1] = at + 1
+    if op == GROW:
+        return _grown_first(row, step, case, walk)
+    if op == CLOSE:
+        return _closed(row, step, case, walk, best)
+    if op == PLACE:
+        fits = _placed(row, step, case, walk)
+        best.counters[OVERFULL] += 0 if fits else 1
+        return fits
+    if op == BOUND:
+        hopes = _worth_it(row, step, case, walk, best)
+        best.counters[BOUNDED] += 0 if hopes else 1
+        return hopes
+    if op == BRANCH:
+        walk.factor[row] = 0
+        _copy_row(row, walk)
+        walk.step[row + 1] = case.jumps[step[ARG]]
+        return True
+    if op == SPREAD:
+        return _spread(row, step[ARG], case, walk)
+    _grow(row, walk.counts[row, step[ARG]], step[ARG], walk)
+    return True
+
+
+@inlined_kernel
+def _aside(row: int, leap: int, case: Case, walk: Walk) -> bool:
+    """Take the step of a row anew, at its next factor or alternative; False where there is none."""
+    at = walk.step[row]
+    step = case.steps[at]
+    if step[OP] == GROW:
+        walk.step[row + 1] = at + 1
+        return _grown_less(row, step[ARG], leap, case, walk)
+    if step[OP] == BRANCH and walk.factor[row] + 1 < step[PLACED]:
+        walk.factor[row] += 1
+        _copy_row(row, walk)
+        walk.step[row + 1] = case.jumps[step[ARG] + walk.factor[row]]
+        return True
+    return False
+
+
+@inlined_kernel
 def _may_stop(most_steps: int, best: Best) -> bool:
     """A search whose budget is spent goes on until it has a mapping, though not for ever: there may be none."""
     return bool(best.value[SCORE] < np.inf or best.counters[WALKED] > most_steps + MOST_FIRST_STEPS)
 
 
 @inner_kernel
-def walk_program(
-    program: Ints,
-    jumps: Ints,
-    compute: float,
-    used: Floats,
-    walk: Walk,
-    slot_dim: Ints,
-    slot_factor: Ints,
-    slot_axis: Ints,
-    slot_bound: Ints,
-    shape: Shape,
-    space: Space,
-    start: Start,
-    homes: Ints,
-    machine: Machine,
-    scratch: Scratch,
-    goal: Goal,
-    best: Best,
-    leap: int,
-    most_steps: int,
-) -> bool:
+def walk_program(leap: int, most_steps: int, case: Case, walk: Walk, scratch: Scratch, best: Best) -> bool:
     """All mappings from one start, depth first. False when `most_steps` ended it before its time.
 
     Row 0 of `walk` is set. `leap` 1: every factor is tried; 2 or more: each at most that part of the one before; 0: the
@@ -333,105 +355,24 @@ def walk_program(
     """
     row = 0
     walk.step[0] = 0
-    forward = True
     while row >= 0:
-        if not forward:
-            row -= 1
-            if row < 0:
-                break
-            at = walk.step[row]
-            op = program[at, OP]
-            if op == BRANCH:
-                if walk.factor[row] + 1 >= program[at, PLACED]:
-                    continue
-                walk.factor[row] += 1
-                _copy_row(row, walk)
-                walk.step[row + 1] = jumps[program[at, ARG] + walk.factor[row]]
-            elif op == GROW:
-                dim = program[at, ARG]
-                if leap == 0:
-                    continue
-                most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
-                factor = next_factor(walk.counts[row, dim], most, space.divisors, dim, space.perfect)
-                if factor == 0:
-                    continue
-                _grow(row, factor, dim, walk)
-                walk.step[row + 1] = at + 1
-            else:
-                continue
-            row += 1
-            forward = True
-            continue
         best.counters[WALKED] += 1
         if best.counters[WALKED] > most_steps and _may_stop(most_steps, best):
             return False
-        at = walk.step[row]
-        step = program[at]
-        op, arg = step[OP], step[ARG]
-        if op == GROW:
-            most = most_growth(row, arg, step, walk, shape, space, start, machine)
-            factor = next_factor(walk.counts[row, arg], most, space.divisors, arg, space.perfect)
-            forward = factor > 0
-            if forward:
-                _grow(row, factor, arg, walk)
-        elif op == FILL:
-            _grow(row, walk.counts[row, arg], arg, walk)
-        elif op == SPREAD:
-            forward = _spread(row, arg, walk, start, space.perfect)
-        elif op == PLACE:
-            forward = _place(row, step, walk, shape, space, start, machine, used)
-            best.counters[OVERFULL] += 0 if forward else 1
-        elif op == CLOSE:
-            _close(row, step, walk, shape, space, start, machine)
-            if _out_of_reach(
-                row + 1,
-                step[OPEN],
-                step[AHEAD],
-                0.0,
-                0.0,
-                -1,
-                compute,
-                used,
-                walk,
-                space,
-                machine,
-                goal,
-                best,
-            ):
-                best.counters[BOUNDED] += 1
-                forward = False
-                if step[BACK] > 0 and _only_dearer(row, step[BACK], program, walk, space):
-                    # Back past the loop: its smaller factors cost more.
-                    row -= step[BACK]
-        elif op == BOUND:
-            forward = _look_ahead(row, step, compute, used, walk, shape, space, start, machine, goal, best)
-            best.counters[BOUNDED] += 0 if forward else 1
-        elif op == BRANCH:
-            walk.factor[row] = 0
-            _copy_row(row, walk)
-            walk.step[row + 1] = jumps[arg]
-            row += 1
-            continue
-        else:
+        step = case.steps[walk.step[row]]
+        forward = False
+        if step[OP] == LEAF:
             best.counters[REACHED] += 1
-            leaf(
-                program,
-                row + 1,
-                walk,
-                slot_dim,
-                slot_factor,
-                slot_axis,
-                slot_bound,
-                shape,
-                space,
-                homes,
-                machine,
-                scratch,
-                goal,
-                best,
-            )
-            forward = False
-        if forward:
-            row += 1
-            walk.step[row] = at + 1
+            leaf(row + 1, case, walk, scratch, best)
+        else:
+            forward = _down(row, case, walk, best)
+            if not forward and step[OP] == CLOSE and _only_dearer(row, step[BACK], case, walk):
+                # Back past the loop: its smaller factors cost more.
+                row -= step[BACK]
+        while not forward and row > 0:
+            row -= 1
+            forward = _aside(row, leap, case, walk)
+        if not forward:
+            return True
+        row += 1
     return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from archsim.core.kernels import inner_kernel
+from archsim.core.kernels import inlined_kernel, inner_kernel
 from archsim.sim.kernels import (
     ALL_RESERVE,
     CAPACITY,
@@ -109,7 +109,7 @@ def fits(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, 
     return True
 
 
-@inner_kernel
+@inlined_kernel
 def _changes(operand: int, position: int, shape: Shape, nest: Nest) -> bool:
     """Whether an operand's tile at `position` is replaced by another one over time."""
     for i in range(position):
@@ -118,7 +118,7 @@ def _changes(operand: int, position: int, shape: Shape, nest: Nest) -> bool:
     return False
 
 
-@inner_kernel
+@inlined_kernel
 def _holds_partial_sums(
     level: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, scratch: Scratch
 ) -> bool:
@@ -140,7 +140,7 @@ def _holds_partial_sums(
     return _folded(shape, nest, machine)
 
 
-@inner_kernel
+@inlined_kernel
 def _folded(shape: Shape, nest: Nest, machine: Machine) -> bool:
     """Whether sums leave an array before they are complete: its tile's reduction takes several folds."""
     if machine.flow[0] == 0 or machine.flow[4] == OUTPUTS:
@@ -152,7 +152,7 @@ def _folded(shape: Shape, nest: Nest, machine: Machine) -> bool:
     return reduction > machine.array[0]
 
 
-@inner_kernel
+@inlined_kernel
 def _busiest_share(position: int, shape: Shape, nest: Nest, n_loops: int, scratch: Scratch) -> float:
     """Share of all work that falls to the busiest instance of a level: units at the edge have less, or none."""
     shared = scratch.shared
@@ -169,7 +169,7 @@ def _busiest_share(position: int, shape: Shape, nest: Nest, n_loops: int, scratc
     return share
 
 
-@inner_kernel
+@inlined_kernel
 def _instances(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, scratch: Scratch) -> None:
     """Instances of each level at work, what they count for (the busiest has most to do), and steps at the level."""
     for level in range(tiles.shape[0]):
@@ -191,7 +191,7 @@ def _instances(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, scratch: Scr
         scratch.steps[level] = steps
 
 
-@inner_kernel
+@inlined_kernel
 def _count_words(machine: Machine, scratch: Scratch) -> None:
     """Whole words that each instance reads, and writes from either side, of each operand."""
     for level in range(machine.levels.shape[0]):
@@ -204,7 +204,7 @@ def _count_words(machine: Machine, scratch: Scratch) -> None:
                     scratch.traffic[READ_WORDS if plane == READS else WRITE_WORDS, level, operand] += words
 
 
-@inner_kernel
+@inlined_kernel
 def _plane_bits(plane: int, level: int, operand: int, machine: Machine, scratch: Scratch) -> float:
     """Bits of one operand's reads, fills or updates, partial sums at their width (fills of outputs are all partial)."""
     traffic, bits = scratch.traffic, machine.stored_bits[level]
@@ -219,7 +219,7 @@ def _plane_bits(plane: int, level: int, operand: int, machine: Machine, scratch:
     return float((traffic[plane, level, operand] - partial) * bits[operand] + partial * bits[3])
 
 
-@inner_kernel
+@inlined_kernel
 def _energy(machine: Machine, scratch: Scratch) -> None:
     """Energy of all levels in pJ, and bits over off-chip ports, into `scratch.out`."""
     traffic, read_pj, write_pj = scratch.traffic, machine.read_pj, machine.write_pj
@@ -251,13 +251,13 @@ def _energy(machine: Machine, scratch: Scratch) -> None:
     scratch.out[DRAM_BITS] = dram_bits
 
 
-@inner_kernel
+@inlined_kernel
 def _by_word(level: int, machine: Machine) -> bool:
     """Whether a level's accesses are whole words: the convention says so, and the design states their width."""
     return machine.counting[WORDS] > 0 and machine.words[level, 0] > 0 and machine.words[level, 1] > 0
 
 
-@inner_kernel
+@inlined_kernel
 def _port_cycles(level: int, machine: Machine, scratch: Scratch, links: int) -> float:
     """Cycles that one instance's ports are busy for the operands whose bit is set in `links`."""
     traffic, operand_bw, levels, bits = scratch.traffic, machine.operand_bw, machine.levels, machine.stored_bits[level]
@@ -290,7 +290,7 @@ def _port_cycles(level: int, machine: Machine, scratch: Scratch, links: int) -> 
     return max(slowest, own / used)
 
 
-@inner_kernel
+@inlined_kernel
 def _link_first(level: int, operand: int, machine: Machine, scratch: Scratch) -> float:
     """Cycles to bring the first tile of an operand from `level` (or to take the last result tile there)."""
     amount = scratch.traffic[LINK_FIRST, level, operand] * machine.stored_bits[level, operand] / scratch.shares[level]
@@ -300,7 +300,7 @@ def _link_first(level: int, operand: int, machine: Machine, scratch: Scratch) ->
     return amount / machine.levels[level, column]
 
 
-@inner_kernel
+@inlined_kernel
 def _time(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     """Total cycles with stalls. See docs/cost-model.md, "time"."""
     out, traffic = scratch.out, scratch.traffic
@@ -340,7 +340,7 @@ def _time(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     out[TOTAL] = max(compute + out[FIRST_LOAD] + out[WRITE_BACK], out[LIMIT]) + out[UNBUFFERED]
 
 
-@inner_kernel
+@inlined_kernel
 def _throughput(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     """Total cycles where transfers overlap with everything else: the slowest of the array and each port."""
     out = scratch.out
@@ -361,7 +361,7 @@ def _throughput(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     out[TOTAL] = max(out[COMPUTE], out[LIMIT]) + out[FIRST_LOAD]
 
 
-@inner_kernel
+@inlined_kernel
 def _load_first(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     """Cycles until each level holds its first tile of inputs and weights: link after link, at its slower end."""
     traffic, used, levels = scratch.traffic, scratch.used, machine.levels

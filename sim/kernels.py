@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.core.kernels import inner_kernel, kernel
+from archsim.core.kernels import inlined_kernel, kernel
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -163,7 +163,7 @@ def empty_nest(n_dims: int) -> Nest:
     )
 
 
-@inner_kernel
+@inlined_kernel
 def tile_sizes(shape: Shape, nest: Nest, n_loops: int, position: int, out: Ints) -> None:
     """Fill `out[d]` with the full tile size of each dimension inside `position`, at most the dimension itself."""
     for d in range(shape.sizes.shape[0]):
@@ -175,7 +175,7 @@ def tile_sizes(shape: Shape, nest: Nest, n_loops: int, position: int, out: Ints)
             out[d] = shape.sizes[d]
 
 
-@inner_kernel
+@inlined_kernel
 def split(dim: int, end: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> tuple[int, int, int]:
     """Tiles of `dim` that the loops above `end` make: (number of full ones, edge size or 0, full size).
 
@@ -214,7 +214,7 @@ def split(dim: int, end: int, shape: Shape, nest: Nest, n_loops: int, shared: Bo
     return full, rest, inside
 
 
-@inner_kernel
+@inlined_kernel
 def count_tiles(dim: int, end: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> int:
     """Tiles of `dim` above loop `end`; spatial loops set in `shared` count once."""
     if shape.sizes[dim] == 1:
@@ -223,7 +223,7 @@ def count_tiles(dim: int, end: int, shape: Shape, nest: Nest, n_loops: int, shar
     return full + (1 if edge > 0 else 0)
 
 
-@inner_kernel
+@inlined_kernel
 def whole_elements(operand: int, shape: Shape) -> float:
     """Product of the dimensions that index an operand."""
     total = 1.0
@@ -233,7 +233,7 @@ def whole_elements(operand: int, shape: Shape) -> float:
     return total
 
 
-@inner_kernel
+@inlined_kernel
 def box_elements(operand: int, shape: Shape, tile: Ints) -> float:
     """Elements of an operand that index ranges of the sizes in `tile` touch."""
     total = 1.0
@@ -250,14 +250,14 @@ def box_elements(operand: int, shape: Shape, tile: Ints) -> float:
     return total
 
 
-@inner_kernel
+@inlined_kernel
 def tile_elements(operand: int, position: int, shape: Shape, nest: Nest, n_loops: int, tile: Ints) -> float:
     """Elements of one full tile of an operand at `position`."""
     tile_sizes(shape, nest, n_loops, position, tile)
     return box_elements(operand, shape, tile)
 
 
-@inner_kernel
+@inlined_kernel
 def first_relevant(operand: int, position: int, shape: Shape, nest: Nest) -> int:
     """Loops from here outwards refetch the operand's tile at `position`: irrelevant ones directly above it do not."""
     q = position
@@ -269,7 +269,7 @@ def first_relevant(operand: int, position: int, shape: Shape, nest: Nest) -> int
     return q
 
 
-@inner_kernel
+@inlined_kernel
 def revisits(operand: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, limit: int) -> float:
     """How often each tile of the operand at `position` is transferred: tiles of the loops that do not index it.
 
@@ -288,7 +288,7 @@ def revisits(operand: int, position: int, shape: Shape, nest: Nest, n_loops: int
     return times
 
 
-@inner_kernel
+@inlined_kernel
 def reuse_limit(parent: int, tiles: Ints, shape: Shape, nest: Nest) -> int:
     """Loops above the innermost tile of any operand at level `parent`, where none stand still directly above it."""
     limit = 0
@@ -298,7 +298,7 @@ def reuse_limit(parent: int, tiles: Ints, shape: Shape, nest: Nest) -> int:
     return limit
 
 
-@inner_kernel
+@inlined_kernel
 def shared_between(
     operand: int, above: int, position: int, nest: Nest, n_loops: int, multicast: Bools, out: Bools
 ) -> None:
@@ -313,7 +313,7 @@ def shared_between(
             out[nest.axis[i]] = False
 
 
-@inner_kernel
+@inlined_kernel
 def mac_revisits(operand: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, holds: bool) -> float:
     """Accesses a PE makes per element of an operand: every MAC takes its operands anew, unless it `holds` them."""
     if holds:
@@ -325,7 +325,7 @@ def mac_revisits(operand: int, shape: Shape, nest: Nest, n_loops: int, shared: B
     return times
 
 
-@inner_kernel
+@inlined_kernel
 def units_apart(operand: int, begin: int, end: int, shape: Shape, nest: Nest, shared: Bools) -> float:
     """Units among loops begin..end that are not served by one access: one instance's distinct tiles below `begin`."""
     product = 1.0
@@ -335,7 +335,7 @@ def units_apart(operand: int, begin: int, end: int, shape: Shape, nest: Nest, sh
     return product
 
 
-@inner_kernel
+@inlined_kernel
 def spatial_loops(begin: int, end: int, nest: Nest) -> float:
     """Product of the spatial factors among loops begin..end: instances used below `begin`."""
     product = 1.0

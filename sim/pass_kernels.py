@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from archsim.core.kernels import inner_kernel
+from archsim.core.kernels import inlined_kernel
 from archsim.sim.kernels import (
     COMPUTE,
     INPUTS,
@@ -24,7 +24,7 @@ from archsim.sim.kernels import (
 )
 
 
-@inner_kernel
+@inlined_kernel
 def compute_cycles(shape: Shape, nest: Nest, n_loops: int, machine: Machine, scratch: Scratch) -> None:
     """Cycles without memory stalls into `scratch.out`; fills its `folds` (row, column, stream group) and `n_tiles`."""
     out, folds, together = scratch.out, scratch.folds, scratch.together
@@ -62,7 +62,7 @@ def compute_cycles(shape: Shape, nest: Nest, n_loops: int, machine: Machine, scr
     out[PASSES] = batch * folds[0, 2] * folds[1, 2] * folds[2, 0]
 
 
-@inner_kernel
+@inlined_kernel
 def array_factor(operand: int, flow: Ints, folds: Ints, n_tiles: Ints) -> float:
     """Times an engine with passes moves each element of an operand's array tiles, per operand.
 
@@ -78,7 +78,7 @@ def array_factor(operand: int, flow: Ints, folds: Ints, n_tiles: Ints) -> float:
     return float(n_tiles[lacking])
 
 
-@inner_kernel
+@inlined_kernel
 def group_folds(group: Ints, unit: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, out: Ints) -> None:
     """Cut a flattened group of at most four dimensions, tile by tile, in pieces of `unit`.
 
@@ -110,7 +110,7 @@ def group_folds(group: Ints, unit: int, shape: Shape, nest: Nest, n_loops: int, 
                     out[6] = size - (pieces - 1) * unit
 
 
-@inner_kernel
+@inlined_kernel
 def _group_split(dim: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> tuple[int, int, int]:
     """(full tiles, their size, edge size or 0) of one member of a group; a place without one is a single 1."""
     if dim < 0 or shape.sizes[dim] == 1:
@@ -119,7 +119,7 @@ def _group_split(dim: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools
     return full, size, edge
 
 
-@inner_kernel
+@inlined_kernel
 def pass_cycles(
     rows: Ints,
     columns: Ints,
@@ -165,7 +165,7 @@ def pass_cycles(
     return total - count[1], streamed * batch
 
 
-@inner_kernel
+@inlined_kernel
 def _overlapped(
     rows: Ints,
     columns: Ints,
@@ -206,7 +206,7 @@ def _overlapped(
     return float(end)
 
 
-@inner_kernel
+@inlined_kernel
 def _interval(stream: float, used_rows: float, load: float, drain: float, hide_load: float) -> float:
     if hide_load or drain > 0:
         return float(max(stream, max(load, drain) * used_rows))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from archsim.core.kernels import inner_kernel
+from archsim.core.kernels import inlined_kernel
 from archsim.sim.kernels import (
     EQUAL,
     FILLS,
@@ -54,7 +54,7 @@ from archsim.sim.pass_kernels import array_factor
 from archsim.sim.window_kernels import operand_elements, unequal_share
 
 
-@inner_kernel
+@inlined_kernel
 def child(level: int, operand: int, tiles: Ints) -> int:
     """The next level inside `level` that holds the operand; -1 where the PEs come next."""
     for below in range(level + 1, tiles.shape[0]):
@@ -63,7 +63,7 @@ def child(level: int, operand: int, tiles: Ints) -> int:
     return -1
 
 
-@inner_kernel
+@inlined_kernel
 def reduced_above(position: int, shape: Shape, nest: Nest, multicast: Bools) -> bool:
     """Whether sums of a level at `position` are added to those of its neighbours on the way up: it has no results."""
     for i in range(position):
@@ -73,7 +73,7 @@ def reduced_above(position: int, shape: Shape, nest: Nest, multicast: Bools) -> 
     return False
 
 
-@inner_kernel
+@inlined_kernel
 def _copies_above(operand: int, position: int, shape: Shape, nest: Nest) -> float:
     """Instances of a level that each hold the same data of an operand."""
     product = 1.0
@@ -83,7 +83,7 @@ def _copies_above(operand: int, position: int, shape: Shape, nest: Nest) -> floa
     return product
 
 
-@inner_kernel
+@inlined_kernel
 def _any(flags: Bools) -> bool:
     found = False
     for i in range(flags.shape[0]):
@@ -91,7 +91,7 @@ def _any(flags: Bools) -> bool:
     return found
 
 
-@inner_kernel
+@inlined_kernel
 def _distinct(
     operand: int, above: int, position: int, shape: Shape, nest: Nest, n_loops: int, machine: Machine, scratch: Scratch
 ) -> float:
@@ -106,7 +106,7 @@ def _distinct(
     return elements
 
 
-@inner_kernel
+@inlined_kernel
 def _add_words(
     plane: int,
     level: int,
@@ -129,7 +129,7 @@ def _add_words(
     scratch.traffic[plane, level, operand] += ((elements - partial) * full + partial * wide) / amount
 
 
-@inner_kernel
+@inlined_kernel
 def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     """Traffic of an operand that flows towards the PEs (inputs, weights)."""
     traffic, shared = scratch.traffic, scratch.shared
@@ -162,7 +162,7 @@ def down(operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, mach
         _down_to_pes(parent, operand, shape, nest, n_loops, tiles, machine, scratch)
 
 
-@inner_kernel
+@inlined_kernel
 def _down_to_pes(
     parent: int,
     operand: int,
@@ -190,7 +190,7 @@ def _down_to_pes(
     _add_words(READ_WORDS, parent, operand, n, 0.0, apart, machine, scratch)
 
 
-@inner_kernel
+@inlined_kernel
 def returning(times: float, starts: float, first: float) -> float:
     """Partial sums that go down again, of `times` that come up and `starts` that need not: they begin at zero."""
     if first == RETURNING:
@@ -198,13 +198,13 @@ def returning(times: float, starts: float, first: float) -> float:
     return times if first else times - starts
 
 
-@inner_kernel
+@inlined_kernel
 def partial_visits(times: float, finished: float, wide: float) -> float:
     """Those of `times` that move as partial sums: all but the finished, or with `wide` all where there are any."""
     return times if wide and times > finished else times - finished
 
 
-@inner_kernel
+@inlined_kernel
 def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, scratch: Scratch) -> None:
     """Traffic of the outputs: results and partial sums up, partial sums back down."""
     traffic, shared, counting = scratch.traffic, scratch.shared, machine.counting
@@ -245,7 +245,7 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
         _up_from_pes(parent, total, starts, finished, shape, nest, n_loops, tiles, machine, scratch)
 
 
-@inner_kernel
+@inlined_kernel
 def _written(
     plane: int, level: int, elements: float, partial: float, amount: float, machine: Machine, scratch: Scratch
 ) -> None:
@@ -254,14 +254,14 @@ def _written(
     _add_words(WRITE_WORDS, level, OUTPUTS, elements, partial, amount, machine, scratch)
 
 
-@inner_kernel
+@inlined_kernel
 def _read(level: int, elements: float, partial: float, amount: float, machine: Machine, scratch: Scratch) -> None:
     scratch.traffic[READS, level, OUTPUTS] += elements
     scratch.traffic[READS_PARTIAL, level, OUTPUTS] += partial
     _add_words(READ_WORDS, level, OUTPUTS, elements, partial, amount, machine, scratch)
 
 
-@inner_kernel
+@inlined_kernel
 def _up_from_pes(
     parent: int,
     total: float,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from archsim.core.kernels import inner_kernel
+from archsim.core.kernels import inlined_kernel
 from archsim.sim.kernels import (
     INPUTS,
     Bools,
@@ -19,7 +19,7 @@ from archsim.sim.kernels import (
 )
 
 
-@inner_kernel
+@inlined_kernel
 def window_tiles(
     dim: int, end: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, none: Bools
 ) -> int:
@@ -39,7 +39,7 @@ def window_tiles(
     return count_tiles(dim, end, shape, nest, n_loops, shared)
 
 
-@inner_kernel
+@inlined_kernel
 def slide_begin(operand: int, position: int, shape: Shape, nest: Nest) -> int:
     """Outermost of the loops in time along which a tile at `position` slides without a break; `position` if none does.
 
@@ -62,7 +62,7 @@ def slide_begin(operand: int, position: int, shape: Shape, nest: Nest) -> int:
     return begin
 
 
-@inner_kernel
+@inlined_kernel
 def _served_together(dim: int, position: int, nest: Nest, shared: Bools) -> bool:
     for i in range(position):
         if nest.dim[i] == dim and nest.factor[i] > 1 and nest.axis[i] >= 0 and shared[nest.axis[i]]:
@@ -70,7 +70,7 @@ def _served_together(dim: int, position: int, nest: Nest, shared: Bools) -> bool
     return False
 
 
-@inner_kernel
+@inlined_kernel
 def window_elements(
     first: int,
     second: int,
@@ -93,7 +93,7 @@ def window_elements(
     return min(float(span), float(size_first) * size_second)
 
 
-@inner_kernel
+@inlined_kernel
 def operand_elements(
     operand: int,
     position: int,
@@ -141,7 +141,7 @@ def operand_elements(
     return total
 
 
-@inner_kernel
+@inlined_kernel
 def unequal_share(above: int, position: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> float:
     """Share of the units served together whose windows differ: of n x m at offsets i*A + j*B, the distinct ones.
 
@@ -163,7 +163,7 @@ def unequal_share(above: int, position: int, shape: Shape, nest: Nest, n_loops: 
     return share
 
 
-@inner_kernel
+@inlined_kernel
 def _units_in_row(dim: int, above: int, position: int, nest: Nest, n_loops: int, shared: Bools) -> tuple[int, int]:
     """Units side by side along `dim` that one access may serve, and how far they are apart; 1 where they are not."""
     units, apart, inside = 1, 0, nest.base[dim]

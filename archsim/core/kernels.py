@@ -109,6 +109,15 @@ def inner_kernel(function: Function) -> Function:
     return _compiled(function, _nrt=False)
 
 
+def inlined_kernel(function: Function) -> Function:
+    """An `inner_kernel` that becomes part of each of its callers.
+
+    A call hands over every field of every tuple of arrays, hundreds of values: for a short function that takes several
+    of them, most of its time. For functions with few callers, since each gets a copy.
+    """
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
 def _compiled(function: Function, **options: Any) -> Function:
     before = config.CACHE_DIR  # type: ignore[attr-defined]
     config.CACHE_DIR = str(cache_folder(function.__module__))  # type: ignore[attr-defined]

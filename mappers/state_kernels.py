@@ -1,0 +1,180 @@
+"""What a search is given, what a walk through one program looks at, and what it writes."""
+
+# pyright: reportArgumentType=false, reportReturnType=false
+# numpy's stubs let an element of an array be an array again, where numba sees a number.
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from archsim.core.kernels import kernel
+from archsim.mappers.goal_kernels import Goal
+from archsim.mappers.space_kernels import Space, Start, Ways
+from archsim.sim.kernels import (
+    MAX_LOOPS,
+    Bools,
+    Floats,
+    Ints,
+    Machine,
+    Nest,
+    Scratch,
+    Shape,
+    empty_nest,
+    scratch,
+)
+
+
+class Task(NamedTuple):
+    """One search: a problem, its space, and how long to look."""
+
+    shape: Shape
+    machine: Machine
+    space: Space
+    ways: Ways
+    steps: Ints
+    """(steps, 10): the program, see `space_kernels.OP`."""
+    jumps: Ints
+    goal: Goal
+    passes: Floats
+    """(passes, 3): leap, share of the budget, share for each start (see `branch_kernels.search`)."""
+    most_steps: int
+    most_streamed: float
+    """Starts whose operands stream for more cycles than this are left out: they use too few units."""
+
+
+class Lines(NamedTuple):
+    """What each of K nodes costs, at least, from the present start."""
+
+    least: Floats
+    """(K,): energy of one visit of each tile."""
+    slopes: Floats
+    """(K,): energy of a further visit to all tiles; 0 where it may fall."""
+    steady: Bools
+    """(K,): more visits always cost more energy."""
+    rates: Floats
+    """(K,): bits through the parent's ports of a further visit."""
+    bits: Floats
+    """(K, 4): bits of one visit that the parent reads and writes and the level reads and writes."""
+    excess: Floats
+    """(pools,): energy that the nodes of a pool cost above one visit each."""
+    traffic: Floats
+    """(pools,): bits that they move through their parent's ports above that."""
+
+
+class Case(NamedTuple):
+    """One start of a search: all that stays as it is while its program is walked."""
+
+    shape: Shape
+    machine: Machine
+    space: Space
+    start: Start
+    lines: Lines
+    steps: Ints
+    jumps: Ints
+    goal: Goal
+
+
+class Walk(NamedTuple):
+    """The state of a walk through one program: a row per step, so that going back is going up a row."""
+
+    tile: Ints
+    """(S, D): sizes of the tile."""
+    counts: Ints
+    """(S, D): how many of it each dimension has."""
+    step: Ints
+    """(S,): the step of the program in each row."""
+    factor: Ints
+    """(S,): the factor of a loop, the alternative of a branch."""
+    energy: Floats
+    need: Floats
+    """(S, L): bits taken of each level."""
+    reading: Floats
+    """(S, 2 L): bits, as `least_time` takes them."""
+    writing: Floats
+    firsts: Floats
+    """(S,): cycles of first loads and last write-backs."""
+    elements: Floats
+    """(K,): elements of all tiles of a placed node."""
+    visits: Floats
+    """(K,): how often each tile of a closed node is visited."""
+    position: Ints
+    """(K,): loops inside each node."""
+    tile_scrap: Ints
+    read_scrap: Floats
+    write_scrap: Floats
+    tiles: Ints
+    segment: Ints
+    nest: Nest
+
+
+class Room(NamedTuple):
+    """Everything a search writes but its result."""
+
+    start: Start
+    lines: Lines
+    walk: Walk
+    scratch: Scratch
+
+
+@kernel
+def new_room(task: Task) -> Room:
+    """Room for one search."""
+    n_dims, n_levels, n_axes = task.shape.sizes.shape[0], task.machine.levels.shape[0], task.machine.multicast.shape[1]
+    bounds, nodes, pools = task.space.n_bounds, task.space.nodes.shape[0], task.space.pools.shape[0]
+    return Room(
+        Start(
+            np.ones(n_dims, np.int64),
+            np.ones((bounds, n_dims), np.int64),
+            np.ones((bounds, n_dims), np.int64),
+            np.ones((bounds, 3, n_dims), np.int64),
+            np.zeros(task.ways.dims.shape[1], np.int64),
+            np.ones(task.ways.dims.shape[1], np.int64),
+            np.zeros(task.ways.dims.shape[1], np.int64),
+            np.zeros(task.ways.dims.shape[1], np.int64),
+            np.zeros(2 * n_levels),
+            np.zeros(2 * n_levels),
+            np.ones(n_levels),
+            np.zeros(5),
+        ),
+        Lines(
+            np.zeros(nodes),
+            np.zeros(nodes),
+            np.ones(nodes, np.bool_),
+            np.zeros(nodes),
+            np.zeros((nodes, 4)),
+            np.zeros(pools),
+            np.zeros(pools),
+        ),
+        _new_walk(task.steps.shape[0] + 1, n_dims, n_levels, nodes),
+        _new_scratch(n_dims, n_levels, n_axes),
+    )
+
+
+@kernel
+def _new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
+    """Room for walking programs of fewer than `rows` steps."""
+    return Walk(
+        np.ones((rows, n_dims), np.int64),
+        np.ones((rows, n_dims), np.int64),
+        np.zeros(rows, np.int64),
+        np.ones(rows, np.int64),
+        np.zeros(rows),
+        np.zeros((rows, n_levels)),
+        np.zeros((rows, 2 * n_levels)),
+        np.zeros((rows, 2 * n_levels)),
+        np.zeros(rows),
+        np.zeros(n_nodes),
+        np.zeros(n_nodes),
+        np.zeros(n_nodes, np.int64),
+        np.ones(n_dims, np.int64),
+        np.zeros(2 * n_levels),
+        np.zeros(2 * n_levels),
+        np.full((n_levels, 3), -1, np.int64),
+        np.zeros(MAX_LOOPS, np.int64),
+        empty_nest(n_dims),
+    )
+
+
+_new_scratch = kernel(scratch)
