@@ -153,7 +153,9 @@ def _tile_bits(node: int, passed: int, case: Case, tile: Ints) -> float:
 
 
 @inlined_kernel
-def _rival(node: int, held: bool, passed: int, count: float, joint: bool, case: Case, tile: Ints, need: Floats) -> Rival:
+def _rival(
+    node: int, held: bool, passed: int, count: float, joint: bool, case: Case, tile: Ints, need: Floats
+) -> Rival:
     if not held:
         return Rival(-1.0, count, 0.0, 0.0, False)
     level, machine = case.space.nodes[node, 0], case.machine

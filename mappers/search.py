@@ -71,7 +71,7 @@ def find_mapping(
             value = score(cost, settings)
             tally.take(cost, value, value, proven=True, evaluated=1, pruned=0, front=np.zeros((2, 0)))
             continue
-        for skipped in _bypasses(problem, settings.constraints.of(op)):
+        for skipped in bypasses(problem, settings.constraints.of(op)):
             parts.append(_Part(problem=problem, costing=costing, skipped=skipped))
             _search(parts[-1], settings, tally)
     if settings.objective == "latency" and parts:
@@ -153,7 +153,7 @@ def _front(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float]
     return tuple(kept)
 
 
-def _bypasses(problem: Problem, constraints: Constraints) -> Iterator[Skipped]:
+def bypasses(problem: Problem, constraints: Constraints) -> Iterator[Skipped]:
     """What may be passed by: forced by a constraint, else every choice that the hardware leaves."""
     forced: set[tuple[str, str]] = set()
     free: list[tuple[str, str]] = []

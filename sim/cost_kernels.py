@@ -70,10 +70,10 @@ def cost(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, 
     for operand in range(2):
         down(operand, shape, nest, n_loops, tiles, machine, scratch)
     up(shape, nest, n_loops, tiles, machine, scratch)
-    _instances(shape, nest, n_loops, tiles, scratch)
+    instances(shape, nest, n_loops, tiles, scratch)
     if machine.counting[WORDS] == COUNTED:
-        _count_words(machine, scratch)
-    _energy(machine, scratch)
+        count_words(machine, scratch)
+    level_energy(machine, scratch)
     if machine.counting[THROUGHPUT]:
         _throughput(tiles, machine, scratch)
     else:
@@ -88,25 +88,33 @@ def fits(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, 
     """
     levels = machine.levels
     for level in range(levels.shape[0]):
-        bits = machine.stored_bits[level]
-        twice = machine.counting[RESERVE] != NO_RESERVE and levels[level, DOUBLE_BUFFER] > 0
-        twice = twice or machine.counting[RESERVE] == ALL_RESERVE
         need = 0.0
         for operand in range(3):
-            position = tiles[level, operand]
-            if position < 0:
-                continue
-            elements = tile_elements(operand, position, shape, nest, n_loops, scratch.tile)
-            width = bits[operand]
-            if operand == OUTPUTS and _holds_partial_sums(level, shape, nest, n_loops, tiles, machine, scratch):
-                width = bits[3]
-            copies = 1.0
-            if twice and _changes(operand, position, shape, nest):
-                copies = 2.0
-            need += elements * width * copies
+            if tiles[level, operand] >= 0:
+                need += held_bits(level, operand, shape, nest, n_loops, tiles, machine, scratch)
         if need > levels[level, CAPACITY] - levels[level, RESERVED]:
             return False
     return True
+
+
+@inner_kernel
+def held_bits(
+    level: int, operand: int, shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, scratch: Scratch
+) -> float:
+    """Bits that a level sets aside for its tile of an operand. It reads the tiles of that operand alone, but for
+    outputs where tiles are kept only while the level above stands still (`NESTED_REUSE`).
+    """
+    position, bits = tiles[level, operand], machine.stored_bits[level]
+    elements = tile_elements(operand, position, shape, nest, n_loops, scratch.tile)
+    width = bits[operand]
+    if operand == OUTPUTS and _holds_partial_sums(level, shape, nest, n_loops, tiles, machine, scratch):
+        width = bits[3]
+    twice = machine.counting[RESERVE] != NO_RESERVE and machine.levels[level, DOUBLE_BUFFER] > 0
+    twice = twice or machine.counting[RESERVE] == ALL_RESERVE
+    copies = 1.0
+    if twice and _changes(operand, position, shape, nest):
+        copies = 2.0
+    return float(elements * width * copies)
 
 
 @inlined_kernel
@@ -170,7 +178,7 @@ def _busiest_share(position: int, shape: Shape, nest: Nest, n_loops: int, scratc
 
 
 @inlined_kernel
-def _instances(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, scratch: Scratch) -> None:
+def instances(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, scratch: Scratch) -> None:
     """Instances of each level at work, what they count for (the busiest has most to do), and steps at the level."""
     for level in range(tiles.shape[0]):
         position = 0
@@ -192,7 +200,7 @@ def _instances(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, scratch: Scr
 
 
 @inlined_kernel
-def _count_words(machine: Machine, scratch: Scratch) -> None:
+def count_words(machine: Machine, scratch: Scratch) -> None:
     """Whole words that each instance reads, and writes from either side, of each operand."""
     for level in range(machine.levels.shape[0]):
         for operand in range(3):
@@ -220,7 +228,7 @@ def _plane_bits(plane: int, level: int, operand: int, machine: Machine, scratch:
 
 
 @inlined_kernel
-def _energy(machine: Machine, scratch: Scratch) -> None:
+def level_energy(machine: Machine, scratch: Scratch) -> None:
     """Energy of all levels in pJ, and bits over off-chip ports, into `scratch.out`."""
     traffic, read_pj, write_pj = scratch.traffic, machine.read_pj, machine.write_pj
     energy = 0.0
@@ -260,8 +268,7 @@ def _by_word(level: int, machine: Machine) -> bool:
 @inlined_kernel
 def _port_cycles(level: int, machine: Machine, scratch: Scratch, links: int) -> float:
     """Cycles that one instance's ports are busy for the operands whose bit is set in `links`."""
-    traffic, operand_bw, levels, bits = scratch.traffic, machine.operand_bw, machine.levels, machine.stored_bits[level]
-    by_word = machine.counting[PORT_WORDS] > 0 and _by_word(level, machine)
+    operand_bw, levels = machine.operand_bw, machine.levels
     used = scratch.shares[level]
     read_bits = 0.0
     write_bits = 0.0
@@ -269,15 +276,7 @@ def _port_cycles(level: int, machine: Machine, scratch: Scratch, links: int) -> 
     for operand in range(3):
         if not links >> operand & 1:
             continue
-        reads = traffic[READS, level, operand] * bits[operand]
-        writes = (traffic[FILLS, level, operand] + traffic[UPDATES, level, operand]) * bits[operand]
-        if operand == OUTPUTS:
-            extra = bits[3] - bits[operand]
-            reads += traffic[READS_PARTIAL, level, operand] * extra
-            writes += traffic[WRITES_PARTIAL, level, operand] * extra
-        if by_word:
-            reads = traffic[READ_WORDS, level, operand] * machine.words[level, 0]
-            writes = traffic[WRITE_WORDS, level, operand] * machine.words[level, 1]
+        reads, writes = moved_bits(level, operand, machine, scratch)
         if operand_bw[level, operand] > 0:
             slowest = max(slowest, (reads + writes) / operand_bw[level, operand] / used)
         else:
@@ -291,7 +290,23 @@ def _port_cycles(level: int, machine: Machine, scratch: Scratch, links: int) -> 
 
 
 @inlined_kernel
-def _link_first(level: int, operand: int, machine: Machine, scratch: Scratch) -> float:
+def moved_bits(level: int, operand: int, machine: Machine, scratch: Scratch) -> tuple[float, float]:
+    """Bits of one operand that a level's ports are busy for: (read, written)."""
+    traffic, bits = scratch.traffic, machine.stored_bits[level]
+    if machine.counting[PORT_WORDS] > 0 and _by_word(level, machine):
+        words = machine.words[level]
+        return traffic[READ_WORDS, level, operand] * words[0], traffic[WRITE_WORDS, level, operand] * words[1]
+    reads = traffic[READS, level, operand] * bits[operand]
+    writes = (traffic[FILLS, level, operand] + traffic[UPDATES, level, operand]) * bits[operand]
+    if operand == OUTPUTS:
+        extra = bits[3] - bits[operand]
+        reads += traffic[READS_PARTIAL, level, operand] * extra
+        writes += traffic[WRITES_PARTIAL, level, operand] * extra
+    return reads, writes
+
+
+@inlined_kernel
+def link_first(level: int, operand: int, machine: Machine, scratch: Scratch) -> float:
     """Cycles to bring the first tile of an operand from `level` (or to take the last result tile there)."""
     amount = scratch.traffic[LINK_FIRST, level, operand] * machine.stored_bits[level, operand] / scratch.shares[level]
     if machine.operand_bw[level, operand] > 0:
@@ -323,7 +338,7 @@ def _time(tiles: Ints, machine: Machine, scratch: Scratch) -> None:
             buffered |= 1 << operand
             if below >= 0:
                 feeds_level = True
-                first = _link_first(level, operand, machine, scratch)
+                first = link_first(level, operand, machine, scratch)
                 traffic[LINK_TIME, level, operand] = first
                 out[WRITE_BACK if operand == OUTPUTS else FIRST_LOAD] += first
         if unbuffered:

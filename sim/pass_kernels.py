@@ -78,6 +78,15 @@ def array_factor(operand: int, flow: Ints, folds: Ints, n_tiles: Ints) -> float:
     return float(n_tiles[lacking])
 
 
+@inner_kernel
+def array_abreast(operand: int, flow: Ints, folds: Ints) -> float:
+    """Elements that pass the edge of an array side by side in one cycle: along its rows for the moving operand that its
+    columns share, else along its columns (what stays in the PEs is shifted in, and results out, row after row).
+    """
+    lacking = 1 if operand == INPUTS else (0 if operand == WEIGHTS else 2)
+    return float(folds[0 if flow[2] == lacking else 1, 5])
+
+
 @inlined_kernel
 def group_folds(group: Ints, unit: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools, out: Ints) -> None:
     """Cut a flattened group of at most four dimensions, tile by tile, in pieces of `unit`.

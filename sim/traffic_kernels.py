@@ -50,7 +50,7 @@ from archsim.sim.kernels import (
     units_apart,
     whole_elements,
 )
-from archsim.sim.pass_kernels import array_factor
+from archsim.sim.pass_kernels import array_abreast, array_factor
 from archsim.sim.window_kernels import operand_elements, unequal_share
 
 
@@ -181,6 +181,8 @@ def _down_to_pes(
         n = whole_elements(operand, shape) * _copies_above(operand, above, shape, nest)
         n *= array_factor(operand, machine.flow, scratch.folds, scratch.n_tiles)
         scratch.traffic[READS, parent, operand] += n
+        abreast = array_abreast(operand, machine.flow, scratch.folds)
+        _add_words(READ_WORDS, parent, operand, n, 0.0, abreast, machine, scratch)
         return
     shared_between(operand, above, n_loops, nest, n_loops, machine.multicast, shared)
     n = _distinct(operand, above, n_loops, shape, nest, n_loops, machine, scratch)
@@ -281,6 +283,7 @@ def _up_from_pes(
     if flow[0]:
         times = array_factor(OUTPUTS, flow, scratch.folds, scratch.n_tiles)
         times *= _copies_above(OUTPUTS, above, shape, nest)
+        amount = array_abreast(OUTPUTS, flow, scratch.folds)
         if flow[4] == OUTPUTS:
             stray = counting[STRAY_WRITES] * scratch.out[PASSES] * (machine.array[0] + machine.array[1])
     else:

@@ -22,7 +22,9 @@ SPANS = 400
 """Stretches of the timeline; the shortest neighbours are drawn as one beyond that."""
 
 
-def design_detail(evaluation: Evaluation, *, row: int | None = None, name: str | None = None, note: str = "") -> DesignDetail:
+def design_detail(
+    evaluation: Evaluation, *, row: int | None = None, name: str | None = None, note: str = ""
+) -> DesignDetail:
     """The design of an evaluation; `row` is the point it is in a sweep's table."""
     cost = evaluation.cost
     return DesignDetail(

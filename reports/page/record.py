@@ -44,8 +44,10 @@ class Column:
         if self.categories is None:
             return
         known = self.values[~np.isnan(self.values)]
-        if known.size and not (0 <= known.min() and known.max() < len(self.categories)):
-            raise ValueError(f"{self.key}: indices {known.min():g} to {known.max():g}, {len(self.categories)} categories")
+        if known.size and not (known.min() >= 0 and known.max() < len(self.categories)):
+            raise ValueError(
+                f"{self.key}: indices {known.min():g} to {known.max():g}, {len(self.categories)} categories"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.reports.page.detail import design_detail
-from archsim.reports.page.quantities import axis_labels, total
-from archsim.reports.page.quantities import Quantity
+from archsim.reports.page.quantities import Quantity, axis_labels, total
 from archsim.reports.page.record import Bound, Column, Evidence, FloatArray, Front, SweepPage
 from tests.reports import samples
 
@@ -60,7 +59,11 @@ def sweep_page(points: int = 400, *, title: str = f"sweep of {HOSTILE}", designs
     return SweepPage(
         title=title,
         subtitle="grid over 4 axes; Llama-2-7B decode, 2,048 tokens of context",
-        facts=(("points", f"{points:,}"), ("failed", f"{int(failed.sum())}"), ("Pareto front", f"{front.size} designs")),
+        facts=(
+            ("points", f"{points:,}"),
+            ("failed", f"{int(failed.sum())}"),
+            ("Pareto front", f"{front.size} designs"),
+        ),
         columns=(*_axes(rows, capacity, bandwidth, code), *(_total(key, column) for key, column in values.items())),
         index=np.arange(points, dtype=np.int64),
         reason=reason,
@@ -80,7 +83,7 @@ def sweep_page(points: int = 400, *, title: str = f"sweep of {HOSTILE}", designs
     )
 
 
-def _detail(row: int, place: int):  # noqa: ANN202
+def _detail(row: int, place: int):
     evaluation = samples.small() if place % 2 == 0 else samples.large(8)
     return design_detail(evaluation, row=row, name=HOSTILE if place == 0 else f"design {place}")
 
@@ -90,7 +93,9 @@ def _axes(rows: FloatArray, capacity: FloatArray, bandwidth: FloatArray, code: F
     plain = Quantity
     return (
         Column(key=AXES[0], quantity=plain(label=labels[AXES[0]]), role="axis", values=rows),
-        Column(key=AXES[1], quantity=plain(label=labels[AXES[1]], unit="B", style="bytes"), role="axis", values=capacity),
+        Column(
+            key=AXES[1], quantity=plain(label=labels[AXES[1]], unit="B", style="bytes"), role="axis", values=capacity
+        ),
         Column(key=AXES[2], quantity=plain(label=labels[AXES[2]], unit="GB/s"), role="axis", values=bandwidth),
         Column(key=AXES[3], quantity=plain(label=labels[AXES[3]]), role="axis", values=code, categories=FORMATS),
     )
@@ -98,5 +103,13 @@ def _axes(rows: FloatArray, capacity: FloatArray, bandwidth: FloatArray, code: F
 
 def _total(key: str, values: FloatArray) -> Column:
     objectives = ("latency_s", "area_mm2", "energy_j")
-    role = "energy" if key.startswith("energy_j.") else "area" if key.startswith("area_mm2.") else "objective" if key in objectives else "total"
+    role = (
+        "energy"
+        if key.startswith("energy_j.")
+        else "area"
+        if key.startswith("area_mm2.")
+        else "objective"
+        if key in objectives
+        else "total"
+    )
     return Column(key=key, quantity=total(key), role=role, values=values, goal="min" if role == "objective" else None)
