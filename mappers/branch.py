@@ -27,9 +27,9 @@ from archsim.mappers.goal_kernels import (
     Goal,
     new_best,
 )
+from archsim.mappers.nodes import Skipped
+from archsim.mappers.plan import plan_of
 from archsim.mappers.settings import MapperSettings
-from archsim.mappers.space import layout, program
-from archsim.mappers.starts import choices, ways_to_begin
 from archsim.mappers.state_kernels import Task
 from archsim.sim.cost import Costing, pass_loops
 from archsim.sim.kernels import Floats
@@ -66,7 +66,7 @@ def search_problem(
     costing: Costing,
     settings: MapperSettings,
     *,
-    skipped: frozenset[tuple[str, str]] = frozenset(),
+    skipped: Skipped = frozenset(),
     known: float = np.inf,
     cycle_limit: float = np.inf,
     ties: bool = True,
@@ -77,19 +77,18 @@ def search_problem(
     Where factors need not divide, those that do are searched first, with half the budget: what they find bounds the
     rest, and the larger space is never worse. `ties`: of equal mappings the one that is better otherwise.
     """
-    constraints = settings.constraints.of(problem.op)
     request = _Request(
-        settings=settings,
-        constraints=constraints,
+        problem=problem,
+        constraints=settings.constraints.of(problem.op),
         skipped=skipped,
-        cycle_limit=cycle_limit,
-        ties=ties,
+        even=settings.even_tiles,
+        goal=_goal(problem, costing, settings, cycle_limit, ties),
         front=settings.front if front is None else front,
     )
     if settings.perfect_factors:
-        return _search(problem, costing, request, True, known, settings.most_steps)
-    first = _search(problem, costing, request, True, known, settings.most_steps // 2)
-    rest = _search(problem, costing, request, False, min(known, first.value), settings.most_steps - first.walked)
+        return _search(request, True, known, settings.most_steps)
+    first = _search(request, True, known, settings.most_steps // 2)
+    rest = _search(request, False, min(known, first.value), settings.most_steps - first.walked)
     better = rest if rest.mapping is not None else first
     return replace(
         rest,
@@ -108,58 +107,64 @@ def search_problem(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    settings: MapperSettings
+    """What the searches of one problem have in common."""
+
+    problem: Problem
     constraints: Constraints
-    skipped: frozenset[tuple[str, str]]
-    cycle_limit: float
-    ties: bool
+    skipped: Skipped
+    even: bool
+    goal: Goal
     front: int
 
 
-def _search(
-    problem: Problem, costing: Costing, request: _Request, perfect: bool, known: float, most_steps: int
-) -> Outcome:
-    settings = request.settings
-    constraints = request.constraints
-    chosen = choices(problem, perfect=perfect, constraints=constraints)
-    where = layout(problem, chosen.slot_stage, perfect=perfect, skipped=request.skipped, constraints=constraints)
-    steps, jumps = program(problem, where, even=settings.even_tiles)
-    goal = Goal(
+def _goal(problem: Problem, costing: Costing, settings: MapperSettings, cycle_limit: float, ties: bool) -> Goal:
+    return Goal(
         objective=OBJECTIVES[settings.objective],
         weights=np.array(settings.exponents, np.float64),
         fixed_pj=float(costing.fixed_pj(problem)),
         pj_per_cycle=float(costing.pj_per_cycle(problem)),
-        cycle_limit=float(request.cycle_limit),
-        ties=int(request.ties),
+        cycle_limit=float(cycle_limit),
+        ties=int(ties),
     )
+
+
+def _search(request: _Request, perfect: bool, known: float, most_steps: int) -> Outcome:
+    problem = request.problem
+    plan = plan_of(problem, request.constraints, request.skipped, perfect=perfect, even=request.even)
     task = Task(
         shape=problem.shape,
         machine=problem.machine,
-        space=where.space,
-        ways=ways_to_begin(where, chosen),
-        steps=steps,
-        jumps=jumps,
-        goal=goal,
+        space=plan.space_for(problem),
+        ways=plan.ways,
+        steps=plan.steps,
+        jumps=plan.jumps,
+        goal=request.goal,
         passes=_PASSES,
         most_steps=most_steps,
-        most_streamed=_most_streamed(problem, constraints.min_utilization),
+        most_streamed=_most_streamed(problem, request.constraints.min_utilization),
     )
     best = new_best(len(problem.dims), len(problem.levels_used), request.front, float(known))
     search(task, best)
-    value = float(best.value[SCORE])
-    left_over = float(best.value[LEFT_OVER])
+    return _outcome(request, best, complete=plan.complete)
+
+
+def _outcome(request: _Request, best: Best, *, complete: bool) -> Outcome:
+    values: list[float] = best.value.tolist()
+    counters: list[int] = best.counters.tolist()
+    value, left_over = values[SCORE], values[LEFT_OVER]
+    finished = left_over == np.inf or (request.front == 0 and left_over >= value)
     return Outcome(
-        mapping=None if best.n_loops[0] < 0 else _mapping(problem, best),
+        mapping=None if best.n_loops[0] < 0 else _mapping(request.problem, best),
         value=value,
         bound=min(value, left_over),
-        optimal=bool(left_over == np.inf or (request.front == 0 and left_over >= value)) and chosen.complete,
-        cycles=float(best.value[CYCLES]),
-        energy_pj=float(best.value[ENERGY_OF]),
-        evaluated=int(best.counters[COSTED]),
-        reached=int(best.counters[REACHED]),
-        pruned=int(best.counters[BOUNDED] + best.counters[OVERFULL]),
-        walked=int(best.counters[WALKED]),
-        front=best.front[:, : int(best.value[N_FRONT])],
+        optimal=finished and complete,
+        cycles=values[CYCLES],
+        energy_pj=values[ENERGY_OF],
+        evaluated=counters[COSTED],
+        reached=counters[REACHED],
+        pruned=counters[BOUNDED] + counters[OVERFULL],
+        walked=counters[WALKED],
+        front=best.front[:, : int(values[N_FRONT])],
     )
 
 
@@ -171,24 +176,18 @@ def _most_streamed(problem: Problem, min_utilization: float) -> float:
 
 
 def _mapping(problem: Problem, best: Best) -> Mapping:
-    n = int(best.n_loops[0])
-    loops = tuple(
-        Loop(
-            problem.dims[best.loops[0, i]],
-            int(best.loops[1, i]),
-            problem.axis_names[best.loops[2, i]] if best.loops[2, i] >= 0 else None,
-        )
-        for i in range(n)
-    )
+    dims, axes = problem.dims, problem.axis_names
+    columns: list[list[int]] = best.loops[:, : int(best.n_loops[0])].tolist()
+    rows: list[list[int]] = best.tiles.tolist()
     tiles = {
-        level.name: {str(operand): int(best.tiles[i, j]) for j, operand in enumerate(OPERANDS) if best.tiles[i, j] >= 0}
-        for i, level in enumerate(problem.levels_used)
+        level.name: {str(operand): position for operand, position in zip(OPERANDS, row, strict=True) if position >= 0}
+        for level, row in zip(problem.levels_used, rows, strict=True)
     }
     passes = bool(problem.flow[0])
-    tile = {dim: int(size) for dim, size in zip(problem.dims, best.base, strict=True)} if passes else {}
+    tile = dict(zip(dims, best.base.tolist(), strict=True)) if passes else {}
     return Mapping(
         dataflow=problem.dataflow.name,
-        loops=loops,
+        loops=tuple([Loop(dims[d], n, axes[axis] if axis >= 0 else None) for d, n, axis in zip(*columns, strict=True)]),
         tiles=tiles,
         array_tile=tile,
         passes=pass_loops(problem, tile) if passes else (),

@@ -75,6 +75,8 @@ class Constraints:
 
     def of(self, op: Op) -> Constraints:
         """Those that say something about `op`, with the dimensions it does not have left out."""
+        if not (self.spatial or self.tiles or self.order):
+            return self
         spatial = (self._spatial(item, op) for item in self.spatial if item.kind in ("", op.kind))
         tiles = (replace(item, sizes=_sizes(item.sizes, op)) for item in self.tiles if item.kind in ("", op.kind))
         order = (

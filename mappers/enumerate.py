@@ -31,9 +31,9 @@ from archsim.mappers.enumerate_tally_kernels import (
     edges_of,
     new_tally,
 )
+from archsim.mappers.factors import divisors_of
 from archsim.mappers.search import bypasses
 from archsim.mappers.settings import MapperSettings, allowed_dataflows
-from archsim.mappers.space import divisors_of
 from archsim.mappers.starts import Choices, choices
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import Costing, pass_loops

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
 from archsim.mappers.branch import search_problem
-from archsim.mappers.constraints import Constraints
+from archsim.mappers.constraints import BypassConstraint, Constraints
 from archsim.mappers.found import Found
+from archsim.mappers.nodes import Skipped
 from archsim.mappers.settings import MapperSettings, allowed_dataflows, score
 from archsim.mappers.whole import whole_layer
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import PJ, Costing, cost_mapping
+from archsim.sim.frame import Frame
+from archsim.sim.kernels import Floats
 from archsim.sim.problem import Problem, build_problem
 from archsim.sim.records import OpCost
-from archsim.workloads.op import Op
+from archsim.workloads.op import OPERANDS, Op
 
 __all__ = ["MapperSettings", "best_mapping", "find_mapping", "score"]
-
-Skipped = frozenset[tuple[str, str]]
-"""Pairs of level and operand that are passed by."""
 
 
 def best_mapping(
@@ -61,17 +61,18 @@ def find_mapping(
     """
     tally = _Tally()
     parts: list[_Part] = []
+    costing: Costing | None = None
     for dataflow in allowed_dataflows(accelerator, settings):
         problem = build_problem(
             op, accelerator, dataflow, counting, accumulator, resident=resident, reserved_bits=reserved_bits
         )
-        costing = Costing.of(accelerator, problem, accumulator, counting)
+        costing = costing or Costing.of(accelerator, problem, accumulator, counting)
         if counting.tiling == "whole-layer":
             cost = cost_mapping(problem, whole_layer(problem), costing)
             value = score(cost, settings)
             tally.take(cost, value, value, proven=True, evaluated=1, pruned=0, front=np.zeros((2, 0)))
             continue
-        for skipped in bypasses(problem, settings.constraints.of(op)):
+        for skipped in bypasses(problem, settings.constraints):
             parts.append(_Part(problem=problem, costing=costing, skipped=skipped))
             _search(parts[-1], settings, tally)
     if settings.objective == "latency" and parts:
@@ -110,15 +111,15 @@ class _Tally:
         proven: bool,
         evaluated: int,
         pruned: int,
-        front: object,
+        front: Floats,
     ) -> None:
         self.evaluated += evaluated
         self.pruned += pruned
         self.space += evaluated + pruned
         self.proven = self.proven and proven
         self.bound = min(self.bound, bound)
-        cycles_energy = np.asarray(front)
-        self.points += tuple((float(energy), float(cycles)) for cycles, energy in cycles_energy.T)
+        if front.shape[1]:
+            self.points += tuple((energy, cycles) for cycles, energy in front.T.tolist())
         if cost is not None and (self.cost is None or _key(value, cost) < _key(self.value, self.cost)):
             self.cost, self.value = cost, value
 
@@ -153,21 +154,27 @@ def _front(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float]
     return tuple(kept)
 
 
-def bypasses(problem: Problem, constraints: Constraints) -> Iterator[Skipped]:
+def bypasses(problem: Problem, constraints: Constraints) -> tuple[Skipped, ...]:
     """What may be passed by: forced by a constraint, else every choice that the hardware leaves."""
+    return _bypasses(problem.frame, constraints.bypass)
+
+
+@lru_cache(maxsize=1024)
+def _bypasses(frame: Frame, stated: tuple[BypassConstraint, ...]) -> tuple[Skipped, ...]:
     forced: set[tuple[str, str]] = set()
     free: list[tuple[str, str]] = []
-    for i, level in enumerate(problem.levels_used):
-        for j, operand in enumerate(("inputs", "weights", "outputs")):
-            if problem.level_stage[i, j] <= 0:
+    constraints = Constraints(bypass=stated)
+    for i, place in enumerate(frame.places):
+        for j, operand in enumerate(OPERANDS):
+            if frame.level_stage[i, j] <= 0:
                 continue
-            if operand in constraints.bypassed(level.name):
-                forced.add((level.name, operand))
-            elif operand in level.bypass:
-                free.append((level.name, operand))
-    for n in range(len(free) + 1):
-        for chosen in itertools.combinations(free, n):
-            yield frozenset((*forced, *chosen))
+            if operand in constraints.bypassed(place.name):
+                forced.add((place.name, operand))
+            elif operand in place.bypass:
+                free.append((place.name, operand))
+    return tuple(
+        frozenset((*forced, *chosen)) for n in range(len(free) + 1) for chosen in itertools.combinations(free, n)
+    )
 
 
 def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from archsim.mappers.constraints import Constraints, SpatialConstraint
-from archsim.mappers.space import Layout, divisors_of
-from archsim.mappers.space_kernels import Ways
+from archsim.mappers.factors import tile_factors, unit_factors
 from archsim.sim.frame import CHIP_AXES, COARSE, GROUPS
-from archsim.sim.kernels import OUTPUTS, Bools, Ints
+from archsim.sim.kernels import OUTPUTS, Ints
 from archsim.sim.problem import Problem
 
 MOST_STARTS = 20000
@@ -115,7 +114,7 @@ def _allowed_fills(
         allowed = dims if wanted is None else [d for d in dims if problem.dims[d] in wanted.dims]
         fills = np.ones((1, max(1, len(dims))), np.int64)
         if allowed:
-            some = _fills(problem, allowed, size, perfect, most_loops=most_loops)
+            some = _fills(tuple(int(problem.sizes[d]) for d in allowed), size, perfect, most_loops)
             fills = np.ones((len(some), len(dims)), np.int64)
             fills[:, [dims.index(d) for d in allowed]] = some
         return fills
@@ -132,34 +131,20 @@ def _expand(problem: Problem, entry: str) -> tuple[str, ...]:
     return (entry,) if entry in problem.op.loops else ()
 
 
-def _fills(problem: Problem, dims: list[int], size: int, perfect: bool, *, most_loops: int) -> Ints:
-    """Factors of each dimension on an axis of `size` units: every way whose product is at most that."""
+@lru_cache(maxsize=256)
+def _fills(sizes: tuple[int, ...], most_units: int, perfect: bool, most_loops: int) -> Ints:
+    """Factors of dimensions of these sizes on one axis: every way whose product is at most its units."""
     rows: list[tuple[int, ...]] = []
 
     def extend(at: int, left: int, row: tuple[int, ...], loops: int) -> None:
-        if at == len(dims):
+        if at == len(sizes):
             rows.append(row)
             return
-        for factor in _factors(int(problem.sizes[dims[at]]), left if loops < most_loops else 1, perfect):
+        for factor in unit_factors(sizes[at], left if loops < most_loops else 1, perfect):
             extend(at + 1, left // factor, (*row, factor), loops + (factor > 1))
 
-    extend(0, size, (), 0)
+    extend(0, most_units, (), 0)
     return np.array(rows, np.int64)
-
-
-def _factors(size: int, most: int, perfect: bool) -> list[int]:
-    """
-    >>> _factors(12, 8, True), _factors(5, 8, False)
-    ([1, 2, 3, 4, 6], [1, 2, 3, 4, 5])
-    """
-    top = min(size, most)
-    if perfect:
-        return [step for step in divisors_of(size) if step <= top]
-    if top <= 32:
-        return list(range(1, top + 1))
-    # On long axes only the least factor for each number of steps.
-    useful = {-(-size // -(-size // step)) for step in range(1, top + 1)}
-    return sorted({step for step in useful if step <= top})
 
 
 def _distinct(problem: Problem, slots: Slots, dims: Ints, factors: Ints, perfect: bool) -> Options:
@@ -167,103 +152,71 @@ def _distinct(problem: Problem, slots: Slots, dims: Ints, factors: Ints, perfect
 
     Of alike options the one that needs the fewest tiles.
     """
-    kinds: dict[tuple[object, ...], int] = {}
-    kind_of = []
-    for axis, stage in slots:
-        key = (stage, tuple(bool(problem.machine.multicast[j, axis]) for j in range(3)))
-        kind_of.append(kinds.setdefault(key, len(kinds)))
-    stages = np.array([stage for _, stage in slots], np.int64)
-    n_dims = len(problem.dims)
-    totals = np.ones((len(dims), len(kinds) * n_dims), np.int64)
-    rows = np.arange(len(dims))
-    for i, kind in enumerate(kind_of):
-        totals[rows, kind * n_dims + dims[:, i]] *= factors[:, i]
-    needed = sum(_needed(dims, factors, stages == stage, n_dims, perfect).sum(axis=1) for stage in set(stages.tolist()))
-    sparing = np.argsort(needed, kind="stable")
     if len(dims) == 0:
         return dims, factors
+    units: dict[Hashable, Ints] = {}
+    for i, (axis, stage) in enumerate(slots):
+        alike = (stage, *problem.machine.multicast[:, axis].tolist(), int(dims[0, i]))
+        units[alike] = units[alike] * factors[:, i] if alike in units else factors[:, i]
     code = np.zeros(len(dims), np.int64)
-    for column in range(totals.shape[1]):
-        top = int(totals[:, column].max())
+    for total in units.values():
+        top = int(total.max())
         if top > 1:
-            code = code * (top + 1) + totals[:, column]
+            code = code * (top + 1) + total
+    sparing = np.argsort(_needed(slots, dims, factors, perfect), kind="stable")
     _, first = np.unique(code[sparing], return_index=True)
     kept = np.sort(sparing[first])
     return dims[kept], factors[kept]
 
 
-def _needed(dims: Ints, factors: Ints, here: Bools, n_dims: int, perfect: bool) -> Ints:
-    """(options, D): least number of tiles that give each spatial loop of the slots `here` two at least."""
-    units = np.ones((len(dims), n_dims), np.int64)
-    outermost = np.ones((len(dims), n_dims), np.int64)
-    rows = np.arange(len(dims))
-    for i in np.flatnonzero(here):
-        used = dims[:, i] >= 0
-        at = (rows[used], dims[used, i])
-        outermost[at] = np.where(outermost[at] > 1, outermost[at], factors[used, i])
-        units[at] *= factors[used, i]
-    return units if perfect else units - units // outermost + 1
+def _needed(slots: Slots, dims: Ints, factors: Ints, perfect: bool) -> Ints:
+    """(options,): least number of tiles that give each spatial loop two at least, summed over dimensions and stages."""
+    units: dict[tuple[int, int], Ints] = {}
+    outermost: dict[tuple[int, int], Ints] = {}
+    for i, (_, stage) in enumerate(slots):
+        at, own = (stage, int(dims[0, i])), factors[:, i]
+        if at in units:
+            outermost[at] = np.where(outermost[at] > 1, outermost[at], own)
+            units[at] = units[at] * own
+        else:
+            outermost[at] = units[at] = own
+    needed = np.zeros(len(dims), np.int64)
+    for at, total in units.items():
+        needed += total if perfect else total - total // outermost[at] + 1
+    return needed
 
 
 def _array_tiles(problem: Problem, perfect: bool) -> Ints:
-    """Array tiles: for each GEMM-view group its tiles, the batch one at a time."""
-    groups = []
-    for g in range(3):
-        members = [int(d) for d in problem.shape.groups[g] if d >= 0]
-        groups.append((members, _group_tiles(problem, g, members, perfect)))
-    rows = []
-    for picked in itertools.product(*(tiles for _, tiles in groups)):
-        row = np.ones(len(problem.dims), np.int64)
-        for (members, _), tile in zip(groups, picked, strict=True):
-            for d, size in zip(members, tile, strict=True):
-                row[d] = size
-        rows.append(row)
-    return np.array(rows, np.int64)
+    """Array tiles (T, D): for each GEMM-view group its tiles, the batch one at a time."""
+    array: list[int] = problem.array.tolist()
+    units = dict(zip(problem.flow[1:3].tolist(), array, strict=True))
+    members = [[int(d) for d in problem.shape.groups[g] if d >= 0] for g in range(3)]
+    sizes = [tuple(int(problem.sizes[d]) for d in own) for own in members]
+    groups = [_group_tiles(sizes[g], units.get(g, 0), perfect) for g in range(3)]
+    picked = np.indices([len(tiles) for tiles in groups]).reshape(3, -1)
+    rows = np.ones((picked.shape[1], len(problem.dims)), np.int64)
+    for own, tiles, pick in zip(members, groups, picked, strict=True):
+        rows[:, own] = tiles[pick]
+    return rows
 
 
-def _group_tiles(problem: Problem, group: int, members: list[int], perfect: bool) -> list[tuple[int, ...]]:
-    """Tiles of a group: its innermost dimension grown to its full size, then the next.
+@lru_cache(maxsize=1024)
+def _group_tiles(sizes: tuple[int, ...], units: int, perfect: bool) -> Ints:
+    """Tiles of a group (tiles, members): its innermost dimension grown to its full size, then the next.
 
-    A group on an axis takes the largest tile of one fold, and the whole; in between, loops outside the array do the
-    same. The streamed group takes every useful tile.
+    A group on an axis of `units` takes the largest tile of one fold, and the whole; in between, loops outside the array
+    do the same. The streamed group (`units` 0) takes every useful tile.
     """
-    sizes = [int(problem.sizes[d]) for d in members]
     chain: list[tuple[int, ...]] = []
     tile = [1] * len(sizes)
     for i, size in enumerate(sizes):
-        for step in _factors_all(size, perfect):
+        for step in tile_factors(size, perfect):
             tile[i] = step
             chain.append(tuple(tile))
     chain = list(dict.fromkeys(chain)) or [()]
-    if group not in problem.flow[1:3]:
-        return chain
-    units = int(problem.machine.array[0] if group == problem.flow[1] else problem.machine.array[1])
-    fits = [tile for tile in chain if math.prod(tile) <= units]
-    best = fits[-1:] or chain[:1]
-    folds = [tile for tile in chain if math.prod(tile) % units == 0]
-    return list(dict.fromkeys([*best, *folds[:1], *chain[-1:]]))
-
-
-def _factors_all(size: int, perfect: bool) -> list[int]:
-    """Useful tiles of a dimension, ascending: divisors, or the least tile for each number of tiles."""
-    if perfect:
-        return list(divisors_of(size))
-    counts: set[int] = set()
-    step = size
-    while step >= 1:
-        tiles = -(-size // step)
-        least = -(-size // tiles)
-        counts.add(least)
-        step = least - 1
-    return sorted(counts)
-
-
-def ways_to_begin(where: Layout, chosen: Choices) -> Ways:
-    """All starts as the kernels take them."""
-    return Ways(
-        tiles=chosen.tiles,
-        dims=chosen.dims,
-        factors=chosen.factors,
-        slot_axis=chosen.slot_axis,
-        slot_bound=where.slot_bound,
-    )
+    if units:
+        fits = [tile for tile in chain if math.prod(tile) <= units]
+        best = fits[-1:] or chain[:1]
+        folds = [tile for tile in chain if math.prod(tile) % units == 0]
+        chain = list(dict.fromkeys([*best, *folds[:1], *chain[-1:]]))
+    return np.array(chain, np.int64).reshape(len(chain), len(sizes))

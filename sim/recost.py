@@ -143,13 +143,14 @@ def _energy(
 ) -> dict[str, Floats]:
     """Joules by component, added up in the order of the records."""
     macs = float(problem.op.macs)
-    energy = {"mac": (prices.mac_pj * macs + prices.cycle_pj * cycles) * PJ}
+    energy: dict[str, Floats] = {"mac": (prices.mac_pj * macs + prices.cycle_pj * cycles) * PJ}
     if prices.decode_pj.any():
         energy["decoder"] = prices.decode_pj * macs * PJ
     energy |= {name: np.zeros(len(cycles)) for name in prices.memories}
     for i, level in enumerate(problem.levels_used):
-        for j in np.flatnonzero(tiles[i] >= 0):
-            energy[level.name] = energy[level.name] + _level_energy_pj(machines, counts.traffic[:, :, i, j], i, j) * PJ
+        for j in range(3):
+            if tiles[i, j] >= 0:
+                energy[level.name] += _level_energy_pj(machines, counts.traffic[:, :, i, j], i, j) * PJ
     energy["vector"] = np.zeros(len(cycles))
     hopping = _hopping_bits(problem, machines)
     if hopping is not None and prices.hop_pj_per_bit is not None:

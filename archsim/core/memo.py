@@ -1,0 +1,50 @@
+"""Results that are kept up to a number of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Memo(Generic[Value]):
+    """Values by key; the ones that were asked for longest ago go when all together take more than `most_bytes`.
+
+    The key must hold everything that the value depends on, and values must not be changed.
+
+    >>> squares: Memo[int] = Memo(most_bytes=2, size_of=lambda value: 1)
+    >>> [squares.get(n, lambda n=n: n * n) for n in (2, 3, 2, 4)], len(squares)
+    ([4, 9, 4, 16], 2)
+    """
+
+    def __init__(self, *, most_bytes: int, size_of: Callable[[Value], int]) -> None:
+        self.most_bytes, self.size_of = most_bytes, size_of
+        self._values: dict[Hashable, Value] = {}
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value of `key`, made now if it is not there."""
+        with self._lock:
+            value = self._values.pop(key, None)
+            if value is not None:
+                self._values[key] = value
+                return value
+        value = make()
+        with self._lock:
+            self._keep(key, value)
+        return value
+
+    def _keep(self, key: Hashable, value: Value) -> None:
+        if key in self._values:
+            return
+        self._values[key] = value
+        self._bytes += self.size_of(value)
+        while self._bytes > self.most_bytes:
+            oldest = next(iter(self._values))
+            self._bytes -= self.size_of(self._values.pop(oldest))
+
+    def __len__(self) -> int:
+        return len(self._values)

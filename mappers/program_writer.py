@@ -1,0 +1,131 @@
+"""Writing one program: its steps, and what they may grow along.
+
+A program is an order of the nodes with the loops between them; `space_kernels.OP` describes its steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from archsim.mappers.nodes import Nodes
+from archsim.mappers.space_kernels import BOUND, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD
+from archsim.sim.kernels import NESTED_REUSE, TRANSFERRED, WORDS, Ints
+
+Step = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What programs are written for: nodes, and of the sizes only which dimensions have any loops."""
+
+    nodes: Nodes
+    long: tuple[int, ...]
+    """Dimensions of more than one."""
+    fixed: Ints
+    """(K, D): sizes that a node's tile must have; 0: free."""
+
+    def relevant(self, operand: int) -> set[int]:
+        """Dimensions that index an operand."""
+        return {d for d in self.long if self.nodes.frame.relevant[operand, d]}
+
+    def lacking(self, operand: int) -> list[int]:
+        """Dimensions that do not index an operand."""
+        return [d for d in self.long if not self.nodes.frame.relevant[operand, d]]
+
+    @cached_property
+    def window_dims(self) -> list[int]:
+        """Dimensions along which the first two windows slide."""
+        windows = self.nodes.frame.windows[:2]
+        return [int(d) for row in windows if row[0] >= 0 for d in (row[0], row[2]) if d in self.long]
+
+    @cached_property
+    def nested(self) -> bool:
+        """Whether a tile is reused below all tiles of its parent only."""
+        return bool(self.nodes.frame.counting[NESTED_REUSE] > 0)
+
+    @cached_property
+    def fills_words(self) -> bool:
+        """Whether words that are partly filled cost as much as full ones."""
+        return bool(self.nodes.frame.counting[WORDS] == TRANSFERRED)
+
+
+class Writer:
+    """Steps of one program while they are written."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.steps: list[Step] = []
+        self.left = self.open = (1 << len(ground.nodes.table)) - 1
+        self.ahead = (1 << len(ground.nodes.pools)) - 1
+        self.passed = 0
+        """Boundaries below the step that is written next."""
+        self.segment = 0
+        self.pending: list[tuple[int, int]] = []
+        """Nodes whose traffic is not counted yet, with the boundaries passed when they were placed."""
+        self.beside: list[tuple[int, int]] = []
+        """Nodes of other operands at the same tile, that the pending ones are reused past."""
+
+    def add(self, op: int, arg: int = -1, placed: int = -1, parent: int = -1) -> None:
+        back = 0
+        if op == CLOSE:
+            at = len(self.steps) - 1
+            while at >= 0 and self.steps[at][0] == CLOSE:
+                at -= 1
+            back = len(self.steps) - at if at >= 0 and self.steps[at][0] == GROW else 0
+            self.open &= ~(1 << arg)
+        elif op == PLACE:
+            self.left &= ~(1 << arg)
+        elif op == BOUND:
+            self.ahead &= ~(1 << arg)
+        masks = (self.left, self.open, self.ahead)
+        self.steps.append((op, arg, placed, parent, self.passed, back, self.segment, *masks))
+
+    def spread_to(self, bounds: int) -> None:
+        while self.passed < bounds:
+            self.add(SPREAD, self.passed)
+            self.passed += 1
+
+    def grow(self, dims: list[int], op: int = GROW) -> None:
+        for d in dims:
+            self.add(op, d)
+
+    def place(self, node: int, *, beside: bool = False) -> None:
+        """Place a node; `beside`: at the tile of the pending ones, whose reuse goes on."""
+        table, pools = self.ground.nodes.table, self.ground.nodes.pools
+        pool = int(np.flatnonzero((pools[:, :3] == node).any(axis=1))[0])
+        placed = {step[1] for step in self.steps if step[0] == PLACE}
+        missing = [j for j in range(3) if pools[pool, j] >= 0 and int(pools[pool, j]) not in placed]
+        self.add(BOUND, pool, sum(1 << operand for operand in missing), int(pools[pool, 4]))
+        same = not self.pending or table[self.pending[0][0], 1] == table[node, 1]
+        (self.beside if beside and not same else self.pending).append((node, self.passed))
+        closed = {step[1] for step in self.steps if step[0] == CLOSE}
+        self.add(PLACE, node, int(int(table[node, 5]) in closed))
+
+    def close(self, *, fill: bool = False, keep: bool = False) -> int:
+        """Loops that reuse the pending operand, and its traffic; the operand, -1 when nothing is pending.
+
+        `keep`: its reuse goes on, only the traffic of the nodes beside it is counted.
+        """
+        if not self.pending:
+            return -1
+        operand = int(self.ground.nodes.table[self.pending[0][0], 1])
+        self.segment += 1
+        self.grow(self.ground.lacking(operand), FILL if fill else GROW)
+        for node, placed in (*(() if keep else self.pending), *self.beside):
+            self.add(CLOSE, node, placed)
+        self.pending, self.beside = self.pending if keep else [], []
+        return operand
+
+    def ended(self) -> list[Step]:
+        """The rest of a program whose tiles are all placed."""
+        self.spread_to(self.ground.nodes.n_bounds)
+        self.close(fill=True)
+        return self.finished()
+
+    def finished(self) -> list[Step]:
+        self.segment += 1
+        self.add(LEAF)
+        return self.steps

@@ -1,0 +1,202 @@
+"""Programs: every order of the nodes that can matter, with the loops between them, written as one that branches.
+
+docs/mapper.md describes the space and why nothing outside it is better.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from archsim.core.memo import Memo
+from archsim.mappers.even_programs import even_programs
+from archsim.mappers.nodes import Nodes, chain
+from archsim.mappers.program_writer import Ground, Step, Writer
+from archsim.mappers.space_kernels import BRANCH, GROW
+from archsim.sim.kernels import INPUTS, Ints
+
+Program = tuple[Ints, Ints]
+"""Steps (steps, 10), and where the branches among them lead."""
+
+_PROGRAMS: Memo[Program] = Memo(most_bytes=1 << 25, size_of=lambda program: program[0].nbytes + program[1].nbytes)
+
+
+def program_of(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, even: bool) -> Program:
+    """Every order of the nodes that can matter, as one program that branches, and where its branches lead.
+
+    It depends on the hardware and on which dimensions an op has, not on their sizes: programs are kept. `fixed` (K, D):
+    sizes that tiles must have; `even`: all operands of a level share one tile.
+    """
+    frame = nodes.frame
+    key = (
+        nodes.table.tobytes(),
+        nodes.placed.tobytes(),
+        nodes.n_bounds,
+        frame.relevant.tobytes(),
+        frame.windows[:, (0, 2)].tobytes(),
+        tuple(size > 1 for size in sizes),
+        frame.counting.tobytes(),
+        (fixed > 0).tobytes(),
+        even,
+    )
+    return _PROGRAMS.get(key, lambda: _written(nodes, sizes, fixed, even=even))
+
+
+def _written(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, even: bool) -> Program:
+    ground = Ground(nodes=nodes, long=tuple(d for d, size in enumerate(sizes) if size > 1), fixed=fixed)
+    if even:
+        return _branching(list(even_programs(ground)) or [Writer(ground).ended()])
+    return _branching([line for order in _orders(ground) for line in _program(ground, order)])
+
+
+def _branching(lines: list[list[Step]]) -> tuple[Ints, Ints]:
+    steps: list[Step] = []
+    jumps: list[int] = []
+    _write_branches(lines, 0, steps, jumps)
+    return np.array(steps, np.int64), np.array(jumps or [0], np.int64)
+
+
+def _write_branches(lines: list[list[Step]], at: int, steps: list[Step], jumps: list[int]) -> None:
+    """Write what `lines` have in common from step `at` on, then a branch, then each way on."""
+    while True:
+        following = dict.fromkeys(line[at] for line in lines if at < len(line))
+        if not following:
+            return
+        if len(following) > 1:
+            break
+        steps.append(next(iter(following)))
+        at += 1
+    first = len(jumps)
+    jumps += [-1] * len(following)
+    steps.append((BRANCH, first, len(following), -1, lines[0][at][4], 0, 0, 0, 0, 0))
+    for i, step in enumerate(following):
+        jumps[first + i] = len(steps)
+        _write_branches([line for line in lines if line[at] == step], at, steps, jumps)
+
+
+def _orders(ground: Ground) -> Iterator[tuple[int, ...]]:
+    """Interleavings of the operands' nodes, innermost first; a node inside a boundary comes before those outside."""
+    nodes = ground.nodes.table
+    regions: dict[int, list[int]] = {}
+    for k in range(len(nodes)):
+        regions.setdefault(ground.nodes.inside(k), []).append(k)
+    parts = [
+        list(_interleavings([chain(nodes, members, j) for j in range(3)])) for _, members in sorted(regions.items())
+    ]
+    for choice in itertools.product(*parts):
+        yield tuple(itertools.chain.from_iterable(choice))
+
+
+def _interleavings(chains: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+    if not any(chains):
+        yield ()
+        return
+    for i, own in enumerate(chains):
+        if own:
+            rest = [*chains]
+            rest[i] = own[1:]
+            for tail in _interleavings(rest):
+                yield (own[0], *tail)
+
+
+def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
+    """The programs of an order.
+
+    Where an operand's nodes follow each other, the outer tile may grow between them or not. Where units lie between two
+    nodes, the inner one may be reused past some of those outside it: one program for each number of these.
+    """
+    nodes = ground.nodes.table
+    choices: list[list[tuple[int, int]]] = []
+    for i in range(1, len(order)):
+        if nodes[order[i], 1] == nodes[order[i - 1], 1] and any(_gains(ground, order[i], order[i:])):
+            choices.append([(i, 0), (i, -1)])
+        if ground.nodes.inside(order[i]) != ground.nodes.inside(order[i - 1]):
+            rest = [k for k in order[i:] if ground.nodes.inside(k) == ground.nodes.inside(order[i])]
+            counts = [n for n in range(1 if ground.nested else len(rest) + 1) if sorted(rest[:n]) == rest[:n]]
+            choices.append([(i, n) for n in counts])
+    variants = []
+    for chosen in itertools.product(*choices):
+        apart = {i for i, n in chosen if n < 0}
+        past = {i: n for i, n in chosen if n > 0}
+        variants.append(_write(ground, order, apart, past))
+    return variants
+
+
+def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int]) -> list[Step]:
+    nodes = ground.nodes.table
+    windows = ground.window_dims
+    writer = Writer(ground)
+    before, waiting = -1, 0
+    for i, node in enumerate(order):
+        writer.spread_to(ground.nodes.inside(node))
+        operand = int(nodes[node, 1])
+        pending = int(nodes[writer.pending[0][0], 1]) if writer.pending else -1
+        waiting = past.get(i, waiting)
+        if waiting > 0:
+            waiting -= 1
+            if pending >= 0:
+                _grow_beside(writer, node, pending)
+            writer.place(node, beside=True)
+            continue
+        chained = pending == operand and i not in apart and not writer.beside
+        if pending >= 0 and not chained:
+            before = writer.close()
+            if before == INPUTS and operand != INPUTS and windows:
+                # Inputs may slide along a window before the next tile is placed.
+                writer.segment += 1
+                writer.grow([d for d in windows if d not in ground.lacking(operand)])
+        if not chained:
+            _grow_before(writer, node, order[i:], before)
+        writer.place(node)
+    writer.spread_to(ground.nodes.n_bounds)
+    writer.close(fill=True)
+    return writer.finished()
+
+
+def _grow_before(writer: Writer, node: int, rest: tuple[int, ...], before: int) -> None:
+    """Loops over dimensions that a node's tile gains from though they index it; `rest`: the nodes not placed yet."""
+    reused = writer.ground.lacking(before) if before >= 0 else []
+    gains, filled = _gains(writer.ground, node, rest)
+    writer.segment += 1
+    writer.grow([d for d in gains if d not in reused])
+    for d in filled:
+        if d not in (*reused, *gains):
+            writer.add(GROW, d, parent=node)
+
+
+def _gains(ground: Ground, node: int, rest: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """Dimensions that index a node and that it gains from: (in any case, as long as words are to be filled).
+
+    The former: windows, fixed sizes, and those along which an operand is reused whose next tile lies beyond the units
+    above this node (elsewhere that tile would come before these loops).
+    """
+    nodes = ground.nodes.table
+    if nodes[node, 0] < 0:
+        return [], []
+    operand, here = int(nodes[node, 1]), ground.nodes.inside(node)
+    gains = set(ground.window_dims) if operand == INPUTS else set()
+    gains |= {d for d in range(ground.fixed.shape[1]) if ground.fixed[node, d] > 0}
+    relevant = ground.relevant(operand)
+    for other in range(3):
+        own = [k for k in rest if nodes[k, 1] == other]
+        if own and all(ground.nodes.inside(k) > here for k in own):
+            gains |= relevant.intersection(ground.lacking(other))
+    filled = relevant - gains if ground.fills_words else set()
+    return sorted(gains), sorted(filled)
+
+
+def _grow_beside(writer: Writer, node: int, pending: int) -> None:
+    """Loops that the pending operand is reused along, and that a node placed beside it gains from."""
+    ground = writer.ground
+    operand = ground.nodes.operand(node)
+    reused = [d for d in ground.lacking(pending) if d in ground.relevant(operand)]
+    slides = ground.window_dims if operand == INPUTS else []
+    fixed = ground.fixed[node]
+    writer.segment += 1
+    writer.grow([d for d in reused if d in slides or fixed[d] > 0])
+    if ground.fills_words:
+        for d in reused:
+            if d not in slides and fixed[d] <= 0:
+                writer.add(GROW, d, parent=node)
