@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -88,11 +87,6 @@ def element_bits(fmt: Format | None) -> float:
     """Stored bits of one element with its share of metadata; a format must have been assigned."""
     if fmt is None:
         raise ValueError("an operand has no format: apply a quantization policy first")
-    return _element_bits(fmt)
-
-
-@lru_cache(maxsize=1024)
-def _element_bits(fmt: Format) -> float:
     return float(fmt.bits_per_element)
 
 
