@@ -22,9 +22,11 @@ from archsim.mappers.fusion_kernels import (
     pair_space,
 )
 from archsim.mappers.fusion_setting import Around, Homes, Setting, double_buffers, least_energy
+from archsim.sim.frame import GROUPS
 from archsim.sim.fused import Kept, Moved, Plan, TileWork
 from archsim.sim.kernels import Floats, Ints
-from archsim.sim.problem import GROUPS, build_problem, element_bits, timing_array
+from archsim.sim.machine import timing_array
+from archsim.sim.problem import build_problem, element_bits
 from archsim.sim.records import FusedTiles, OpCost
 from archsim.sim.vector import vector_cost
 from archsim.workloads.op import OPERANDS, Op, OperandName, VectorOp

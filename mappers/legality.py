@@ -19,10 +19,11 @@ from archsim.core.spelling import listed, size_text
 from archsim.mappers.given import Given
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import pass_loops
+from archsim.sim.frame import CHIP_AXES, GROUPS
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.occupancy import Occupancy, occupancy
-from archsim.sim.problem import CHIP_AXES, GROUPS, build_problem
 from archsim.sim.problem import Problem as OpProblem
+from archsim.sim.problem import build_problem
 from archsim.workloads.op import OPERANDS, Op, OperandName
 
 Cuts = dict[int | str, int]

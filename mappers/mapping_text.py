@@ -20,9 +20,9 @@ from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.spelling import size_text, spelled
 from archsim.core.toml import KeyPath
 from archsim.mappers.given import LARGEST, MOST_LOOPS, Given
+from archsim.sim.frame import GROUPS
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.occupancy import Held, occupancy
-from archsim.sim.problem import GROUPS
 from archsim.sim.problem import Problem as OpProblem
 from archsim.workloads.op import OPERANDS
 

@@ -12,8 +12,9 @@ import numpy as np
 from archsim.mappers.constraints import Constraints, SpatialConstraint
 from archsim.mappers.space import Layout, divisors_of
 from archsim.mappers.space_kernels import Ways
+from archsim.sim.frame import CHIP_AXES, COARSE, GROUPS
 from archsim.sim.kernels import OUTPUTS, Bools, Ints
-from archsim.sim.problem import CHIP_AXES, COARSE, GROUPS, Problem
+from archsim.sim.problem import Problem
 
 MOST_STARTS = 20000
 """More ways than this are thinned to those that keep most units at work; the result then is not called optimal."""

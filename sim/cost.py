@@ -14,6 +14,7 @@ from archsim.arch.formats import Format
 from archsim.sim.conventions import Counting
 from archsim.sim.cost_kernels import cost as cost_kernel
 from archsim.sim.cost_kernels import fits as fits_kernel
+from archsim.sim.frame import GROUPS
 from archsim.sim.kernels import (
     COMPUTE,
     DRAM_BITS,
@@ -40,7 +41,7 @@ from archsim.sim.kernels import (
     scratch,
 )
 from archsim.sim.mapping import Loop, Mapping
-from archsim.sim.problem import GROUPS, Problem
+from archsim.sim.problem import Problem
 from archsim.sim.records import OpCost, Stall, Traffic
 from archsim.workloads.op import OPERANDS
 

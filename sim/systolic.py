@@ -10,9 +10,10 @@ from archsim.arch.engines.systolic import SystolicEngine
 from archsim.arch.engines.units import UnitModel
 from archsim.core.errors import InputError, Problem
 from archsim.sim.conventions import counting
+from archsim.sim.frame import GROUPS
 from archsim.sim.kernels import Nest, Shape
+from archsim.sim.machine import timing_array
 from archsim.sim.pass_kernels import group_folds, pass_cycles
-from archsim.sim.problem import GROUPS, timing_array
 
 
 def gemm_cycles(

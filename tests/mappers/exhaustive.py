@@ -20,6 +20,7 @@ import numpy as np
 from archsim.core.kernels import kernel
 from archsim.sim.cost import Costing
 from archsim.sim.cost_kernels import cost, fits
+from archsim.sim.frame import CHIP_AXES, GROUPS
 from archsim.sim.kernels import (
     ENERGY_PJ,
     NESTED_REUSE,
@@ -36,7 +37,7 @@ from archsim.sim.kernels import (
     scratch,
 )
 from archsim.sim.mapping import Loop, Mapping
-from archsim.sim.problem import CHIP_AXES, GROUPS, Problem
+from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
 
 OBJECTIVES = ("latency", "energy", "edp")

@@ -16,6 +16,7 @@ from archsim.core.kernels import kernel
 from archsim.mappers.constraints import Constraints
 from archsim.sim.cost import Costing
 from archsim.sim.cost_kernels import cost, fits
+from archsim.sim.frame import CHIP_AXES
 from archsim.sim.kernels import (
     ENERGY_PJ,
     STREAMED,
@@ -29,7 +30,7 @@ from archsim.sim.kernels import (
     empty_nest,
     scratch,
 )
-from archsim.sim.problem import CHIP_AXES, Problem
+from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
 from tests.mappers.exhaustive import Step, all_nests, heights, held
 
