@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 import archsim
@@ -277,9 +276,9 @@ def test_duckdb_reads_the_folder_as_it_is(path: Path) -> None:
     query = f"""select "hardware.array.rows", count(*), min(latency_s)
                 from '{path.parent}/run/points/*.parquet' where status = 'ok' group by 1 order by 1"""
     expected = frame[frame["status"] == "ok"].groupby("hardware.array.rows")["latency_s"].agg(["count", "min"])
-    assert duckdb.sql(query).fetchall() == [(rows, *values) for rows, values in zip(
-        expected.index.tolist(), expected.to_numpy().tolist(), strict=True
-    )]
+    assert duckdb.sql(query).fetchall() == [
+        (rows, *values) for rows, values in zip(expected.index.tolist(), expected.to_numpy().tolist(), strict=True)
+    ]
 
 
 @pytest.mark.parametrize("method", ["random", "sobol", "evolutionary"])

@@ -41,7 +41,10 @@ def sweep(rest: str, axes: str = AXES) -> str:
         ('"hardware.array.rows" = "hardware.array.cols"', "no other axis has the key 'hardware.array.cols'"),
         ('"hardware..rows" = [1]', "is not a dotted key of a design (got 'hardware..rows')"),
         ('"hardware.array.rows" = { from = 4, to = 8 }', "a range needs one of step and factor"),
-        ('"hardware.array.rows" = { from = 4, to = 8, factor = 2, steps = 1 }', "unknown key\nhint: did you mean 'step'"),
+        (
+            '"hardware.array.rows" = { from = 4, to = 8, factor = 2, steps = 1 }',
+            "unknown key\nhint: did you mean 'step'",
+        ),
         ('"hardware.array.rows" = { values = [4], when = { "a.b" = 1 } }', "no other axis has the key 'a.b'"),
     ],
 )
@@ -59,13 +62,16 @@ def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rest", "expected"),
     [
-        ('[objectives]\n"energy_j.glbb" = "min"\n', "5: objectives.\"energy_j.glbb\": unknown total"),
+        ('[objectives]\n"energy_j.glbb" = "min"\n', '5: objectives."energy_j.glbb": unknown total'),
         ('[constraints]\narea_mm2 = "<= ten"\n', "5: constraints.area_mm2: must be a bound such as '<= 10'"),
         ('[search]\nmethod = "sobol"\n', "method 'sobol' needs points"),
         ('[search]\nmethod = "random"\npoints = 3\n', "6: search.points: the space has 2 (got 3)"),
         ("[search]\nseed = 3\n", "5: search.seed: says nothing for method 'grid'"),
         ('[search]\nmethod = "random"\npoints = 2\npopulation = 8\n', "7: search.population: says nothing"),
-        ('[[workloads]]\nname = "a"\nphas = "decode"\n', "6: workloads.a.phas: unknown key\nhint: did you mean 'phase'?"),
+        (
+            '[[workloads]]\nname = "a"\nphas = "decode"\n',
+            "6: workloads.a.phas: unknown key\nhint: did you mean 'phase'?",
+        ),
         ('[[workloads]]\nname = "a"\n[[workloads]]\nname = "a"\n', "7: workloads.a.name: 'a' names two workloads"),
         ('[[workloads]]\nname = "energy_j"\n', "is the name of a table of results"),
         ('[[workloads]]\nname = "a"\nweight = 0\n', "6: workloads.a.weight: must be above 0 (got 0)"),
@@ -97,7 +103,9 @@ def test_circles_of_conditions_are_mistakes(tmp_path: Path) -> None:
 
 
 def test_conditions_on_values_that_never_come_are_mistakes(tmp_path: Path) -> None:
-    axes = '[axes]\n"hardware.cores" = [1, 2]\n"hardware.array.rows" = { values = [4], when = { "hardware.cores" = 3 } }\n'
+    axes = (
+        '[axes]\n"hardware.cores" = [1, 2]\n"hardware.array.rows" = { values = [4], when = { "hardware.cores" = 3 } }\n'
+    )
     assert "when: hardware.cores never is 3\nhint: it has 1, 2" in problems(tmp_path, sweep("", axes))[0]
 
 
@@ -128,7 +136,9 @@ def test_bare_and_quoted_keys_are_the_same(tmp_path: Path) -> None:
 
 
 def test_workloads_set_keys_of_the_workload_and_others(tmp_path: Path) -> None:
-    text = sweep('[[workloads]]\nname = "a"\nweight = 3\nmodel = "resnet-18"\nset = { "quantization.weights" = "int4" }\n')
+    text = sweep(
+        '[[workloads]]\nname = "a"\nweight = 3\nmodel = "resnet-18"\nset = { "quantization.weights" = "int4" }\n'
+    )
     (workload,) = read_sweep(sweeps.write(tmp_path, text)).spec.workloads
     assert workload.overrides == (("workload.model", "resnet-18"), ("quantization.weights", "int4"))
     assert workload.weight == 3
