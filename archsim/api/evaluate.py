@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import archsim
 from archsim.api.design import Design, design_from_dict, load_design
+from archsim.mappers.options import MapperOptions
 from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.reports.evaluation import Evaluation
 from archsim.sim.published import PublishedSimulator, published_simulator
@@ -87,7 +88,11 @@ def _chosen(design: Design | Mapping[str, Any] | str | Path, overrides: Sequence
 
 def mapper_settings(design: Design) -> MapperSettings:
     """The `[mapper]` table as the mapper takes it."""
-    options = design.mapper
+    return mapper_settings_of(design.mapper)
+
+
+def mapper_settings_of(options: MapperOptions) -> MapperSettings:
+    """A `[mapper]` table as the mapper takes it."""
     flows = () if "any" in options.dataflows else options.dataflows
     weights = (1.0, 1.0) if options.weights is None else (options.weights.latency, options.weights.energy)
     return MapperSettings(
