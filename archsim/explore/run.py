@@ -29,7 +29,7 @@ from archsim.explore.samplers import sample
 from archsim.explore.store import ChunkError, Store, locked, write_through
 from archsim.explore.study import Sweep
 from archsim.explore.tally import Tally
-from archsim.explore.team import Team
+from archsim.explore.team import Team, WorkersLostError
 from archsim.explore.workers import InProcess, Recipe, Workers, workers_for
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 class Watcher:
     """Hears how a run goes on; does nothing with it."""
 
-    def begin(self, total: int, stored: int) -> None:
-        """So many points will be there, so many of them are."""
+    def begin(self, total: int) -> None:
+        """So many points will be there, or up to so many for a search."""
 
-    def update(self, tally: Tally) -> None:
-        """Points have been added."""
+    def update(self, tally: Tally, evaluated: int, seconds: float) -> None:
+        """Points have been added: `evaluated` of them by this session, in `seconds`."""
 
     def note(self, text: str) -> None:
         """Something the user should know, such as a chunk that was lost."""
@@ -157,13 +157,15 @@ class Working:
         together = self._total if method != "evolutionary" else batch_size(self.sweep.search)
         self._chunk = known or self.sweep.chunk or chunk_size(together)
         self._begin()
-        with locked(self.folder), self._stopping():
+        with self._stopping(), locked(self.folder):
             self._store.prepare()
             self._open = self._store.stored()
             self._work()
             self._refuse_strangers()
             self._finish()
-        return Run(self.folder, self.sweep, COMPLETE, rate_per_s=self.rate_per_s, evaluated=self.evaluated)
+        done = Run(self.folder, self.sweep, COMPLETE, rate_per_s=self.rate_per_s, evaluated=self.evaluated)
+        done.__dict__["tally"] = self._tally
+        return done
 
     @property
     def rate_per_s(self) -> float | None:
@@ -208,8 +210,10 @@ class Working:
         except KeyboardInterrupt:
             raise SweepInterrupted(self.folder, self._tally.points, self._total) from None
         except OSError as error:
-            reason = f"cannot write {error.filename or 'the output'}: {error.strerror or error}"
+            reason = f"{error.filename or 'the output'}: {error.strerror or error}"
             raise SweepStoppedError(reason, self.folder, self._tally.points, self._total) from error
+        except WorkersLostError as error:
+            raise SweepStoppedError(str(error), self.folder, self._tally.points, self._total) from error
         finally:
             self.watcher.end()
 
@@ -218,12 +222,12 @@ class Working:
             team = Team(self._recipe, self._new_workers, self.watcher.note)
             stack.callback(team.stop)
             if self.sweep.search.method == "evolutionary":
-                self.watcher.begin(self._total, 0)
+                self.watcher.begin(self._total)
                 evolve_run(self.sweep, lambda chunks: self._tables(lambda: chunks, team), self._chunk)
                 self._total = self._tally.points
             else:
                 chosen = sample(self.sweep.space, self.sweep.search)
-                self.watcher.begin(self._total, 0)
+                self.watcher.begin(self._total)
                 deque(self._tables(lambda: chosen.chunks(self._chunk), team), maxlen=0)
 
     def _new_workers(self) -> Workers:
@@ -261,7 +265,7 @@ class Working:
 
     def _told(self, chunk: Chunk, table: pa.Table) -> tuple[Chunk, pa.Table]:
         self._tally.add(table)
-        self.watcher.update(self._tally)
+        self.watcher.update(self._tally, self.evaluated, self.seconds)
         return chunk, table
 
     def _stored(self, chunk: Chunk) -> pa.Table | None:
@@ -282,12 +286,11 @@ class Working:
             raise ChunkError(path, "has points that this run does not have: move it out of the folder")
 
     def _finish(self) -> None:
-        from archsim.explore.runs import Run, front_csv
+        from archsim.explore.runs import front_csv
 
         self._write_document(COMPLETE)
-        run = Run(self.folder, self.sweep, COMPLETE)
-        write_through(self.folder / "pareto.csv", front_csv(run, self._tally.front).encode())
-        self.watcher.update(self._tally)
+        write_through(self.folder / "pareto.csv", front_csv(self.sweep, self._tally.front).encode())
+        self.watcher.update(self._tally, self.evaluated, self.seconds)
 
 
 def changed(document: Mapping[str, Any], read: Sweep) -> str:

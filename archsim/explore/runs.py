@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import archsim
-from archsim.core.errors import ArchsimError, InputError, Problem
 from archsim.explore.results import TOTALS
-from archsim.explore.run_file import COMPLETE, INCOMPLETE, read_run_file, sweep_of
+from archsim.explore.run_file import COMPLETE, read_run_file
 from archsim.explore.store import Store
 from archsim.explore.study import Sweep
 from archsim.explore.table import FIXED, table_schema
@@ -111,41 +110,11 @@ def shown(row: dict[str, Any], sweep: Sweep) -> dict[str, Any]:
     return {name: row.get(name) for name in dict.fromkeys(names)}
 
 
-def front_csv(run: Run, front: Sequence[dict[str, Any]]) -> str:
+def front_csv(sweep: Sweep, front: Sequence[dict[str, Any]]) -> str:
     """Rows of the front with every column but those that are the same for all of them."""
-    columns = [name for name in table_schema(run.sweep).names if name not in FIXED[2:]]
+    columns = [name for name in table_schema(sweep).names if name not in FIXED[2:]]
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(front)
     return file.getvalue()
-
-
-def open_run(folder: str | Path) -> Run:
-    """The run in a folder. Raises InputError when it holds none."""
-    path = Path(folder)
-    document = read_run_file(path)
-    try:
-        return Run(path, sweep_of(document, path), document["status"])
-    except (LookupError, TypeError, ValueError) as error:
-        raise InputError(Problem(file=str(path), message=f"its run.json is not whole: {error}")) from None
-
-
-def load_run(folder: str | Path) -> pd.DataFrame:
-    """The points of a run, in order, one row each; of one that is not complete, those that are there.
-
-    Columns: index, point_id, status (ok or failed), reason, each axis by its key, totals (latency_s, energy_j, ...),
-    energy_j.<component>, area_mm2.<component>. Values that do not exist are NaN.
-
-    Raises:
-        InputError: the folder holds no run of a sweep.
-        ArchsimError: a chunk is damaged; it is named.
-    """
-    run = open_run(folder)
-    try:
-        return run.frame()
-    except ArchsimError as error:
-        raise ArchsimError(f"{error}; resuming the sweep evaluates its points again") from None
-
-
-__all__ = ["COMPLETE", "INCOMPLETE", "Run", "load_run", "open_run"]

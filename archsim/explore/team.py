@@ -15,6 +15,10 @@ MOST_DEATHS = 5
 """Workers that may die over one chunk, one after the other and nothing finished, before the run gives up."""
 
 
+class WorkersLostError(ArchsimError):
+    """Workers die, whatever is done about it."""
+
+
 class Team:
     """Has chunks evaluated, a few at a time; what a dead worker had in hand goes to the next."""
 
@@ -35,7 +39,7 @@ class Team:
         return self._workers
 
     def work(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, list[PointResult]]]:
-        """The rows of each chunk, as they come. Raises ArchsimError for one that kills every worker it gets."""
+        """The rows of each chunk, as they come. Raises WorkersLostError for one that kills every worker it gets."""
         waiting = deque(chunks)
         while waiting or self._pending:
             while waiting and len(self._pending) < self.workers.width:
