@@ -78,7 +78,7 @@ def array_factor(operand: int, flow: Ints, folds: Ints, n_tiles: Ints) -> float:
     return float(n_tiles[lacking])
 
 
-@inner_kernel
+@inlined_kernel
 def array_abreast(operand: int, flow: Ints, folds: Ints) -> float:
     """Elements that pass the edge of an array side by side in one cycle: along its rows for the moving operand that its
     columns share, else along its columns (what stays in the PEs is shifted in, and results out, row after row).
