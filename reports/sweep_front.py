@@ -105,8 +105,8 @@ class SweepFront:
     def columns(self) -> dict[str, str]:
         """Columns of `rows`: place, axes, standing, objectives, all other values."""
         found = {name: None for item in self.designs for name in item.design.values}
-        values = {name: NUMBER for name in (*self.names, *found)}
-        return _PLACE | {key: TEXT for key in self.axes} | _STANDING | values
+        values = dict.fromkeys((*self.names, *found), NUMBER)
+        return _PLACE | dict.fromkeys(self.axes, TEXT) | _STANDING | values
 
     def rows(self) -> list[Row]:
         """One row per design of the front."""

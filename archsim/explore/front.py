@@ -71,7 +71,7 @@ def front_of(
 def chosen_objectives(table: RunTable, objectives: Sequence[Objective] | None) -> tuple[Objective, ...]:
     """The objectives asked for, else those of the run. Raises InputError for one that no point has."""
     chosen = tuple(table.objectives if objectives is None else objectives)
-    problems = []
+    problems: list[Problem] = []
     for objective in chosen:
         try:
             table.column(objective.name, "--objectives")

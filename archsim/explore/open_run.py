@@ -74,5 +74,7 @@ def open_run(folder: str | Path) -> tuple[RunTable, Sweep]:
     sweep = sweep_of(read_run_file(path), path)
     frame = load_run(path)
     if not len(frame):
-        raise InputError(Problem(file=str(folder), message="holds no point yet", hint=f"archsim sweep --resume {folder}"))
+        raise InputError(
+            Problem(file=str(folder), message="holds no point yet", hint=f"archsim sweep --resume {folder}")
+        )
     return run_table(frame, sweep), sweep

@@ -100,9 +100,7 @@ class RunTable:
     def outcomes(self, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> Outcomes:
         """Objectives and relative violations of all points, as a search takes them."""
         missed = [violations(self.column(one.name), one) for one in constraints]
-        return Outcomes(
-            objectives=self.minimised(objectives), violations=np.stack(missed, axis=1) if missed else None
-        )
+        return Outcomes(objectives=self.minimised(objectives), violations=np.stack(missed, axis=1) if missed else None)
 
     def extended(self, results: Sequence[PointResult]) -> RunTable:
         """With the points of further evaluations; those that it has already stay as they are."""
