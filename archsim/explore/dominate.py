@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief
-from archsim.explore.axes import same
+from archsim.explore.axes import is_ordered, same
 from archsim.explore.front import chosen_objectives, on_scale, run_design, scaled_objectives
 from archsim.explore.further import EvaluatePoints, Further
 from archsim.explore.pareto import Flags, Floats, non_dominated
-from archsim.explore.run_table import RunTable, ordered, search_space
+from archsim.explore.run_table import RunTable, search_space
 from archsim.explore.study import Constraint, Objective
 from archsim.reports.dominance import AxisChange, Contender, Dominance, compared
 from archsim.reports.sweep_front import RunDesign, ScaledObjective
@@ -150,7 +150,7 @@ class _Question:
 
     def _steps(self, row: int) -> int:
         apart = np.abs(self.table.genes[row] - self.table.genes[self.row])
-        along = [bool(ordered(axis)) for axis in self.table.space.free]
+        along = [is_ordered(axis) for axis in self.table.space.free]
         return int(np.where(along, apart, apart > 0).sum())
 
     def _front(self) -> Flags:

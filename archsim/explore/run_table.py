@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,14 +13,14 @@ from numpy.typing import NDArray
 
 from archsim.core.errors import InputError, Problem, unknown_name
 from archsim.explore.archive import Outcomes
-from archsim.explore.axes import Axis, Value
+from archsim.explore.axes import Value, is_ordered
 from archsim.explore.evolve import SearchSpace
 from archsim.explore.neighbours import Gene, Genes, array_of, rows_of
 from archsim.explore.pareto import Flags, Floats
 from archsim.explore.results import OK, PointResult
-from archsim.explore.scales import axis_numbers
 from archsim.explore.space import Space
 from archsim.explore.study import Constraint, Objective
+from archsim.explore.tally import kind_of
 
 _COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq}
 
@@ -53,11 +54,8 @@ class RunTable:
 
     @cached_property
     def failures(self) -> dict[str, int]:
-        """How many points failed for each reason, the most frequent first."""
-        counts: dict[str, int] = {}
-        for reason in self.reasons:
-            if reason is not None:
-                counts[reason] = counts.get(reason, 0) + 1
+        """How many points failed for each kind of reason, the most frequent first."""
+        counts = Counter(kind_of(reason) for reason in self.reasons if reason is not None)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     def column(self, name: str, key: str | None = None) -> Floats:
@@ -171,16 +169,7 @@ def search_space(space: Space) -> SearchSpace:
     if any(axis.when for axis in space.axes):
         return SearchSpace(
             cardinalities=space.cardinalities,
-            ordered=tuple(ordered(axis) for axis in space.free),
+            ordered=tuple(is_ordered(axis) for axis in space.free),
             canonical=lambda genes: array_of([space.point(row).genes for row in genes.tolist()], len(space.free)),
         )
-    return SearchSpace(cardinalities=space.cardinalities, ordered=tuple(ordered(axis) for axis in space.free))
-
-
-def ordered(axis: Axis) -> bool:
-    """Whether an axis' values rise or fall from one to the next, so that neighbours are alike."""
-    numbers = axis_numbers(axis.values)
-    if numbers is None:
-        return False
-    steps = np.diff(numbers)
-    return bool((steps > 0).all() or (steps < 0).all())
+    return SearchSpace(cardinalities=space.cardinalities, ordered=tuple(is_ordered(axis) for axis in space.free))
