@@ -36,7 +36,7 @@ class AxisResponse:
     key: str
     steps: tuple[AxisStep, ...]
     factors: Mapping[str, float | None]
-    """Largest over smallest value along the axis, by objective; None where it does not exist (a value of 0, one point)."""
+    """Largest over smallest value along the axis, by objective; None where there is none (a value of 0, one point)."""
     elasticities: Mapping[str, float | None]
     """Relative change over the axis' own, from the step below to the step above the centre; -1: twice the value, half
     the objective. None where the axis has no numbers."""

@@ -1,8 +1,8 @@
 """Shares of the variance of a function of integer genes: first-order and total Sobol indices, with their uncertainty.
 
-The first-order index of an axis is the share of the variance that goes when the axis is known, Var(E[y|x]) / Var(y); its
-total index the share that stays when all others are known, E[Var(y|others)] / Var(y): with every interaction. Axes are
-taken as independent, each of their values as equally likely.
+The first-order index of an axis is the share of the variance that goes when the axis is known, Var(E[y|x]) / Var(y); its total index
+the share that stays when all others are known, E[Var(y|others)] / Var(y): with every interaction. Axes are taken as
+independent, each of their values as equally likely.
 Source: Sobol', "Global sensitivity indices for nonlinear mathematical models and their Monte Carlo estimates", 2001;
 Homma, Saltelli, "Importance measures in global sensitivity analysis of nonlinear models", 1996 (total).
 
@@ -28,7 +28,7 @@ NORMAL_95 = 1.959964
 LEAST_GROUPS = 16
 """Groups of points that differ in one axis alone, below which a total index is not given."""
 GROUP_SIZE = 8
-"""Points that a group of values needs on average for a first-order index of a sample; values are joined until it has."""
+"""Points that a group of values needs on average for a first-order index of a sample: values are joined until then."""
 UNKNOWN = SobolIndex(first=None, first_interval=None, total=None, total_interval=None)
 
 
