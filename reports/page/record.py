@@ -84,7 +84,7 @@ class DesignDetail:
     """One design from within: what its layers take, where the energy goes, its roofline, and the resolved design."""
 
     row: int | None
-    """The point it is in the table; None for a page of one evaluation."""
+    """The point it is in the table; None for a design that is none of the points."""
     name: str
     note: str
     totals: tuple[tuple[str, str], ...]
@@ -163,8 +163,8 @@ class SweepPage:
     knees: tuple[int, ...] = ()
     command: str = ""
     """What evaluates one of the points when its axes follow as ``--set KEY=VALUE``."""
-    base: int | None = None
-    """The row whose axis values are those of the design the sweep starts from, where there is one."""
+    base: Mapping[str, float] | None = None
+    """The design that the sweep starts from, by the keys of columns: drawn for comparison, not a point of the table."""
     bounds: tuple[Bound, ...] = ()
     designs: tuple[DesignDetail, ...] = ()
     tables: tuple[Table, ...] = ()
