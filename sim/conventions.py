@@ -67,7 +67,7 @@ class Counting:
     """A tile that stands still is kept; or only while every operand's tile of the level above it stands still too."""
 
 
-PUBLISHED = ("bitmod-2024", "bitmod-2025")
+PUBLISHED = ("ant-2022", "bitmod-2024", "bitmod-2025")
 """Conventions that are published simulators' cost models."""
 CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
     {

@@ -62,6 +62,12 @@ def _bitmod_2025() -> PublishedSimulator:
     return bitmod.BITMOD_2025
 
 
+def _ant_2022() -> PublishedSimulator:
+    from archsim.sim.published import ant
+
+    return ant.ANT_2022
+
+
 _SIMULATORS: Mapping[str, Callable[[], PublishedSimulator]] = MappingProxyType(
-    {"bitmod-2024": _bitmod_2024, "bitmod-2025": _bitmod_2025}
+    {"bitmod-2024": _bitmod_2024, "bitmod-2025": _bitmod_2025, "ant-2022": _ant_2022}
 )
