@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from archsim.arch.formats import format
     from archsim.core.errors import ArchsimError, InputError
     from archsim.explore.load import load_run
+    from archsim.explore.report import report
     from archsim.explore.run import sweep
     from archsim.reports.evaluation import Evaluation
     from archsim.workloads.models import model
@@ -50,6 +51,7 @@ _LAZY = {
     "map_ops": "archsim.api.map",
     "mapping_front": "archsim.api.front",
     "model": "archsim.workloads.models",
+    "report": "archsim.explore.report",
     "sweep": "archsim.explore.run",
 }
 
@@ -71,6 +73,7 @@ __all__ = [
     "map_ops",
     "mapping_front",
     "model",
+    "report",
     "sweep",
 ]
 

@@ -243,6 +243,28 @@ def compare(
 
 
 @app.command()
+def report(
+    source: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of sweep or evaluate.")],
+    designs: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Points of a sweep to evaluate again for their layers; 200 when left out.", show_default=False
+        ),
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """One HTML page of a run that opens offline, and its figures as PNG and SVG (default: into the run's folder)."""
+    from archsim.cli.report import run
+
+    run(source, designs, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
 def catalog(
     kind: Annotated[
         str | None,

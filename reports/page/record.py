@@ -27,10 +27,10 @@ class Column:
     """One quantity of every point: an axis of the design space, an objective, a total, a component's energy or area.
 
     `values` has shape (points,): numbers in the unit of the key's name, or indices into `categories`; NaN where a point
-    does not have it.
+    does not have it. Categories that are quantities ("64 KiB") have `positions`, numbers in the unit of `quantity`.
 
     Raises:
-        ValueError: when an index lies outside of `categories`.
+        ValueError: when an index lies outside of `categories`, or there are not as many positions.
     """
 
     key: str
@@ -39,8 +39,11 @@ class Column:
     values: FloatArray
     goal: Goal | None = None
     categories: tuple[str, ...] | None = None
+    positions: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.positions is not None and len(self.positions) != len(self.categories or ()):
+            raise ValueError(f"{self.key}: {len(self.positions)} positions of {len(self.categories or ())} categories")
         if self.categories is None:
             return
         known = self.values[~np.isnan(self.values)]

@@ -151,7 +151,7 @@ function thinned(rows, limit, selected) {
 
 function axisText(record, row) {
   const axes = record.columns.filter((column) => column.role === "axis" && varies(column));
-  const text = axes.map((column) => written(column, column.values[row])).join(" · ");
+  const text = axes.map((column) => (column.texts ? exact(column, row) ?? MISSING : written(column, column.values[row]))).join(" · ");
   return `${pointName(record, row)}  ${text}`;
 }
 

@@ -51,7 +51,7 @@ function valuesOf(record, row, title, role) {
   if (!columns.length) return [];
   const entries = columns.flatMap((column) => [
     element("dt", { title: column.key }, column.label),
-    element("dd", {}, written(column, column.values[row], 4)),
+    element("dd", {}, column.texts ? exact(column, row) : written(column, column.values[row], 4)),
   ]);
   return [element("h4", {}, title), element("dl", {}, ...entries)];
 }
@@ -60,8 +60,8 @@ function valuesOf(record, row, title, role) {
 function commandOf(record, row) {
   if (!record.command) return [];
   const sets = record.columns
-    .filter((column) => column.role === "axis" && !Number.isNaN(column.values[row]))
-    .map((column) => `--set ${shellWord(`${column.key}=${column.categories ? column.categories[column.values[row]] : column.values[row]}`)}`);
+    .filter((column) => column.role === "axis" && exact(column, row) !== null)
+    .map((column) => `--set ${shellWord(`${column.key}=${exact(column, row)}`)}`);
   const text = [record.command, ...sets].join(" ");
   const copy = button("Copy", () => navigator.clipboard?.writeText(text), { "aria-label": "Copy the command" });
   return [element("h4", {}, "Evaluate it"), element("pre", { class: "command", tabindex: 0 }, text), copy];
