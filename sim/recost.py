@@ -46,6 +46,8 @@ class Prices:
     """Names of all memories, those that do not serve the op too."""
     clock_hz: Floats
     mac_pj: Floats
+    decode_pj: Floats
+    """Of the decoders between buffers and multipliers, of a MAC."""
     cycle_pj: Floats
     """Of all PEs in every cycle, besides their MACs."""
     hop_pj_per_bit: Floats | None
@@ -102,6 +104,7 @@ def prices_of(problems: Sequence[Problem], costings: Sequence[Costing]) -> Price
         memories=tuple(level.name for level in costings[0].accelerator.memories),
         clock_hz=np.array([costing.accelerator.clock_hz for costing in costings]),
         mac_pj=np.array([costing.unit.energy_pj for costing in costings]),
+        decode_pj=np.array([costing.unit.decode_pj for costing in costings]),
         cycle_pj=np.array([costing.array_cycle_pj for costing in costings]),
         hop_pj_per_bit=None if None in hops else np.array(hops, np.float64),
         leakage_w=np.array([costing.leakage_w for costing in costings]),
@@ -113,7 +116,7 @@ def prices_of(problems: Sequence[Problem], costings: Sequence[Costing]) -> Price
 def recost(problem: Problem, mapping: Mapping, machines: Machines, prices: Prices) -> Recosted:
     """Cost of `mapping` on every machine; `problem` gives the op, and any of them the structure.
 
-    An array that is smaller than an axis of the mapping, or levels in another order, are the caller's concern.
+    Whether the axes of every array have the units that the mapping spreads over is the caller's concern.
     """
     nest, tiles = placed(problem, mapping)
     counts = counted(problem, nest, len(mapping.loops), tiles, machines)
@@ -141,6 +144,8 @@ def _energy(
     """Joules by component, added up in the order of the records."""
     macs = float(problem.op.macs)
     energy = {"mac": (prices.mac_pj * macs + prices.cycle_pj * cycles) * PJ}
+    if prices.decode_pj.any():
+        energy["decoder"] = prices.decode_pj * macs * PJ
     energy |= {name: np.zeros(len(cycles)) for name in prices.memories}
     for i, level in enumerate(problem.levels_used):
         for j in np.flatnonzero(tiles[i] >= 0):
