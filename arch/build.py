@@ -24,7 +24,7 @@ def build_accelerator(options: HardwareOptions, *, name: str) -> Accelerator:
     node_nm = units.length_nm(options.node)
     clock_hz = units.clock_hz(options.clock)
     engine = KINDS[options.kind].build(options.array, node_nm)
-    places = _places(options)
+    places = places_of(options)
     return Accelerator(
         name=options.name or name,
         kind=options.kind,
@@ -36,7 +36,7 @@ def build_accelerator(options: HardwareOptions, *, name: str) -> Accelerator:
             memory_level(memory, index=index, places=places, clock_hz=clock_hz, node_nm=node_nm)
             for index, memory in enumerate(options.memory)
         ),
-        vector=_vector_unit(options.vector, options.array, node_nm),
+        vector=build_vector_unit(options.vector, options.array, node_nm),
         idle_energy_fraction=options.array.idle_energy_fraction,
         sources=tuple(source for source in options.source if not source.startswith(ESTIMATE)),
         estimates=tuple(_estimates(options)),
@@ -49,7 +49,8 @@ def _estimates(options: HardwareOptions) -> Iterator[str]:
         yield f"{ESTIMATE} the design states no node; {options.node} assumed"
 
 
-def _places(options: HardwareOptions) -> Places:
+def places_of(options: HardwareOptions) -> Places:
+    """How many there are of each place where a memory may sit."""
     array = options.array
     if array.axes:
         sizes = {name: axis.size for name, axis in zip(array.axis_names, array.axes, strict=True)}
@@ -58,7 +59,8 @@ def _places(options: HardwareOptions) -> Places:
     return Places(cores=options.cores, arrays=array.count, axes=sizes)
 
 
-def _vector_unit(options: VectorOptions, array: ArrayOptions, node_nm: float) -> VectorUnit:
+def build_vector_unit(options: VectorOptions, array: ArrayOptions, node_nm: float) -> VectorUnit:
+    """The vector unit of one core."""
     cost = vector_cost(node_nm)
     lanes, estimates = options.lanes, list(cost.estimates)
     if lanes is None:

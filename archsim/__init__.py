@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from archsim.api.map import map_ops
     from archsim.arch.formats import format
     from archsim.core.errors import ArchsimError, InputError
+    from archsim.explore.load import load_run
+    from archsim.explore.report import report
+    from archsim.explore.run import sweep
     from archsim.reports.evaluation import Evaluation
     from archsim.workloads.models import model
     from archsim.workloads.trace import Trace
@@ -44,9 +47,12 @@ _LAZY = {
     "explain": "archsim.api.explain",
     "format": "archsim.arch.formats",
     "load_design": "archsim.api.design",
+    "load_run": "archsim.explore.load",
     "map_ops": "archsim.api.map",
     "mapping_front": "archsim.api.front",
     "model": "archsim.workloads.models",
+    "report": "archsim.explore.report",
+    "sweep": "archsim.explore.run",
 }
 
 __all__ = [
@@ -63,9 +69,12 @@ __all__ = [
     "explain",
     "format",
     "load_design",
+    "load_run",
     "map_ops",
     "mapping_front",
     "model",
+    "report",
+    "sweep",
 ]
 
 

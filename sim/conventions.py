@@ -67,6 +67,8 @@ class Counting:
     """A tile that stands still is kept; or only while every operand's tile of the level above it stands still too."""
 
 
+PUBLISHED = ("ant-2022", "bitmod-2024", "bitmod-2025")
+"""Conventions that are published simulators' cost models."""
 CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
     {
         "archsim": Counting(),
@@ -107,6 +109,8 @@ CONVENTIONS: Mapping[str, Counting] = MappingProxyType(
             reserve="none",
             latency="first-load",
         ),
+        # Cost models of their own (archsim.sim.published), to which no switch applies.
+        **{name: Counting() for name in PUBLISHED},
     }
 )
 

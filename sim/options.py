@@ -11,7 +11,7 @@ from archsim.core.errors import Problem, nearest
 from archsim.core.options import Options, refusal
 from archsim.core.spelling import listed, spelled
 from archsim.core.toml import KeyPath
-from archsim.sim.conventions import CONVENTIONS, SWITCHES, Counting, counting, switch_problems
+from archsim.sim.conventions import CONVENTIONS, PUBLISHED, SWITCHES, Counting, counting, switch_problems
 
 
 def _check_convention(value: object) -> object:
@@ -48,6 +48,13 @@ class SimulationOptions(Options):
 def simulation_conflicts(simulation: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Problem]]:
     """Switches that do not exist or do not take the value given, with the path below `simulation`."""
     switches = simulation.get("counting")
+    convention = simulation.get("convention")
+    if convention in PUBLISHED:
+        rules = f"'{convention}' is a published simulator's cost model"
+        if switches:
+            yield ("counting",), Problem(message=f"{rules}: no switch applies to it")
+        if simulation.get("fidelity") == "cycle":
+            yield ("fidelity",), Problem(message=f"{rules}, which 'cycle' cannot refine")
     if isinstance(switches, Mapping):
         for key, value in switches.items():
             for problem in switch_problems(str(key), value):

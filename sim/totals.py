@@ -35,7 +35,7 @@ def trace_cost(
     latency_s = cycles / accelerator.clock_hz
     units = unit_costs(trace, accelerator, accumulator)
     energy = _energy(accelerator, trace, costs)
-    peak = sum(_peak_macs(op, accelerator) * cost.cycles * op.count for op, cost in pairs)
+    peak = sum(peak_macs(op, accelerator) * cost.cycles * op.count for op, cost in pairs)
     footprint = peak_memory_bytes(trace)
     ttft_s, tpot_s, throughput = _serving(trace, costs, latency_s)
     return TraceCost(
@@ -43,7 +43,7 @@ def trace_cost(
         cycles=cycles,
         latency_s=latency_s,
         energy_j=energy,
-        area_mm2=_area(accelerator, units),
+        area_mm2=area_mm2(accelerator, units),
         macs=trace.macs,
         utilization=trace.macs / peak if trace.macs and peak else None,
         dram_bytes=sum(cost.dram_bytes * op.count for op, cost in pairs),
@@ -81,7 +81,7 @@ def idle_array(trace: Trace, accelerator: Accelerator, accumulator: Format) -> I
     )
 
 
-def _peak_macs(op: object, accelerator: Accelerator) -> float:
+def peak_macs(op: object, accelerator: Accelerator) -> float:
     """Peak MACs per cycle at the op's formats; ops without MACs occupy the array's time at its plain rate."""
     if isinstance(op, Op) and op.weights.format is not None and op.inputs.format is not None:
         rate = accelerator.engine.macs_per_unit_cycle(op.weights.format.arithmetic, op.inputs.format.arithmetic)
@@ -98,7 +98,7 @@ def _energy(accelerator: Accelerator, trace: Trace, costs: Sequence[OpCost]) -> 
     return totals
 
 
-def _area(accelerator: Accelerator, units: list[UnitCost]) -> dict[str, float | None]:
+def area_mm2(accelerator: Accelerator, units: list[UnitCost]) -> dict[str, float | None]:
     """mm² by component; None where there is no figure (off-chip memory, wires)."""
     widest = max((unit.area_um2 or 0.0 for unit in units), default=0.0)
     known = bool(units) and all(unit.area_um2 is not None for unit in units)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from archsim.api.runs import read_resolved, read_summary
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import spelled
 from archsim.reports import comparison as differences
 from archsim.reports.comparison import Comparison, Side
-from archsim.reports.document import SCHEMA
 from archsim.reports.evaluation import Evaluation
 from archsim.reports.run_folder import RESOLVED, SUMMARY
 
@@ -59,58 +57,4 @@ def _evaluated(evaluation: Evaluation) -> Side:
 
 
 def _read_run(summary: Path) -> Side:
-    document = _read_json(summary)
-    if document.get("schema") != SCHEMA:
-        raise _wrong(summary, f"is not an {SCHEMA} document (its schema: {document.get('schema')!r})")
-    _check_document(document, summary)
-    resolved = summary.with_name(RESOLVED)
-    if not resolved.is_file():
-        return Side(document=document)
-    design = _read_json(resolved).get("design")
-    if not isinstance(design, dict):
-        raise _wrong(resolved, "has no table 'design'")
-    return Side(document=document, resolved=design)
-
-
-def _check_document(document: dict[str, Any], path: Path) -> None:
-    """What the comparison reads must be there: a summary edited by hand may lack it."""
-    problems = [
-        Problem(file=str(path), key=key, message=f"must be {words}")
-        for key, kind, words in (
-            ("design", str, "a text"),
-            ("archsim", str, "a text"),
-            ("totals", dict, "a table"),
-            ("energy_j", dict, "a table"),
-            ("layers", list, "a list"),
-        )
-        if not isinstance(document.get(key), kind)
-    ]
-    if not problems:
-        needed = {"name", "phase", "count", "formats", "macs", "cycles", "compute_cycles", "stall_cycles"}
-        needed |= {"latency_s", "energy_j", "bound", "dram_bytes", "mapping"}
-        for index, layer in enumerate(document["layers"]):
-            missing = sorted(needed - set(layer)) if isinstance(layer, dict) else ["a table"]
-            if missing:
-                problems.append(Problem(file=str(path), key=f"layers[{index}]", message=f"lacks {', '.join(missing)}"))
-    if problems:
-        raise InputError(problems)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise _wrong(path, "no such file", "pass a design file, a run folder or its summary.json") from None
-    except UnicodeDecodeError as error:
-        raise _wrong(path, f"is not UTF-8 (byte {error.start})") from None
-    except json.JSONDecodeError as error:
-        raise InputError(Problem(file=str(path), line=error.lineno, message=f"is not JSON: {error.msg}")) from None
-    except RecursionError:
-        raise _wrong(path, "is nested too deeply") from None
-    if not isinstance(document, dict):
-        raise _wrong(path, "must hold one JSON object")
-    return document
-
-
-def _wrong(path: Path, message: str, hint: str | None = None) -> InputError:
-    return InputError(Problem(file=str(path), message=message, hint=hint))
+    return Side(document=read_summary(summary), resolved=read_resolved(summary.with_name(RESOLVED)))

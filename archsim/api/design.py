@@ -88,14 +88,11 @@ def design_from_document(
     Files that it names lie in the folder of `path`, its file; without one, anywhere. Raises InputError with every
     problem found.
     """
-    merged = _merged(document, overrides, path)
+    merged = merged_design(document, overrides, path)
     read = read_options(merged, workload_required=workload_required)
     work = _work(read, merged, None if path is None else path.parent)
     accelerators = _accelerators(read, merged, _name(read, path))
-    _check_dataflows(read, merged)
-    _check_constraints(read, merged)
-    _check_vector_rates(read, merged)
-    _check_tiling(read, merged)
+    check_tables(read, merged)
     merged.reject()
     quantization = cast(QuantizationOptions, read["quantization"])
     mapper = cast(MapperOptions, read["mapper"])
@@ -115,7 +112,15 @@ def design_from_document(
     )
 
 
-def _merged(document: TomlDocument, overrides: Sequence[Override], path: Path | None) -> Merged:
+def check_tables(read: Mapping[str, Options], merged: Merged) -> None:
+    """Note in `merged` what in one table contradicts another."""
+    _check_dataflows(read, merged)
+    _check_constraints(read, merged)
+    _check_vector_rates(read, merged)
+    _check_tiling(read, merged)
+
+
+def merged_design(document: TomlDocument, overrides: Sequence[Override], path: Path | None) -> Merged:
     """The file's values with what they inherit and what the command line sets. Raises InputError for a bad base."""
     root = Origin(document if document.name else PYTHON, ())
     merged = Merged(values=deepcopy(document.values), origins={(): root})

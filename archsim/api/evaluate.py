@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import archsim
 from archsim.api.design import Design, design_from_dict, load_design
+from archsim.mappers.options import MapperOptions
 from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.reports.evaluation import Evaluation
-from archsim.sim.records import ChainRow, OpCost
-from archsim.sim.schedule import CostOp, Scheduler, place
+from archsim.sim.published import PublishedSimulator, published_simulator
+from archsim.sim.records import ChainRow, OpCost, TraceCost
+from archsim.sim.schedule import CostOp, OpPlacement, Scheduler, place
 from archsim.sim.totals import idle_array, trace_cost
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ def evaluate(design: Design | Mapping[str, Any] | str | Path, *, overrides: Sequ
         InfeasibleError: an op has no mapping that fits the memories.
     """
     chosen = _chosen(design, overrides)
+    simulator = published_simulator(chosen.simulation.convention)
+    if simulator is not None:
+        return _published(chosen, simulator)
     settings = mapper_settings(chosen)
     if chosen.simulation.fidelity == "cycle":
         from archsim.sim.fidelity import check_cycle_fidelity
@@ -53,6 +58,19 @@ def evaluate(design: Design | Mapping[str, Any] | str | Path, *, overrides: Sequ
         placements, costs, chains = fused_schedule(chosen, settings, of_tiles, placements, costs, additive)
     cost = trace_cost(chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=chosen.warnings)
     cost = replace(cost, chains=chains) if chains else cost
+    return _evaluation(chosen, cost)
+
+
+def _published(chosen: Design, simulator: PublishedSimulator) -> Evaluation:
+    """The design under a published simulator's cost model, which knows neither mappings nor placement."""
+    costs = simulator.costs(chosen.trace, chosen.accelerator_for, chosen.accumulator)
+    placements = [OpPlacement() for _ in costs]
+    warnings = (*chosen.warnings, simulator.warning)
+    cost = trace_cost(chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=warnings)
+    return _evaluation(chosen, cost)
+
+
+def _evaluation(chosen: Design, cost: TraceCost) -> Evaluation:
     return Evaluation(
         design_name=chosen.name,
         resolved=chosen.resolved,
@@ -70,7 +88,11 @@ def _chosen(design: Design | Mapping[str, Any] | str | Path, overrides: Sequence
 
 def mapper_settings(design: Design) -> MapperSettings:
     """The `[mapper]` table as the mapper takes it."""
-    options = design.mapper
+    return mapper_settings_of(design.mapper)
+
+
+def mapper_settings_of(options: MapperOptions) -> MapperSettings:
+    """A `[mapper]` table as the mapper takes it."""
     flows = () if "any" in options.dataflows else options.dataflows
     weights = (1.0, 1.0) if options.weights is None else (options.weights.latency, options.weights.energy)
     return MapperSettings(

@@ -26,6 +26,7 @@ from archsim.sim.layers import merged_names
 from archsim.sim.occupancy import occupancy
 from archsim.sim.ports import port_uses
 from archsim.sim.problem import build_problem
+from archsim.sim.published import refuse_published
 from archsim.sim.schedule import signature
 from archsim.workloads.op import Op
 from archsim.workloads.options import QuantizationOptions
@@ -95,6 +96,7 @@ def chosen_work(design: Design, layer: str | None, op: Op | None) -> list[Work]:
     Raises:
         InputError: no op has the name, or the workload has none that is mapped.
     """
+    refuse_published(design.simulation.convention, "a search for mappings")
     if op is not None and layer is None:
         return [Work(op=with_formats(op, design), names=(op.name,), count=op.count)]
     groups: dict[Any, list[Op]] = {}

@@ -10,6 +10,7 @@ from typing import Any
 from archsim.api.inherit import inside
 from archsim.api.places import COMMAND_LINE, Merged
 from archsim.arch.engines.base import Engine
+from archsim.arch.formats import Format
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief
 from archsim.core.toml import KeyPath
@@ -19,6 +20,9 @@ from archsim.workloads.options import SOURCES, QuantizationOptions, SparsityOpti
 from archsim.workloads.prepare import prepared
 from archsim.workloads.request import REQUEST_KEYS, request_of
 from archsim.workloads.trace import Trace
+
+Pairs = frozenset[tuple[Format | None, Format | None]]
+"""Formats of weights and of inputs."""
 
 NO_WORK = Trace(name="", ops=(), parameters=0)
 
@@ -116,13 +120,22 @@ def quantized(
 
 def expanded(trace: Trace, engine: Engine) -> Trace:
     """The trace with operands expanded, as vector operations, that the engine cannot multiply as they are."""
-    pairs = {(op.weights.format, op.inputs.format) for op in trace.ops if isinstance(op, Op)}
-    refused = {(w, x) for w, x in pairs if w and x and not engine.multiplies(w.arithmetic, x.arithmetic)}
+    refused = refused_pairs(format_pairs(trace), engine)
     if not refused:
         return trace
     from archsim.workloads.effects import insert_dequantize
 
     return insert_dequantize(trace, lambda weights, inputs: (weights, inputs) in refused)
+
+
+def format_pairs(trace: Trace) -> Pairs:
+    """The pairs of formats, of weights and of inputs, that a trace multiplies."""
+    return frozenset((op.weights.format, op.inputs.format) for op in trace.ops if isinstance(op, Op))
+
+
+def refused_pairs(pairs: Pairs, engine: Engine) -> Pairs:
+    """Those that the engine cannot multiply as they are."""
+    return frozenset((w, x) for w, x in pairs if w and x and not engine.multiplies(w.arithmetic, x.arithmetic))
 
 
 _NOTED = ("quantization.layers: ", "sparsity.layers: ", "quantization.rotate: ")

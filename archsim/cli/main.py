@@ -179,6 +179,33 @@ def map_(
 
 
 @app.command()
+def sweep(
+    source: Annotated[Path, typer.Argument(metavar="SWEEP.toml", help="The sweep: a design, axes, objectives.")],
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with the run in this folder.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes; one for each core if left out.", show_default=False)
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A dask scheduler, such as tcp://host:8786.", show_default=False),
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Evaluate a design space in parallel: table, front, run folder (default: runs/NAME) that can be resumed."""
+    from archsim.cli.sweep import run
+
+    raise typer.Exit(run(source, resume, workers, cluster, _options(json, out, no_files, overrides, quiet)))
+
+
+@app.command()
 def explain(
     source: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of evaluate, or a design.")],
     layer: Annotated[
@@ -213,6 +240,28 @@ def compare(
     from archsim.cli.compare import run
 
     run(a, b, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def report(
+    source: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of sweep or evaluate.")],
+    designs: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Points of a sweep to evaluate again for their layers; 200 when left out.", show_default=False
+        ),
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """One HTML page of a run that opens offline, and its figures as PNG and SVG (default: into the run's folder)."""
+    from archsim.cli.report import run
+
+    run(source, designs, _options(json, out, no_files, overrides, quiet))
 
 
 @app.command()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from archsim.core import units
 from archsim.core.options import refusal
 from archsim.core.spelling import spelled
@@ -114,3 +116,14 @@ def same(one: object, other: object) -> bool:
 def condition_holds(when: tuple[tuple[str, tuple[Value, ...]], ...], values: Mapping[str, Value]) -> bool:
     """Whether each key of a condition has one of its values; a key that is not set has none."""
     return all(key in values and any(same(values[key], item) for item in allowed) for key, allowed in when)
+
+
+def is_ordered(axis: Axis) -> bool:
+    """Whether an axis' values rise or fall, as numbers or quantities of one kind: a step along it means something."""
+    try:
+        unit = _amount(axis.values[0], "from")[1]
+        numbers = [_in_unit(value, unit, "to") for value in axis.values]
+    except PydanticCustomError:
+        return False
+    rising = sorted(numbers)
+    return numbers in (rising, rising[::-1])

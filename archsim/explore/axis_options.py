@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,13 +29,14 @@ def axis_tables(values: Mapping[str, Any], path: KeyPath = ("axes",)) -> Iterato
         if isinstance(stated, Mapping) and stated and not _MARKS & stated.keys():
             yield from axis_tables(stated, below)
         else:
-            yield ".".join(_part(part, first=i == 0) for i, part in enumerate(map(str, below[1:]))), stated, below
+            first, *parts = map(str, below[1:])
+            yield ".".join([first, *(_part(part) for part in parts)]), stated, below
 
 
-def _part(key: str, *, first: bool) -> str:
-    """A key of a nested table as a part of a dotted one; the first may be dotted itself."""
+def _part(key: str) -> str:
+    """A key of a nested table as a part of a dotted one."""
     plain = key.replace("-", "").replace("_", "").isalnum()
-    return key if plain or (first and parse_key(key) is not None) else f'"{key}"'
+    return key if plain else json.dumps(key)
 
 
 def axes_of(merged: Merged) -> tuple[list[Axis], dict[str, KeyPath]]:
@@ -73,6 +75,9 @@ def _read(key: str, stated: Any, path: KeyPath, merged: Merged) -> Axis | None:
         if isinstance(stated, str):
             return Axis(key=key, values=("",), link=stated)
         if isinstance(stated, list):
+            if not stated:
+                merged.report(path, Problem(message="has no values"))
+                return None
             stated = {"values": stated}
         if not isinstance(stated, Mapping):
             message = f"must be a list of values, a range, or the key of another axis (got {spelled(stated)})"

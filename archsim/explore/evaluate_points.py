@@ -1,25 +1,27 @@
-"""Points evaluated one by one, as `archsim evaluate` would evaluate each."""
+"""Points of a sweep as rows: many at once where that can be, else one by one as `archsim evaluate` would.
+
+A row is the same either way, to the bit; what is wrong with a point is said by the plain way alone.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsim.api.design import design_from_document
 from archsim.api.evaluate import evaluate
-from archsim.api.overrides import Override, parse_overrides
-from archsim.api.places import PYTHON, Origin
-from archsim.core.errors import ArchsimError, InputError
-from archsim.core.toml import parse_key
+from archsim.api.overrides import parse_overrides
+from archsim.core.errors import ArchsimError
+from archsim.explore.batch import BatchEvaluator, Row
+from archsim.explore.identity import canonical
+from archsim.explore.op_costs import text_of
+from archsim.explore.points import as_overrides
 from archsim.explore.results import PointResult, combined, evaluation_values
 
 if TYPE_CHECKING:
     from archsim.api.design import Design
-    from archsim.explore.axes import Value
     from archsim.explore.space import Point
     from archsim.explore.study import EvaluatorSpec, WeightedWorkload
 
@@ -34,14 +36,47 @@ class PointEvaluator:
         self.spec = spec
         self._base = parse_overrides(spec.overrides)
         self._digests: dict[str, str | None] = {}
+        self._opening, self._closing = _frame_of(spec)
+        self._batches = [self._batch(workload) for workload in spec.workloads]
+
+    def _batch(self, workload: WeightedWorkload) -> BatchEvaluator:
+        overrides = [*self._base, *as_overrides(workload.overrides)]
+        return BatchEvaluator(self.spec.design, self.spec.path, overrides, self._files)
 
     def evaluate(self, points: Sequence[Point]) -> list[PointResult]:
         """One row for each point, in their order; the same rows whatever the points come together with."""
+        values = [point.values for point in points]
+        columns = [batch.rows(values) for batch in self._batches]
+        return [self._joined(point, rows) for point, rows in zip(points, zip(*columns, strict=True), strict=True)]
+
+    def evaluate_plainly(self, points: Sequence[Point]) -> list[PointResult]:
+        """The same rows, each by an evaluation of its own."""
         return [self._row(point) for point in points]
+
+    def _joined(self, point: Point, rows: Sequence[Row | None]) -> PointResult:
+        """The row of a point from those of its workloads; the plain way where one has none."""
+        known = [row for row in rows if row is not None]
+        if len(known) < len(rows):
+            return self._row(point)
+        files = sorted({file for row in known for file in row.files})
+        point_id = self._hash([row.text for row in known], files)
+        reason = next((row.reason for row in known if row.reason is not None), None)
+        if reason is not None:
+            return PointResult(point_id=point_id, point=point, status="failed", reason=reason)
+        values = known[0].values
+        if self.spec.combined:
+            named = zip(self.spec.workloads, known, strict=True)
+            values = combined([(workload.name, workload.weight, row.values) for workload, row in named])
+        return PointResult(point_id=point_id, point=point, status="ok", values=values)
+
+    def _hash(self, designs: Sequence[str], files: Sequence[tuple[str, str]]) -> str:
+        """SHA-256 of designs, as canonical texts, with the files that they name and all that the sweep fixes."""
+        text = f'{self._opening}[{",".join(designs)}],"files":{canonical(files)}{self._closing}'
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def design(self, point: Point, workload: WeightedWorkload) -> Design:
         """The design of a point with one of the workloads. Raises InputError when it is none."""
-        overrides = [*self._base, *_overrides(workload.overrides), *_overrides(point.values)]
+        overrides = [*self._base, *as_overrides(workload.overrides), *as_overrides(point.values)]
         return design_from_document(self.spec.design, overrides, self.spec.path)
 
     def _row(self, point: Point) -> PointResult:
@@ -52,7 +87,7 @@ class PointEvaluator:
             for workload, design in zip(self.spec.workloads, designs, strict=True):
                 parts.append((workload.name, workload.weight, evaluation_values(evaluate(design).to_dict())))
         except ArchsimError as error:
-            return self._failed(point, designs, reason_of(error))
+            return self._failed(point, designs, text_of(error))
         except UNEXPECTED as error:
             return self._failed(point, designs, f"unexpected {type(error).__name__}: {error}")
         values = combined(parts) if self.spec.combined else parts[0][2]
@@ -64,35 +99,21 @@ class PointEvaluator:
     def _id(self, point: Point, designs: Sequence[Design]) -> str:
         """SHA-256 of the resolved designs (of what was written, where there is none) and the model version."""
         if len(designs) == len(self.spec.workloads):
-            stated: Any = [{k: v for k, v in design.resolved.items() if k != "design"} for design in designs]
+            stated: list[Any] = [{k: v for k, v in design.resolved.items() if k != "design"} for design in designs]
         else:
             stated = [self.spec.design.values, self.spec.overrides, point.values]
-        document = {
-            "model": self.spec.model_version,
-            "workloads": [(workload.name, workload.weight, workload.overrides) for workload in self.spec.workloads],
-            "designs": stated,
-            "files": self._files(stated),
-        }
-        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return self._hash([canonical(item) for item in stated], self._files(stated))
 
-    def _files(self, values: object) -> list[tuple[str, str]]:
+    def _files(self, values: object) -> tuple[tuple[str, str], ...]:
         """Files that a design names, with the hashes of what they hold."""
         found = ((name, self._digest(name)) for name in sorted(set(texts(values))))
-        return [(name, digest) for name, digest in found if digest is not None]
+        return tuple((name, digest) for name, digest in found if digest is not None)
 
     def _digest(self, name: str) -> str | None:
         """The hash of the file that a text names; None where it names none."""
         if name not in self._digests:
             self._digests[name] = file_digest(name, self.spec.path)
         return self._digests[name]
-
-
-def reason_of(error: ArchsimError) -> str:
-    """An error in one line without places: every point of a sweep has the same."""
-    if isinstance(error, InputError):
-        return "; ".join(": ".join(filter(None, (problem.key, problem.message))) for problem in error.problems)
-    return "; ".join(str(error).splitlines())
 
 
 def file_digest(name: str, design: Path | None) -> str | None:
@@ -124,6 +145,7 @@ def texts(values: object) -> Iterator[str]:
             yield from texts(value)
 
 
-def _overrides(values: Sequence[tuple[str, Value]]) -> list[Override]:
-    sweep = Origin(PYTHON, ())
-    return [Override(parse_key(key) or (key,), deepcopy(value), f"{key}={value}", sweep) for key, value in values]
+def _frame_of(spec: EvaluatorSpec) -> tuple[str, str]:
+    """The text that identifies a point, before its designs and after its files."""
+    workloads = [(workload.name, workload.weight, workload.overrides) for workload in spec.workloads]
+    return '{"designs":', f',"model":{canonical(spec.model_version)},"workloads":{canonical(workloads)}}}'

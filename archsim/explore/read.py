@@ -236,7 +236,7 @@ def parse_constraint(name: str, text: object) -> Constraint | Problem:
 
 
 def _check_total(name: str, path: KeyPath, columns: Sequence[str], merged: Merged) -> None:
-    if name in columns or name.startswith("resources."):
+    if name in columns:
         return
     if not _usable(merged) and name.startswith(("energy_j.", "area_mm2.")):
         return  # which components there are, only designs say

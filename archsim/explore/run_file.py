@@ -42,7 +42,7 @@ def run_hash(sweep: Sweep) -> str:
         "axes": [_axis(axis) for axis in sweep.space.axes],
         "workloads": [_workload(workload) for workload in sweep.spec.workloads],
         "search": search.written(),
-        "columns": [name for name in sweep.columns if not name.startswith("resources.")],
+        "columns": sweep.columns,
         "steers": [[str(item) for item in items] for items in steers],
     }
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"), default=str)

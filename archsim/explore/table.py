@@ -74,7 +74,7 @@ def parquet_bytes(table: pa.Table) -> bytes:
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", store_schema=False)
+    pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
 
 

@@ -81,10 +81,11 @@ def _column(column: Column, arrays: _Arrays) -> dict[str, Any]:
         "key": column.key,
         "label": column.quantity.label,
         "unit": column.quantity.unit,
-        "style": "text" if column.categories is not None else column.quantity.style,
+        "style": "text" if column.categories is not None and column.positions is None else column.quantity.style,
         "role": column.role,
         "goal": column.goal,
         "categories": column.categories,
+        "positions": column.positions,
         "values": _values(column.values, arrays),
     }
 

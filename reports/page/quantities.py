@@ -50,17 +50,18 @@ _SUFFIXES: tuple[tuple[str, str, Style], ...] = (
 
 
 def total(key: str) -> Quantity:
-    """How a total, or a component's part of it, is written.
+    """How a total is written, or a component's part of it, or the total of one workload of several.
 
-    >>> total("latency_s").label, total("energy_j.dram").label, total("area_mm2.glb").unit, total("wait_s").label
-    ('latency', 'energy: dram', 'mm²', 'wait')
+    >>> [total(key).label for key in ("latency_s", "energy_j.dram", "decode.tpot_s", "wait_s")]
+    ['latency', 'energy: dram', 'time per token: decode', 'wait']
     """
     if key in _TOTALS:
         return _TOTALS[key]
     name, _, part = key.partition(".")
-    if part and name in _TOTALS:
-        whole = _TOTALS[name]
-        return Quantity(label=f"{whole.label}: {part}", unit=whole.unit, style=whole.style)
+    for total_key, other in ((name, part), (part, name)):
+        if other and total_key in _TOTALS:
+            whole = _TOTALS[total_key]
+            return Quantity(label=f"{whole.label}: {other}", unit=whole.unit, style=whole.style)
     for suffix, unit, style in _SUFFIXES:
         if key.endswith(suffix) and len(key) > len(suffix):
             return Quantity(label=key.removesuffix(suffix).replace("_", " "), unit=unit, style=style)

@@ -27,10 +27,10 @@ class Column:
     """One quantity of every point: an axis of the design space, an objective, a total, a component's energy or area.
 
     `values` has shape (points,): numbers in the unit of the key's name, or indices into `categories`; NaN where a point
-    does not have it.
+    does not have it. Categories that are quantities ("64 KiB") have `positions`, numbers in the unit of `quantity`.
 
     Raises:
-        ValueError: when an index lies outside of `categories`.
+        ValueError: when an index lies outside of `categories`, or there are not as many positions.
     """
 
     key: str
@@ -39,8 +39,11 @@ class Column:
     values: FloatArray
     goal: Goal | None = None
     categories: tuple[str, ...] | None = None
+    positions: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.positions is not None and len(self.positions) != len(self.categories or ()):
+            raise ValueError(f"{self.key}: {len(self.positions)} positions of {len(self.categories or ())} categories")
         if self.categories is None:
             return
         known = self.values[~np.isnan(self.values)]
@@ -84,7 +87,7 @@ class DesignDetail:
     """One design from within: what its layers take, where the energy goes, its roofline, and the resolved design."""
 
     row: int | None
-    """The point it is in the table; None for a page of one evaluation."""
+    """The point it is in the table; None for a design that is none of the points."""
     name: str
     note: str
     totals: tuple[tuple[str, str], ...]
@@ -163,8 +166,8 @@ class SweepPage:
     knees: tuple[int, ...] = ()
     command: str = ""
     """What evaluates one of the points when its axes follow as ``--set KEY=VALUE``."""
-    base: int | None = None
-    """The row whose axis values are those of the design the sweep starts from, where there is one."""
+    base: Mapping[str, float] | None = None
+    """The design that the sweep starts from, by the keys of columns: drawn for comparison, not a point of the table."""
     bounds: tuple[Bound, ...] = ()
     designs: tuple[DesignDetail, ...] = ()
     tables: tuple[Table, ...] = ()

@@ -3,17 +3,22 @@
 const SI = (unit) => ({ style: "si", unit, role: "total", label: "" });
 const BAR = 19;
 
+/** Room for the names of the parts, at five a line; a single design's components are named by their bars. */
+function keysHeight(series) {
+  return 12 + 18 * Math.ceil(series.length / 5);
+}
+
 /** Bars from [{name, note, parts, total, tip}]; `series` names the parts, `unit` is s, J or mm². */
 function barChart(read) {
   const chart = { paint: (frame) => paintBars(read(), frame) };
   chart.height = () => {
     const { rows, series } = read();
-    return Math.max(1, rows.length) * BAR + 74 + 18 * Math.max(0, Math.ceil(series.length / 5) - 1);
+    return Math.max(1, rows.length) * BAR + 66 + keysHeight(series);
   };
   return chart;
 }
 
-function paintBars({ rows, series, unit, title, empty }, frame) {
+function paintBars({ rows, series, unit, title, empty, unnamed }, frame) {
   const svg = shape("svg", { role: "presentation" });
   const { width, colours } = frame;
   if (!rows.length) {
@@ -21,7 +26,7 @@ function paintBars({ rows, series, unit, title, empty }, frame) {
     return { svg };
   }
   const nameWidth = Math.min(width * 0.34, Math.max(...rows.map((row) => textWidth(rowName(row), 11.5))) + 10);
-  const top = 12 + drawSeriesKeys(svg, series, nameWidth + 8, width - 20, colours);
+  const top = 12 + (unnamed ? 0 : drawSeriesKeys(svg, series, nameWidth + 8, width - 20, colours));
   const [from, to] = [nameWidth + 8, width - 118];
   const bottom = top + rows.length * BAR + 4;
   const longest = scaleEnd(rows);
@@ -76,8 +81,8 @@ function drawBar(svg, row, y, { scale, series, unit, whole, from, longest }, col
     group.append(rectangle(x1, y + 2.5, x2 - x1, BAR - 5, series[k].colour, extra));
     at += part * cut;
   });
-  const text = `${cut < 1 ? "» " : ""}${written(quantityColumn(unit), row.total)}  ${row.plain ? "" : share(row.total, whole)}`;
-  group.append(label(scale.place(at) + 6, y + BAR / 2, text.trim(), colours.ink, { "font-size": 11 }));
+  const text = `${cut < 1 ? "» " : ""}${written(quantityColumn(unit), row.total)}${row.plain ? "" : ` · ${share(row.total, whole)}`}`;
+  group.append(label(scale.place(at) + 6, y + BAR / 2, text, colours.ink, { "font-size": 11 }));
   svg.append(group);
 }
 
@@ -146,7 +151,7 @@ function thinned(rows, limit, selected) {
 
 function axisText(record, row) {
   const axes = record.columns.filter((column) => column.role === "axis" && varies(column));
-  const text = axes.map((column) => written(column, column.values[row])).join(" · ");
+  const text = axes.map((column) => (column.texts ? exact(column, row) ?? MISSING : written(column, column.values[row]))).join(" · ");
   return `${pointName(record, row)}  ${text}`;
 }
 
@@ -155,5 +160,5 @@ function componentBars(entries, unit, title) {
   const present = entries.filter(([, value]) => value > 0);
   const colours = namedColours(entries.map(([name]) => name));
   const rows = present.map(([name, value]) => ({ name, runs: 1, parts: present.map(([other]) => (other === name ? value : 0)), total: value }));
-  return { rows, series: present.map(([name]) => ({ name, colour: colours.get(name) })), unit, title, empty: `no figures of ${title}` };
+  return { rows, series: present.map(([name]) => ({ name, colour: colours.get(name) })), unit, title, unnamed: true, empty: `no figures of ${title}` };
 }

@@ -33,7 +33,7 @@ function detailOf(record, row) {
 
 function missingDetail(record) {
   const held = record.designs.length;
-  return held ? `Layers are in this page for ${counted(held, "design")}: the front${record.base === null ? "" : " and the base design"}.` : "Layers of its designs are not in this page.";
+  return held ? `Layers are in this page for ${counted(held, "design")}: the front${record.designs.some((design) => design.row === null) ? " and the base design" : ""}.` : "Layers of its designs are not in this page.";
 }
 
 function badges(state, row) {
@@ -42,7 +42,6 @@ function badges(state, row) {
   if (record.reason[row]) found.push(["failed", `failed: ${record.reasons[record.reason[row]]}`]);
   if (state.onFront[row]) found.push(["front", "Pareto front"]);
   if (record.knees.includes(row)) found.push(["front", "knee"]);
-  if (record.base === row) found.push(["base", "base design"]);
   if (!record.reason[row] && !record.feasible[row]) found.push(["failed", "breaks a constraint"]);
   return found.map(([kind, text]) => element("span", { class: `badge ${kind}` }, text));
 }
@@ -52,7 +51,7 @@ function valuesOf(record, row, title, role) {
   if (!columns.length) return [];
   const entries = columns.flatMap((column) => [
     element("dt", { title: column.key }, column.label),
-    element("dd", {}, written(column, column.values[row], 4)),
+    element("dd", {}, column.texts ? exact(column, row) : written(column, column.values[row], 4)),
   ]);
   return [element("h4", {}, title), element("dl", {}, ...entries)];
 }
@@ -61,8 +60,8 @@ function valuesOf(record, row, title, role) {
 function commandOf(record, row) {
   if (!record.command) return [];
   const sets = record.columns
-    .filter((column) => column.role === "axis" && !Number.isNaN(column.values[row]))
-    .map((column) => `--set ${shellWord(`${column.key}=${column.categories ? column.categories[column.values[row]] : column.values[row]}`)}`);
+    .filter((column) => column.role === "axis" && exact(column, row) !== null)
+    .map((column) => `--set ${shellWord(`${column.key}=${exact(column, row)}`)}`);
   const text = [record.command, ...sets].join(" ");
   const copy = button("Copy", () => navigator.clipboard?.writeText(text), { "aria-label": "Copy the command" });
   return [element("h4", {}, "Evaluate it"), element("pre", { class: "command", tabindex: 0 }, text), copy];
@@ -139,5 +138,6 @@ function designHead(designs, shown, state, choose) {
 
 function designTitle(design, state) {
   if (design.row === null || !state) return design.name;
-  return `${axisText(state.record, design.row)}${state.record.base === design.row ? "  (base design)" : ""}`;
+  const own = design.name ? `  ${design.name}` : "";
+  return `${axisText(state.record, design.row)}${own}`;
 }

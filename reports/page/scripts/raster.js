@@ -21,12 +21,14 @@ function makeRaster(canvas, width, height, paper) {
 function rasterGrid(raster, across, up, colour, thick) {
   const word = packed(colour);
   for (const x of across) {
-    for (let i = Math.round(x - thick / 2); i < x + thick / 2; i += 1) {
+    const first = Math.round(x - thick / 2);
+    for (let i = first; i < first + thick; i += 1) {
       if (i >= 0 && i < raster.width) for (let y = 0; y < raster.height; y += 1) raster.words[y * raster.width + i] = word;
     }
   }
   for (const y of up) {
-    for (let j = Math.round(y - thick / 2); j < y + thick / 2; j += 1) {
+    const first = Math.round(y - thick / 2);
+    for (let j = first; j < first + thick; j += 1) {
       if (j >= 0 && j < raster.height) raster.words.fill(word, j * raster.width, (j + 1) * raster.width);
     }
   }

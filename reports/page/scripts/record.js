@@ -40,6 +40,10 @@ function columnValues(column, points, bytes) {
     const distinct = unpacked(stored.distinct, bytes);
     values = Float64Array.from(unpacked(stored.codes, bytes), (code) => distinct[code]);
   } else values = new Float64Array(points).fill(stored.constant ?? NaN);
+  // Texts that are quantities are drawn where their numbers lie, and written as they were given.
+  const { categories, positions } = column;
+  const given = positions ? { texts: categories, codes: values, categories: null } : {};
+  if (positions) values = values.map((code) => (Number.isNaN(code) ? NaN : positions[code]));
   let low = Infinity;
   let high = -Infinity;
   for (let i = 0; i < points; i += 1) {
@@ -47,5 +51,12 @@ function columnValues(column, points, bytes) {
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  return { values, low, high };
+  return { values, low, high, ...given };
+}
+
+/** A value as it was given: a text, or a number with all its digits; null where there is none. */
+function exact(column, row) {
+  const value = column.texts ? column.codes[row] : column.values[row];
+  if (Number.isNaN(value)) return null;
+  return column.texts ? column.texts[value] : column.categories ? column.categories[value] : value;
 }

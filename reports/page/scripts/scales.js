@@ -42,7 +42,7 @@ function canLog(column) {
 
 /** Whether a column reads better on a logarithmic axis. */
 function wantsLog(column) {
-  return !column.categories && column.low > 0 && column.high / column.low >= 20;
+  return !column.categories && column.low > 0 && column.high / column.low >= (column.role === "axis" ? 8 : 20);
 }
 
 const FEW = 9;
@@ -92,7 +92,7 @@ function categoryTicks(column, { low, high, from, to }) {
 function logTicks(column, low, high, room) {
   if (column.style === "bytes") return binaryTicks(column, low, high, room);
   const decades = high - low;
-  const factors = decades <= room / 3 ? [1, 2, 5] : [1];
+  const factors = decades <= room / 2.2 ? [1, 2, 5] : [1];
   const every = Math.max(1, Math.ceil(decades / room));
   const ticks = [];
   for (let power = Math.floor(low); power <= Math.ceil(high); power += 1) {

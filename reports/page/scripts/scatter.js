@@ -103,7 +103,7 @@ function scatterScales(state, chart, { width, height }) {
   const { options, domains } = chart;
   const [x, y] = [state.record.columns[options.x], state.record.columns[options.y]];
   const domain = (name, column) => (domains[name] ??= fullDomain(column, options[`log${name}`]));
-  const box = { top: 14, bottom: height - 52, right: width - (options.colour === null || options.colour === undefined ? 24 : 128) };
+  const box = { top: 14, bottom: height - 52, right: width - 138 };
   const up = makeScale(y, options.logy, domain("y", y), box.bottom, box.top);
   box.left = Math.ceil(tickRoom(up)) + 42;
   return { across: makeScale(x, options.logx, domain("x", x), box.left, box.right), up, box };
@@ -238,7 +238,7 @@ function drawBounds(state, group, { across, up, box }, colours) {
 function drawFronts(state, group, across, up, colours) {
   const [gx, gy] = [across.column.goal, up.column.goal];
   if (!gx || !gy || across.column === up.column) return;
-  const strokes = state.record.fronts.length > 1 ? [CATEGORIES[0], CATEGORIES[5]] : [colours.front];
+  const strokes = state.record.fronts.length > 1 ? FRONT_STROKES : [colours.front];
   state.record.fronts.forEach((front, number) => {
     const corners = staircase(front.rows, across.column.values, up.column.values, gx, gy);
     if (corners.length < 2) return;
@@ -271,7 +271,8 @@ function drawMarks(state, group, { across, up }, frame) {
   const at = (row) => [across.place(across.column.values[row]), up.place(up.column.values[row])];
   const shown = (row) => row !== null && at(row).every(Number.isFinite);
   for (const knee of record.knees) if (shown(knee)) drawDiamond(group, at(knee), "knee", frame.colours);
-  if (shown(record.base)) drawDiamond(group, at(record.base), "base design", frame.colours, true);
+  const base = [across, up].map((scale) => scale.place(record.base?.[scale.column.key] ?? NaN));
+  if (base.every(Number.isFinite)) drawDiamond(group, base, "base design", frame.colours, true);
   const { selected } = state;
   if (selected !== null && shown(selected)) {
     const [x, y] = at(selected);
@@ -295,12 +296,33 @@ function plated(x, y, text, colours) {
 /** The scale of the colours, and what the marks mean. */
 function drawLegend(state, svg, box, frame, rows) {
   const { column, log } = state.colour;
-  if (!column) return;
   const x = box.right + 22;
+  const marks = marksOf(state, rows, frame.colours);
+  marks.forEach(([draw, text], i) => {
+    const y = box.bottom - 6 - 19 * (marks.length - 1 - i);
+    svg.append(draw(x + 7, y), label(x + 20, y, text, frame.colours.ink, { "font-size": 11.5 }));
+  });
+  if (!column) return;
   svg.append(label(x, box.top + 6, fitted(column.label, 104, 12), frame.colours.ink, { "font-weight": 600 }));
   if (column.categories) drawKeys(state, svg, x, box.top + 26, column, frame.colours);
-  else drawColourBar(svg, x, box.top + 22, Math.min(210, box.bottom - box.top - 60), column, log, frame.colours);
+  else drawColourBar(svg, x, box.top + 22, Math.max(60, Math.min(210, box.bottom - box.top - 60 - 19 * marks.length)), column, log, frame.colours);
 }
+
+/** What the marks mean, as [drawing, words]. */
+function marksOf(state, rows, colours) {
+  const disc = (fill, ring) => (x, y) => shape("circle", { cx: x, cy: y, r: 4, fill, stroke: ring, "stroke-width": ring ? 1.3 : 0 });
+  const fronts = state.record.fronts;
+  const marks = [];
+  if (rows.front.length) marks.push([disc("none", colours.ring), "Pareto front"]);
+  const stroke = (colour) => (x, y) => line(x - 7, y, x + 7, y, colour, { "stroke-width": 1.8 });
+  if (fronts.length > 1) fronts.forEach((front, i) => marks.push([stroke(FRONT_STROKES[i % 2]), fitted(`front of ${front.name}`, 92, 11.5)]));
+  else if (rows.front.length) marks.push([stroke(colours.front), "front of x and y"]);
+  if (rows.against.length) marks.push([disc(colours.muted), "over a bound"]);
+  if (rows.out.length) marks.push([disc(colours.muted), "filtered out"]);
+  return marks;
+}
+
+const FRONT_STROKES = [CATEGORIES[0], CATEGORIES[5]];
 
 function drawKeys(state, svg, x, top, column, colours) {
   column.categories.slice(0, 16).forEach((name, i) => {

@@ -108,7 +108,7 @@ function pointLines(record, row, keys) {
   const shown = record.columns.filter((column) =>
     column.role === "axis" ? varies(column) : column.role === "objective" || keys.includes(column.key),
   );
-  return shown.map((column) => [column.label, written(column, column.values[row], 4)]);
+  return shown.map((column) => [column.label, column.texts ? exact(column, row) ?? MISSING : written(column, column.values[row], 4)]);
 }
 
 function varies(column) {

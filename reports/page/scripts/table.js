@@ -65,7 +65,7 @@ function drawHead(table) {
   for (const column of shownColumns(table)) {
     const sorted = table.sort.column === column;
     const arrow = sorted ? (table.sort.down ? " ▼" : " ▲") : "";
-    const unit = column.unit && column.style === "plain" ? ` (${column.unit})` : "";
+    const unit = column.unit && column.style === "plain" && !column.texts ? ` (${column.unit})` : "";
     const sorter = button(`${column.label}${unit}${arrow}`, () => sortBy(table, column), { title: column.key });
     const direction = sorted ? (table.sort.down ? "descending" : "ascending") : "none";
     titles.append(element("div", { class: `td ${kindOf(column)}`, role: "columnheader", "aria-sort": direction }, sorter));
@@ -206,6 +206,7 @@ function drawRow(table, row, i, columns) {
 function cellText(record, column, row) {
   if (column.style === "index") return String(record.index[row]);
   if (column.style === "status") return record.reasons[record.reason[row]];
+  if (column.texts) return exact(column, row) ?? MISSING;
   if (column.style === "plain") return known(column.values[row]) ? significant(column.values[row], 4) : MISSING;
   return written(column, column.values[row], 4);
 }
@@ -249,8 +250,8 @@ function csvText(table) {
   for (const row of table.rows) {
     const cells = [record.index[row], quoted(record.reasons[record.reason[row]])];
     for (const column of record.columns) {
-      const value = column.values[row];
-      cells.push(Number.isNaN(value) ? "" : column.categories ? quoted(column.categories[value]) : value);
+      const value = exact(column, row);
+      cells.push(typeof value === "string" ? quoted(value) : value ?? "");
     }
     lines.push(cells.join(","));
   }

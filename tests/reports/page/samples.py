@@ -72,7 +72,7 @@ def sweep_page(points: int = 400, *, title: str = f"sweep of {HOSTILE}", designs
         fronts=(Front(name="Pareto front", rows=front),),
         knees=(int(front[front.size // 2]),) if front.size else (),
         command="archsim evaluate design.toml",
-        base=int(ok[0]) if ok.size else None,
+        base={key: float(column[ok[0]]) for key, column in values.items()} if ok.size else None,
         bounds=(Bound(key="area_mm2", operator="<=", value=20.0, text="area ≤ 20 mm²"),),
         designs=tuple(_detail(int(row), place) for place, row in enumerate(front[:designs])),
         evidence=Evidence(

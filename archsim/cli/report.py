@@ -1,0 +1,45 @@
+"""`archsim report`: a run as one HTML page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from archsim.cli import output
+from archsim.cli.options import Options
+
+
+def run(source: Path, designs: int | None, options: Options) -> None:
+    """Write the page of the run in `source` (and its figures) there or into the folder asked for, and say so."""
+    from archsim.core.kernels import start_without_linear_algebra
+    from archsim.explore.report import DESIGNS, report
+
+    output.refuse_overrides("report", options)
+    start_without_linear_algebra()
+    made = report(source, designs=DESIGNS if designs is None else designs, progress=_progress(options))
+    if options.no_files:
+        document = {"schema": "archsim.report/1", "page": None, "bytes": len(made.html.encode()), "figures": []}
+        document |= {"points": made.page.points, "designs": len(made.page.designs)}
+    else:
+        document = made.save(options.out or source)
+    if options.json:
+        output.emit_json(document)
+    elif document["page"] is not None:
+        sys.stdout.write(f"{document['page']}\n")
+    for warning in made.page.evidence.warnings:
+        output.warn(warning, quiet=options.quiet)
+    if document["page"] is not None:
+        size = f"{document['bytes'] / 1e6:.1f} MB, {document['points']:,} points, {document['designs']} designs"
+        output.note(f"wrote {document['page']} ({size}) and {len(document['figures'])} figures", quiet=options.quiet)
+
+
+def _progress(options: Options):  # noqa: ANN202
+    """Says on a terminal how many designs are evaluated again."""
+    if options.quiet or not sys.stderr.isatty():
+        return None
+
+    def tell(done: int, whole: int) -> None:
+        end = "\n" if done + 1 == whole else "\r"
+        print(f"evaluating designs again: {done + 1} of {whole}", end=end, file=sys.stderr, flush=True)
+
+    return tell
