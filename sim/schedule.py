@@ -64,12 +64,26 @@ class Scheduler:
     fits: Callable[[Op, tuple[MemoryLevel, ...]], bool] | None = None
     """Whether an op has a mapping with other memories; asked only to explain why it has none."""
     memo: dict[Hashable, OpCost | None] = field(default_factory=dict)
+    numbers: dict[Hashable, int] = field(default_factory=dict)
+    """A number for each group of ops that cost the same."""
+    numbered: dict[int, tuple[AnyOp, int]] = field(default_factory=dict)
+    """The ops that were met, by identity, with their number."""
+
+    def number(self, op: AnyOp) -> int:
+        """The number of the ops that cost what `op` costs."""
+        known = self.numbered.get(id(op))
+        if known is not None:
+            return known[1]
+        key = (signature(op), op.phase if op.phase in self.phases else "")
+        number = self.numbers.setdefault(key, len(self.numbers))
+        self.numbered[id(op)] = (op, number)
+        return number
 
     def cost(self, op: AnyOp, placement: OpPlacement) -> OpCost | None:
         """Cost of one occurrence; None when no mapping fits beside what the placement holds."""
         if isinstance(op, Transfer):
             raise InputError(Problem(message=f"op {op.name!r} transfers over link {op.link!r}: no links are defined"))
-        key = (signature(op), placement, op.phase if op.phase in self.phases else "")
+        key = (self.number(op), placement.inputs, placement.outputs, placement.reserved_bits)
         if key not in self.memo:
             self.memo[key] = self._cost(op, placement)
         return self.memo[key]
@@ -94,10 +108,15 @@ class Scheduler:
 
 def signature(op: AnyOp) -> Hashable:
     """What decides an op's cost, and no more: equal signatures cost the same."""
-    if isinstance(op, Op):
-        operands = ((o.axes, o.role, o.format, o.sparsity) for o in (op.inputs, op.weights, op.outputs))
-        return (op.kind, tuple(op.loops.items()), *operands)
-    return replace(op, name="", count=1, after=None, phase="forward")
+    match op:
+        case Op():
+            operands = ((o.axes, o.role, o.format, o.sparsity) for o in (op.inputs, op.weights, op.outputs))
+            return (op.kind, tuple(op.loops.items()), *operands)
+        case VectorOp():
+            each = (op.reads_per_element, op.operations_per_element, op.writes_per_element)
+            return (op.kind, op.elements, *each, op.format, op.input_format, op.role)
+        case Transfer():
+            return replace(op, name="", count=1, after=None, phase="forward")
 
 
 def place(
@@ -106,7 +125,8 @@ def place(
     """Placement and cost of every op. `additive(cost, total_latency, total_energy)` is what placement minimises."""
     producers, consumers = dependencies(trace)
     placements = [OpPlacement(inputs=(False,) * len(sources)) for sources in producers]
-    costs = [_must(scheduler, op, placement) for op, placement in zip(trace.ops, placements, strict=True)]
+    known: dict[tuple[int, int], OpCost] = {}
+    costs = [_must(scheduler, op, placement, known) for op, placement in zip(trace.ops, placements, strict=True)]
     home = home_level(scheduler.accelerator)
     if home is None or scheduler.counting.tiling == "whole-layer":
         return placements, costs
@@ -140,7 +160,15 @@ def _reads_as_weights(reader: AnyOp, sources: tuple[int, ...], i: int) -> bool:
     return isinstance(reader, Op) and reader.weights.role is not Role.PARAMETER and i in sources[1:]
 
 
-def _must(scheduler: Scheduler, op: AnyOp, placement: OpPlacement) -> OpCost:
+def _must(scheduler: Scheduler, op: AnyOp, placement: OpPlacement, known: dict[tuple[int, int], OpCost]) -> OpCost:
+    """Cost of an op that keeps nothing on chip; `known` are those of others, by number and number of sources."""
+    key = (scheduler.number(op), len(placement.inputs))
+    if key not in known:
+        known[key] = _costed(scheduler, op, placement)
+    return known[key]
+
+
+def _costed(scheduler: Scheduler, op: AnyOp, placement: OpPlacement) -> OpCost:
     if not isinstance(op, Transfer) and scheduler.counting.tiling != "whole-layer":
         check_off_chip(op, scheduler.accelerator)
     cost = scheduler.cost(op, placement)
@@ -161,12 +189,14 @@ def _with_resident(
             inputs = tuple(
                 resident or source == i for resident, source in zip(placement.inputs, producers[j], strict=True)
             )
-            placement = replace(placement, inputs=inputs)
+            placement = OpPlacement(inputs=inputs, outputs=placement.outputs, reserved_bits=placement.reserved_bits)
             beside = bool(producers[j]) and producers[j][0] != i
         else:
             beside = True
         if beside:
-            placement = replace(placement, reserved_bits=placement.reserved_bits + bits)
+            placement = OpPlacement(
+                inputs=placement.inputs, outputs=placement.outputs, reserved_bits=placement.reserved_bits + bits
+            )
         changed[j] = placement
     return changed
 
