@@ -9,7 +9,6 @@ import numpy as np
 
 from archsim.core.kernels import inlined_kernel, inner_kernel
 from archsim.mappers.goal_kernels import BOUNDED, OVERFULL, REACHED, SCORE, WALKED, Best, hopeless
-from archsim.mappers.leaf_kernels import leaf
 from archsim.mappers.node_kernels import add_node_bits, close_node, least_time, port_cycles
 from archsim.mappers.pool_kernels import pool_line
 from archsim.mappers.space_kernels import (
@@ -37,8 +36,9 @@ from archsim.mappers.space_kernels import (
     partial_sums,
 )
 from archsim.mappers.state_kernels import Case, Walk
-from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, THROUGHPUT, Ints, Scratch
+from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, THROUGHPUT, Ints
 
+END, CUT = -1, -2
 MOST_FIRST_STEPS = 400_000
 """Steps beyond the budget in which a first mapping is looked for."""
 
@@ -346,33 +346,31 @@ def _may_stop(most_steps: int, best: Best) -> bool:
 
 
 @inner_kernel
-def walk_program(leap: int, most_steps: int, case: Case, walk: Walk, scratch: Scratch, best: Best) -> bool:
-    """All mappings from one start, depth first. False when `most_steps` ended it before its time.
+def next_leaf(row: int, leap: int, most_steps: int, case: Case, walk: Walk, best: Best) -> int:
+    """The row of the next complete mapping, depth first from `row` on; END after the last, CUT after `most_steps`.
 
-    Row 0 of `walk` is set. `leap` 1: every factor is tried; 2 or more: each at most that part of the one before; 0: the
-    largest alone. Factors are tried from the largest down; the first that a bound rules out ends the series
-    where more visits only cost more.
+    `leap` 1: every factor is tried; 2 or more: each at most that part of the one before; 0: the largest alone. Factors
+    are tried from the largest down; the first that a bound rules out ends the series where more visits only cost more.
+    A row whose step is a leaf was handed out: the walk goes on behind it.
     """
-    row = 0
-    walk.step[0] = 0
-    while row >= 0:
-        best.counters[WALKED] += 1
-        if best.counters[WALKED] > most_steps and _may_stop(most_steps, best):
-            return False
-        step = case.steps[walk.step[row]]
-        forward = False
-        if step[OP] == LEAF:
-            best.counters[REACHED] += 1
-            leaf(row + 1, case, walk, scratch, best)
-        else:
-            forward = _down(row, case, walk, best)
-            if not forward and step[OP] == CLOSE and _only_dearer(row, step[BACK], case, walk):
-                # Back past the loop: its smaller factors cost more.
-                row -= step[BACK]
-        while not forward and row > 0:
+    forward = case.steps[walk.step[row], OP] != LEAF
+    while True:
+        while not forward:
+            if row == 0:
+                return END
             row -= 1
             forward = _aside(row, leap, case, walk)
-        if not forward:
-            return True
-        row += 1
-    return True
+            row += 1 if forward else 0
+        best.counters[WALKED] += 1
+        if best.counters[WALKED] > most_steps and _may_stop(most_steps, best):
+            return CUT
+        step = case.steps[walk.step[row]]
+        if step[OP] == LEAF:
+            best.counters[REACHED] += 1
+            return row
+        forward = _down(row, case, walk, best)
+        if forward:
+            row += 1
+        elif step[OP] == CLOSE and _only_dearer(row, step[BACK], case, walk):
+            # Back past the loop: its smaller factors cost more.
+            row -= step[BACK]
