@@ -11,6 +11,7 @@ from archsim.core.kernels import inlined_kernel, inner_kernel
 from archsim.mappers.goal_kernels import BOUNDED, OVERFULL, REACHED, SCORE, WALKED, Best, hopeless
 from archsim.mappers.node_kernels import add_node_bits, close_node, least_time, port_cycles
 from archsim.mappers.pool_kernels import pool_line
+from archsim.mappers.price_kernels import set_prices
 from archsim.mappers.space_kernels import (
     AHEAD,
     ARG,
@@ -78,6 +79,8 @@ def most_growth(row: int, dim: int, step: Ints, case: Case, walk: Walk) -> int:
         if most <= 1:
             return int(most)
         if (step[LEFT] >> node) & 1 and case.shape.relevant[space.nodes[node, 1], dim]:
+            if space.nodes[node, 0] < 0:
+                return 1
             most = _most_that_fits(row, dim, node, most, case, walk)
     return int(most)
 
@@ -87,8 +90,6 @@ def _most_that_fits(row: int, dim: int, node: int, most: int, case: Case, walk: 
     """The most of `most` for which a node still to come fits its level beside what is there."""
     shape, machine = case.shape, case.machine
     level, operand, tile = case.space.nodes[node, 0], case.space.nodes[node, 1], walk.tile[row]
-    if level < 0:
-        return most
     stored = machine.stored_bits[level]
     width = stored[operand] if operand != OUTPUTS else min(stored[2], stored[3])
     room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[row, level]
@@ -198,10 +199,14 @@ def _placed(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     for d in range(tile.shape[0]):
         if space.fixed[node, d] > 0 and min(tile[d], shape.sizes[d]) != space.fixed[node, d]:
             return False
+        if level < 0 and shape.relevant[operand, d] and tile[d] > 1:
+            # A PE holds one element.
+            return False
+    held = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
     walk.elements[node] = least_elements(operand, shape, machine, tile, walk.counts[row])
+    set_prices(node, step[PASSED], held, case, walk.prices, walk.widths)
     if level < 0:
         return True
-    held = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
     walk.need[row + 1, level] += held * _held_bits(row, step, case, walk)
     if walk.need[row + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
         return False
