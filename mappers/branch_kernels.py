@@ -16,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.core.kernels import inlined_kernel, inner_kernel, kernel
-from archsim.mappers.goal_kernels import BOUNDED, LEFT_OVER, WALKED, Best, hopeless, score
+from archsim.mappers.goal_kernels import BOUNDED, COSTED, LEFT_OVER, OVERFULL, WALKED, Best, Goal, hopeless, score
+from archsim.mappers.leaf_kernels import judge, lay_loops
 from archsim.mappers.node_kernels import add_node_bits, least_time, set_line
 from archsim.mappers.pool_kernels import pool_excesses
 from archsim.mappers.space_kernels import (
@@ -26,14 +27,16 @@ from archsim.mappers.space_kernels import (
     copy_floats,
     initial_counts,
 )
-from archsim.mappers.start_kernels import begin
+from archsim.mappers.start_kernels import lay_start, take_start
 from archsim.mappers.state_kernels import Case, Room, Task, Walk, new_room
-from archsim.mappers.walk_kernels import walk_program
+from archsim.mappers.walk_kernels import CUT, next_leaf
+from archsim.sim.cost_kernels import cost, fits
 from archsim.sim.kernels import Floats, Ints
 
 LEAST_EACH = 300
 """Steps that a start gets in a pass, at least."""
 LEAP, SHARE, EACH = range(3)
+BOUNDS = -1
 
 
 @kernel
@@ -41,13 +44,15 @@ def search(task: Task, best: Best) -> None:
     """Find the best mapping of a task into `best`, with the least that any start left over could come to.
 
     Starts are searched in the order of their bounds, so that the first that cannot win ends the search. Each pass
-    (`task.passes`: leap as in `walk_program`, share of the budget, share of it for each start) goes through all of
-    them until its share is spent; one that tries every factor and comes to the end ends the search.
+    (`task.passes`: leap as in `next_leaf`, share of the budget, share of it for each start) goes through all of them
+    until its share is spent; one that tries every factor and comes to the end ends the search.
     """
     room = new_room(task)
-    least = np.zeros((task.ways.tiles.shape[0] * task.ways.dims.shape[0], 2))
-    values = np.zeros(least.shape[0])
-    n = _bound_starts(task, room, least, values)
+    values = np.zeros(task.ways.tiles.shape[0] * task.ways.dims.shape[0])
+    least = np.zeros((values.shape[0], 2))
+    order = np.arange(values.shape[0])
+    _explore(BOUNDS, order, least, task, room, best)
+    n = _values(least, task.goal, values)
     order = np.argsort(values, kind="mergesort")[:n]
     at = 0
     for i in range(task.passes.shape[0]):
@@ -57,23 +62,66 @@ def search(task: Task, best: Best) -> None:
     best.value[LEFT_OVER] = np.inf if at == n else values[order[at]]
 
 
-@inner_kernel
-def _bound_starts(task: Task, room: Room, least: Floats, values: Floats) -> int:
-    """Fill in what no mapping from each start goes below: cycles and energy in pJ, and their value; how many may do."""
+@inlined_kernel
+def _values(least: Floats, goal: Goal, values: Floats) -> int:
+    """Fill in what is minimised of each start; how many can have a mapping."""
     n = 0
     for s in range(values.shape[0]):
-        begin(s, task, room)
-        least[s, 0], least[s, 1] = _least_of_start(_case_of(task, room), room.walk)
-        values[s] = score(task.goal.objective, least[s, 0], least[s, 1], task.goal.weights)
-        if room.start.totals[STREAMED_CYCLES] > task.most_streamed:
-            values[s] = np.inf
+        values[s] = score(goal.objective, least[s, 0], least[s, 1], goal.weights)
         n += 1 if values[s] < np.inf else 0
     return n
 
 
+@inner_kernel
+def _explore(i: int, order: Ints, least: Floats, task: Task, room: Room, best: Best) -> int:
+    """Search the starts of `order` for the share of pass `i`; the index of the first one not finished.
+
+    Pass BOUNDS only fills in `least`: cycles and energy in pJ that no mapping from a start goes below.
+    """
+    shape, machine, scratch, walk = task.shape, task.machine, room.scratch, room.walk
+    case = Case(shape, machine, task.space, room.start, room.lines, task.steps, task.jumps, task.goal)
+    until, each, leap = _shares(i, task, best)
+    for at in range(order.shape[0]):
+        s = order[at]
+        if i != BOUNDS and hopeless(least[s, 0], least[s, 1], task.goal, best):
+            best.counters[BOUNDED] += 1
+            continue
+        n = lay_start(s, task, room)
+        cost(shape, walk.nest, n, walk.tiles, machine, scratch)
+        take_start(shape, machine, task.space, scratch, room.start)
+        cycles, energy = _least_of_start(case, walk)
+        if i == BOUNDS:
+            idle = room.start.totals[STREAMED_CYCLES] > task.most_streamed
+            least[s, 0], least[s, 1] = np.inf if idle else cycles, np.inf if idle else energy
+            continue
+        _first_row(case, walk)
+        limit = min(until, best.counters[WALKED] + each)
+        row = next_leaf(0, leap, limit, case, walk, best)
+        while row >= 0:
+            variant, variants = 0, 1
+            while variant < variants:
+                n, variants = lay_loops(variant, row + 1, case, walk)
+                best.counters[COSTED] += 1
+                if fits(shape, walk.nest, n, walk.tiles, machine, scratch):
+                    cost(shape, walk.nest, n, walk.tiles, machine, scratch)
+                    judge(n, case, walk, scratch, best)
+                else:
+                    best.counters[OVERFULL] += 1
+                variant += 1
+            row = next_leaf(row, leap, limit, case, walk, best)
+        if row == CUT and best.counters[WALKED] > until:
+            return at
+    return int(order.shape[0])
+
+
 @inlined_kernel
-def _case_of(task: Task, room: Room) -> Case:
-    return Case(task.shape, task.machine, task.space, room.start, room.lines, task.steps, task.jumps, task.goal)
+def _shares(i: int, task: Task, best: Best) -> tuple[int, int, int]:
+    """Of pass `i`: the step at which it ends, the steps that each start may take, its leap."""
+    if i == BOUNDS:
+        return 0, 0, 0
+    passes, most_steps = task.passes, task.most_steps
+    until = min(most_steps, int(best.counters[WALKED] + passes[i, SHARE] * most_steps))
+    return until, max(LEAST_EACH, int(passes[i, EACH] * most_steps)), int(passes[i, LEAP])
 
 
 @inner_kernel
@@ -98,32 +146,11 @@ def _least_of_start(case: Case, walk: Walk) -> tuple[float, float]:
     return cycles, energy + goal.pj_per_cycle * cycles
 
 
-@inner_kernel
-def _explore(i: int, order: Ints, least: Floats, task: Task, room: Room, best: Best) -> int:
-    """Search the starts of `order` for the share of pass `i`; the index of the first one not finished."""
-    walked, leap = best.counters[WALKED], int(task.passes[i, LEAP])
-    until = min(task.most_steps, int(walked + task.passes[i, SHARE] * task.most_steps))
-    each = max(LEAST_EACH, int(task.passes[i, EACH] * task.most_steps))
-    for at in range(order.shape[0]):
-        s = order[at]
-        if hopeless(least[s, 0], least[s, 1], task.goal, best):
-            best.counters[BOUNDED] += 1
-            continue
-        begin(s, task, room)
-        case = _case_of(task, room)
-        _least_of_start(case, room.walk)
-        _first_row(case, room.walk)
-        limit = min(until, best.counters[WALKED] + each)
-        done = walk_program(leap, limit, case, room.walk, room.scratch, best)
-        if not done and best.counters[WALKED] > until:
-            return at
-    return int(order.shape[0])
-
-
 @inlined_kernel
 def _first_row(case: Case, walk: Walk) -> None:
     start = case.start
     initial_counts(case.shape.sizes, start, walk.tile[0], walk.counts[0])
+    walk.step[0] = 0
     walk.energy[0] = start.totals[START_PJ]
     copy_floats(case.space.taken, walk.need[0])
     copy_floats(start.reading, walk.reading[0])

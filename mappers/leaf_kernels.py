@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from archsim.core.kernels import inlined_kernel, inner_kernel
-from archsim.mappers.goal_kernels import COSTED, OVERFULL, Best, admit
+from archsim.core.kernels import inlined_kernel
+from archsim.mappers.goal_kernels import Best, admit
 from archsim.mappers.space_kernels import ARG, FILL, GROW, OP, PLACE, SEGMENT, SPREAD, copy_ints, copy_tiles
 from archsim.mappers.state_kernels import Case, Walk
-from archsim.sim.cost_kernels import cost, fits
 from archsim.sim.kernels import ENERGY_PJ, INPUTS, TOTAL, Ints, Nest, Scratch, Shape
 
 
@@ -101,38 +100,31 @@ def _slide(variant: int, n: int, case: Case, walk: Walk) -> int:
 
 
 @inlined_kernel
-def _cost_leaf(n: int, case: Case, walk: Walk, scratch: Scratch, best: Best) -> None:
-    nest, tiles, goal = walk.nest, walk.tiles, case.goal
-    best.counters[COSTED] += 1
-    if not fits(case.shape, nest, n, tiles, case.machine, scratch):
-        best.counters[OVERFULL] += 1
-        return
-    cost(case.shape, nest, n, tiles, case.machine, scratch)
+def lay_loops(variant: int, rows: int, case: Case, walk: Walk) -> tuple[int, int]:
+    """Write the walk's mapping into its nest and tiles, windows sliding in the way of number `variant`.
+
+    Returns how many loops it has and how many ways its windows can slide.
+    """
+    nodes = case.space.nodes
+    n = _inner_loops(rows, case, walk)
+    ways = _slide(variant, n, case, walk) if case.shape.windows[0, 0] >= 0 else 1
+    _reverse(walk.nest, n)
+    copy_tiles(case.space.homes, walk.tiles)
+    for k in range(nodes.shape[0]):
+        if nodes[k, 0] >= 0:
+            walk.tiles[nodes[k, 0], nodes[k, 1]] = n - walk.position[k]
+    return n, ways
+
+
+@inlined_kernel
+def judge(n: int, case: Case, walk: Walk, scratch: Scratch, best: Best) -> None:
+    """Take in the mapping that has just been costed, if it is the best so far."""
+    nest, goal = walk.nest, case.goal
     cycles = np.ceil(scratch.out[TOTAL] - 1e-9)
     energy = scratch.out[ENERGY_PJ] + goal.fixed_pj + goal.pj_per_cycle * cycles
     if admit(cycles, energy, goal, best):
         best.n_loops[0] = n
         for i in range(n):
             best.loops[0, i], best.loops[1, i], best.loops[2, i] = nest.dim[i], nest.factor[i], nest.axis[i]
-        copy_tiles(tiles, best.tiles)
+        copy_tiles(walk.tiles, best.tiles)
         copy_ints(nest.base, best.base)
-
-
-@inner_kernel
-def leaf(rows: int, case: Case, walk: Walk, scratch: Scratch, best: Best) -> None:
-    """Cost the walk's mapping, with every way in which the windows of inputs can slide."""
-    nodes = case.space.nodes
-    slides = case.shape.windows[0, 0] >= 0
-    total = 1
-    variant = 0
-    while variant < total:
-        n = _inner_loops(rows, case, walk)
-        if slides:
-            total = _slide(variant, n, case, walk)
-        _reverse(walk.nest, n)
-        copy_tiles(case.space.homes, walk.tiles)
-        for k in range(nodes.shape[0]):
-            if nodes[k, 0] >= 0:
-                walk.tiles[nodes[k, 0], nodes[k, 1]] = n - walk.position[k]
-        _cost_leaf(n, case, walk, scratch, best)
-        variant += 1

@@ -9,13 +9,13 @@ import numpy as np
 
 from archsim.core.kernels import inlined_kernel
 from archsim.mappers.space_kernels import SUMS, Space, Start, box, ceil_div, spread_between
-from archsim.mappers.state_kernels import Case, Lines, Walk
+from archsim.mappers.price_kernels import most_refill, set_prices
+from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case, Lines, Walk
 from archsim.sim.kernels import (
     FIRST_PARTIAL_READ,
     INPUTS,
     MEMORY_STALLS,
     OUTPUTS,
-    PSUM_REREADS,
     READ_BW,
     REFILL_ALL,
     RETURNING,
@@ -33,26 +33,23 @@ from archsim.sim.traffic_kernels import partial_visits, returning
 
 @inlined_kernel
 def output_energy(
-    times: float, copies: float, every: float, below: float, level: int, parent: int, child: int, machine: Machine
+    times: float, copies: float, every: float, below: float, refill: float, prices: Floats, machine: Machine
 ) -> float:
-    """Energy per output element of a node's traffic up and back.
+    """Energy per output element of a node's traffic up and back, at its `prices` (6,).
 
     `times` partial sums come to the parent from `copies` tiles in `every` instances that hold the same elements. Sums
-    that start at zero here save a refill further in, where `below` of them come up; those savings are credited here.
+    that start at zero here save a `refill` further in, where `below` of them come up; those savings are credited here.
     """
-    counting, read_pj, write_pj = machine.counting, machine.read_pj, machine.write_pj
+    counting = machine.counting
     first, wide = counting[FIRST_PARTIAL_READ], counting[WIDE_FINALS]
     partial = partial_visits(times, 1.0, wide)
-    energy = partial * write_pj[parent, 3] + (times - partial) * write_pj[parent, OUTPUTS]
+    energy = partial * prices[UP_PARTIAL] + (times - partial) * prices[UP_FINAL]
     if counting[WRITE_BACK_READ]:
         partial = partial_visits(copies, 1.0, wide)
-        energy += partial * read_pj[level, 3] + (copies - partial) * read_pj[level, OUTPUTS]
+        energy += partial * prices[OUT_PARTIAL] + (copies - partial) * prices[OUT_FINAL]
     back = returning(times, 1.0, first)
     fills = returning(copies, every, first) if counting[REFILL_ALL] else back
-    energy += back * read_pj[parent, 3] + fills * write_pj[level, 3]
-    refill = write_pj[child, 3] if child >= 0 else 0.0
-    if child >= 0 or counting[PSUM_REREADS]:
-        refill += read_pj[level, 3]
+    energy += back * prices[DOWN] + fills * prices[IN]
     if first == 0.0:
         return float(energy - (copies - fills - 1.0) * refill)
     if first == RETURNING and every > 1.0:
@@ -61,20 +58,14 @@ def output_energy(
 
 
 @inlined_kernel
-def node_line(node: int, placed: int, elements: float, case: Case) -> tuple[float, float]:
+def _node_line(node: int, placed: int, elements: float, case: Case) -> tuple[float, float]:
     """(least energy, energy of a further visit) of a node's traffic; the latter 0 where visits might save energy."""
     shape, machine, space, start = case.shape, case.machine, case.space, case.start
-    level, operand, parent, child = (
-        space.nodes[node, 0],
-        space.nodes[node, 1],
-        space.nodes[node, 2],
-        space.nodes[node, 3],
-    )
+    operand, prices, refill = space.nodes[node, 1], case.lines.prices[node], case.lines.refills[node]
     every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
     apart = every / shared
     if operand != OUTPUTS:
-        read = machine.read_pj[parent, operand]
-        write = machine.write_pj[level, operand] if level >= 0 else 0.0
+        read, write = prices[DOWN], prices[IN]
         further = (read * apart + write * every) if space.perfect else (read + write)
         return elements * (read * apart + write * every), elements * further
     most = 1.0
@@ -82,13 +73,13 @@ def node_line(node: int, placed: int, elements: float, case: Case) -> tuple[floa
         if not shape.relevant[OUTPUTS, d]:
             most *= shape.sizes[d]
     whole, _ = spread_between(start, OUTPUTS, placed, space.n_bounds, shape.relevant)
-    one = output_energy(apart, every, whole, most, level, parent, child, machine)
-    two = output_energy(2.0 * apart, 2.0 * every, whole, most, level, parent, child, machine)
+    one = output_energy(apart, every, whole, most, refill, prices, machine)
+    two = output_energy(2.0 * apart, 2.0 * every, whole, most, refill, prices, machine)
     if not space.perfect:
-        two = min(two, output_energy(apart + 1.0, every + 1.0, whole, most, level, parent, child, machine))
+        two = min(two, output_energy(apart + 1.0, every + 1.0, whole, most, refill, prices, machine))
     if two >= one:
         return elements * one, elements * (two - one)
-    last = output_energy(most * apart, most * every, whole, most, level, parent, child, machine)
+    last = output_energy(most * apart, most * every, whole, most, refill, prices, machine)
     return elements * min(one, last), 0.0
 
 
@@ -102,13 +93,9 @@ def _serial(level: int, operand: int, space: Space) -> int:
 def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: Walk) -> None:
     """Count the traffic of a node whose reuse has ended, at the tiles of `row`, into the row after it."""
     shape, machine, space, start = case.shape, case.machine, case.space, case.start
-    level, operand, parent, child = (
-        space.nodes[node, 0],
-        space.nodes[node, 1],
-        space.nodes[node, 2],
-        space.nodes[node, 3],
-    )
-    bits, count, elements = machine.bits, walk.counts[row], walk.elements[node]
+    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
+    prices, widths = walk.prices[node], walk.widths[node]
+    count, elements = walk.counts[row], walk.elements[node]
     reading, writing = walk.reading[row + 1], walk.writing[row + 1]
     fills, reads = 1.0, 1.0
     for d in range(shape.sizes.shape[0]):
@@ -123,28 +110,29 @@ def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: 
             fills *= start.every[b, d]
             reads *= start.every[b, d] // start.shared[b, operand, d]
     at = _serial(parent, operand, space)
+    walk.visits[node] = reads
     if operand != OUTPUTS:
-        reading[at] += elements * reads * bits[operand]
-        energy = elements * reads * machine.read_pj[parent, operand]
+        reading[at] += elements * reads * widths[DOWN]
+        walk.energy[row + 1] += elements * reads * prices[DOWN]
         if level >= 0:
-            writing[_serial(level, operand, space)] += elements * fills * bits[operand]
-            energy += elements * fills * machine.write_pj[level, operand]
-        walk.energy[row + 1] += energy
-        walk.visits[node] = reads
+            writing[_serial(level, operand, space)] += elements * fills * widths[IN]
+            walk.energy[row + 1] += elements * fills * prices[IN]
         return
     within = _serial(level, operand, space)
-    writing[at] += elements * ((reads - 1.0) * bits[3] + min(bits[2], bits[3]))
+    writing[at] += elements * ((reads - 1.0) * widths[UP_PARTIAL] + widths[UP_FINAL])
     if machine.counting[WRITE_BACK_READ]:
-        reading[within] += elements * ((fills - 1.0) * bits[3] + min(bits[2], bits[3]))
+        reading[within] += elements * ((fills - 1.0) * widths[OUT_PARTIAL] + widths[OUT_FINAL])
     whole, _ = spread_between(start, OUTPUTS, placed, space.n_bounds, shape.relevant)
     apart, _ = spread_between(start, OUTPUTS, space.nodes[node, 4], space.n_bounds, shape.relevant)
     if apart <= 1.0:
-        reading[at] += elements * (reads - 1.0) * bits[3]
+        reading[at] += elements * (reads - 1.0) * widths[DOWN]
         if whole <= 1.0:
-            writing[within] += elements * (reads - 1.0) * bits[3]
-    below = start.totals[SUMS] if space.nodes[node, 5] < 0 else walk.visits[space.nodes[node, 5]]
-    walk.energy[row + 1] += elements * output_energy(reads, fills, whole, below, level, parent, child, machine)
-    walk.visits[node] = reads
+            writing[within] += elements * (reads - 1.0) * widths[IN]
+    below, refill = start.totals[SUMS], case.lines.refills[node]
+    child = space.nodes[node, 5]
+    if child >= 0:
+        below, refill = walk.visits[child], walk.prices[child, DOWN] + walk.prices[child, IN]
+    walk.energy[row + 1] += elements * output_energy(reads, fills, whole, below, refill, prices, machine)
 
 
 @inlined_kernel
@@ -211,7 +199,10 @@ def set_line(node: int, case: Case) -> None:
     space, level = case.space, case.space.nodes[node, 0]
     placed = space.placed[level] if level >= 0 else 0
     elements = start_elements(node, case.shape, space, case.start, case.machine)
-    least, slope = node_line(node, placed, elements, case)
+    # What a PE holds is one element; other tiles are not known yet.
+    set_prices(node, placed, 1.0 if level < 0 else 0.0, case, case.lines.prices, case.lines.widths)
+    case.lines.refills[node] = most_refill(node, placed, case) if space.nodes[node, 1] == OUTPUTS else 0.0
+    least, slope = _node_line(node, placed, elements, case)
     case.lines.least[node], case.lines.slopes[node] = least, slope
     case.lines.steady[node] = slope > 0.0
     case.lines.rates[node] = _set_bits(node, placed, elements, case)
@@ -220,19 +211,19 @@ def set_line(node: int, case: Case) -> None:
 @inlined_kernel
 def _set_bits(node: int, placed: int, elements: float, case: Case) -> float:
     """Fill in the least bits that a node moves through its parent's ports and its own; bits of a further visit."""
-    nodes, bits, lines = case.space.nodes, case.machine.bits, case.lines
+    nodes, lines, widths = case.space.nodes, case.lines, case.lines.widths[node]
     operand = nodes[node, 1]
     every, shared = spread_between(case.start, operand, placed, nodes[node, 4], case.shape.relevant)
     apart = every / shared
     further = 1.0 if not case.space.perfect else apart
     if operand != OUTPUTS:
-        lines.bits[node, 0] = elements * apart * bits[operand]
-        lines.bits[node, 3] = elements * every * bits[operand]
-        return float(elements * bits[operand] * further)
-    lines.bits[node, 1] = elements * ((apart - 1.0) * bits[3] + min(bits[2], bits[3]))
+        lines.bits[node, 0] = elements * apart * widths[DOWN]
+        lines.bits[node, 3] = elements * every * widths[IN] if nodes[node, 0] >= 0 else 0.0
+        return float(elements * widths[DOWN] * further)
+    lines.bits[node, 1] = elements * ((apart - 1.0) * widths[UP_PARTIAL] + widths[UP_FINAL])
     if case.machine.counting[WRITE_BACK_READ]:
-        lines.bits[node, 2] = elements * ((every - 1.0) * bits[3] + min(bits[2], bits[3]))
-    return float(elements * bits[3] * further)
+        lines.bits[node, 2] = elements * ((every - 1.0) * widths[OUT_PARTIAL] + widths[OUT_FINAL])
+    return float(elements * min(widths[UP_PARTIAL], widths[DOWN]) * further)
 
 
 @inlined_kernel

@@ -21,7 +21,6 @@ from archsim.mappers.space_kernels import (
     copy_ints,
 )
 from archsim.mappers.state_kernels import Room, Task
-from archsim.sim.cost_kernels import cost
 from archsim.sim.kernels import (
     COMPUTE,
     ENERGY_PJ,
@@ -43,25 +42,24 @@ from archsim.sim.kernels import (
 
 
 @inner_kernel
-def begin(s: int, task: Task, room: Room) -> None:
-    """Fill `room.start` with the start of number `s` and its cost: the closed form of a nest with innermost tiles alone.
+def lay_start(s: int, task: Task, room: Room) -> int:
+    """Fill `room.start` with the start of number `s`, and write the nest whose cost it has; how many loops that has.
 
-    What it counts there no choice of tiles further out makes less (sums that start at zero are credited to those).
+    Its tiles are those of the innermost levels alone: what they cost no choice of tiles further out makes less (sums
+    that start at zero are credited to those).
     """
     start, walk = room.start, room.walk
     _set_start(s, task.ways, task.shape, task.machine, task.space.perfect, start)
     after, tiles = walk.segment, walk.tiles
     n = _nest_of(start, task.shape, task.space.n_bounds, walk.nest, after)
-    for level in range(tiles.shape[0]):
-        for operand in range(3):
-            tiles[level, operand] = -1
+    held = task.machine.counting[MAC_HOLDS] and not task.machine.flow[0]
     for operand in range(3):
+        for level in range(tiles.shape[0]):
+            tiles[level, operand] = -1
         level = task.space.innermost[operand]
-        held = task.machine.counting[MAC_HOLDS] and not task.machine.flow[0]
         if level >= 0 and (operand == OUTPUTS or not held):
             tiles[level, operand] = after[task.space.placed[level]]
-    cost(task.shape, walk.nest, n, tiles, task.machine, room.scratch)
-    _take_cost(task.shape, task.machine, task.space, room.scratch, start)
+    return n
 
 
 @inlined_kernel
@@ -127,7 +125,8 @@ def _nest_of(start: Start, shape: Shape, n_bounds: int, nest: Nest, after: Ints)
 
 
 @inlined_kernel
-def _take_cost(shape: Shape, machine: Machine, space: Space, scratch: Scratch, start: Start) -> None:
+def take_start(shape: Shape, machine: Machine, space: Space, scratch: Scratch, start: Start) -> None:
+    """Fill in what a start costs, as it has just been costed."""
     n_levels = machine.levels.shape[0]
     start.totals[COMPUTE_CYCLES] = np.ceil(scratch.out[COMPUTE] - 1e-9)
     start.totals[STREAMED_CYCLES] = scratch.out[STREAMED]

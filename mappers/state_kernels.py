@@ -26,6 +26,12 @@ from archsim.sim.kernels import (
 )
 
 
+DOWN, IN, UP_FINAL, UP_PARTIAL, OUT_FINAL, OUT_PARTIAL = range(6)
+"""Kinds of transfer of a node: its parent is read, its own level filled; of outputs the parent is written with results
+and with partial sums, and the own level read for both. Down come partial sums, of other operands elements."""
+N_PRICES = 6
+
+
 class Task(NamedTuple):
     """One search: a problem, its space, and how long to look."""
 
@@ -57,6 +63,12 @@ class Lines(NamedTuple):
     """(K,): bits through the parent's ports of a further visit."""
     bits: Floats
     """(K, 4): bits of one visit that the parent reads and writes and the level reads and writes."""
+    prices: Floats
+    """(K, 6): pJ of an element, for each kind of transfer (see `DOWN`), at least."""
+    widths: Floats
+    """(K, 6): bits of an element in them, at least."""
+    refills: Floats
+    """(K,): pJ of an element whose sum goes down from an output node's tile, at most (without nodes inside: exactly)."""
     excess: Floats
     """(pools,): energy that the nodes of a pool cost above one visit each."""
     traffic: Floats
@@ -99,6 +111,10 @@ class Walk(NamedTuple):
     """(K,): elements of all tiles of a placed node."""
     visits: Floats
     """(K,): how often each tile of a closed node is visited."""
+    prices: Floats
+    """(K, 6): pJ of an element of a placed node, for each kind of transfer."""
+    widths: Floats
+    """(K, 6): bits of an element in them."""
     position: Ints
     """(K,): loops inside each node."""
     tile_scrap: Ints
@@ -144,6 +160,9 @@ def new_room(task: Task) -> Room:
             np.ones(nodes, np.bool_),
             np.zeros(nodes),
             np.zeros((nodes, 4)),
+            np.zeros((nodes, N_PRICES)),
+            np.zeros((nodes, N_PRICES)),
+            np.zeros(nodes),
             np.zeros(pools),
             np.zeros(pools),
         ),
@@ -167,6 +186,8 @@ def _new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
         np.zeros(rows),
         np.zeros(n_nodes),
         np.zeros(n_nodes),
+        np.zeros((n_nodes, N_PRICES)),
+        np.zeros((n_nodes, N_PRICES)),
         np.zeros(n_nodes, np.int64),
         np.ones(n_dims, np.int64),
         np.zeros(2 * n_levels),

@@ -9,9 +9,9 @@ import numpy as np
 
 from archsim.core.kernels import inlined_kernel, inner_kernel
 from archsim.mappers.goal_kernels import BOUNDED, OVERFULL, REACHED, SCORE, WALKED, Best, hopeless
-from archsim.mappers.leaf_kernels import leaf
 from archsim.mappers.node_kernels import add_node_bits, close_node, least_time, port_cycles
 from archsim.mappers.pool_kernels import pool_line
+from archsim.mappers.price_kernels import set_prices
 from archsim.mappers.space_kernels import (
     AHEAD,
     ARG,
@@ -37,8 +37,9 @@ from archsim.mappers.space_kernels import (
     partial_sums,
 )
 from archsim.mappers.state_kernels import Case, Walk
-from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, THROUGHPUT, Ints, Scratch
+from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, THROUGHPUT, Ints
 
+END, CUT = -1, -2
 MOST_FIRST_STEPS = 400_000
 """Steps beyond the budget in which a first mapping is looked for."""
 
@@ -78,6 +79,8 @@ def most_growth(row: int, dim: int, step: Ints, case: Case, walk: Walk) -> int:
         if most <= 1:
             return int(most)
         if (step[LEFT] >> node) & 1 and case.shape.relevant[space.nodes[node, 1], dim]:
+            if space.nodes[node, 0] < 0:
+                return 1
             most = _most_that_fits(row, dim, node, most, case, walk)
     return int(most)
 
@@ -87,8 +90,6 @@ def _most_that_fits(row: int, dim: int, node: int, most: int, case: Case, walk: 
     """The most of `most` for which a node still to come fits its level beside what is there."""
     shape, machine = case.shape, case.machine
     level, operand, tile = case.space.nodes[node, 0], case.space.nodes[node, 1], walk.tile[row]
-    if level < 0:
-        return most
     stored = machine.stored_bits[level]
     width = stored[operand] if operand != OUTPUTS else min(stored[2], stored[3])
     room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - walk.need[row, level]
@@ -198,10 +199,14 @@ def _placed(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     for d in range(tile.shape[0]):
         if space.fixed[node, d] > 0 and min(tile[d], shape.sizes[d]) != space.fixed[node, d]:
             return False
+        if level < 0 and shape.relevant[operand, d] and tile[d] > 1:
+            # A PE holds one element.
+            return False
+    held = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
     walk.elements[node] = least_elements(operand, shape, machine, tile, walk.counts[row])
+    set_prices(node, step[PASSED], held, case, walk.prices, walk.widths)
     if level < 0:
         return True
-    held = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
     walk.need[row + 1, level] += held * _held_bits(row, step, case, walk)
     if walk.need[row + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
         return False
@@ -346,33 +351,31 @@ def _may_stop(most_steps: int, best: Best) -> bool:
 
 
 @inner_kernel
-def walk_program(leap: int, most_steps: int, case: Case, walk: Walk, scratch: Scratch, best: Best) -> bool:
-    """All mappings from one start, depth first. False when `most_steps` ended it before its time.
+def next_leaf(row: int, leap: int, most_steps: int, case: Case, walk: Walk, best: Best) -> int:
+    """The row of the next complete mapping, depth first from `row` on; END after the last, CUT after `most_steps`.
 
-    Row 0 of `walk` is set. `leap` 1: every factor is tried; 2 or more: each at most that part of the one before; 0: the
-    largest alone. Factors are tried from the largest down; the first that a bound rules out ends the series
-    where more visits only cost more.
+    `leap` 1: every factor is tried; 2 or more: each at most that part of the one before; 0: the largest alone. Factors
+    are tried from the largest down; the first that a bound rules out ends the series where more visits only cost more.
+    A row whose step is a leaf was handed out: the walk goes on behind it.
     """
-    row = 0
-    walk.step[0] = 0
-    while row >= 0:
-        best.counters[WALKED] += 1
-        if best.counters[WALKED] > most_steps and _may_stop(most_steps, best):
-            return False
-        step = case.steps[walk.step[row]]
-        forward = False
-        if step[OP] == LEAF:
-            best.counters[REACHED] += 1
-            leaf(row + 1, case, walk, scratch, best)
-        else:
-            forward = _down(row, case, walk, best)
-            if not forward and step[OP] == CLOSE and _only_dearer(row, step[BACK], case, walk):
-                # Back past the loop: its smaller factors cost more.
-                row -= step[BACK]
-        while not forward and row > 0:
+    forward = case.steps[walk.step[row], OP] != LEAF
+    while True:
+        while not forward:
+            if row == 0:
+                return END
             row -= 1
             forward = _aside(row, leap, case, walk)
-        if not forward:
-            return True
-        row += 1
-    return True
+            row += 1 if forward else 0
+        best.counters[WALKED] += 1
+        if best.counters[WALKED] > most_steps and _may_stop(most_steps, best):
+            return CUT
+        step = case.steps[walk.step[row]]
+        if step[OP] == LEAF:
+            best.counters[REACHED] += 1
+            return row
+        forward = _down(row, case, walk, best)
+        if forward:
+            row += 1
+        elif step[OP] == CLOSE and _only_dearer(row, step[BACK], case, walk):
+            # Back past the loop: its smaller factors cost more.
+            row -= step[BACK]
