@@ -31,7 +31,7 @@ from archsim.mappers.nodes import Skipped
 from archsim.mappers.plan import plan_of
 from archsim.mappers.settings import MapperSettings
 from archsim.mappers.state_kernels import Task
-from archsim.sim.cost import Costing, pass_loops
+from archsim.sim.cost import Costing, Raw, pass_loops
 from archsim.sim.kernels import Floats
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
@@ -59,6 +59,8 @@ class Outcome:
     pruned: int
     walked: int
     front: Floats
+    raw: Raw | None
+    """What the closed form gave for the mapping."""
 
 
 def search_problem(
@@ -96,6 +98,7 @@ def search_problem(
         value=better.value,
         cycles=better.cycles,
         energy_pj=better.energy_pj,
+        raw=better.raw,
         bound=min(rest.bound, better.value),
         evaluated=first.evaluated + rest.evaluated,
         reached=first.reached + rest.reached,
@@ -153,8 +156,10 @@ def _outcome(request: _Request, best: Best, *, complete: bool) -> Outcome:
     counters: list[int] = best.counters.tolist()
     value, left_over = values[SCORE], values[LEFT_OVER]
     finished = left_over == np.inf or (request.front == 0 and left_over >= value)
+    found = best.n_loops[0] >= 0
     return Outcome(
-        mapping=None if best.n_loops[0] < 0 else _mapping(request.problem, best),
+        mapping=_mapping(request.problem, best) if found else None,
+        raw=Raw(traffic=best.traffic, out=best.out, used=best.used, tiles=best.tiles, fits=True) if found else None,
         value=value,
         bound=min(value, left_over),
         optimal=finished and complete,

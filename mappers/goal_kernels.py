@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from archsim.core.kernels import inlined_kernel
-from archsim.sim.kernels import MAX_LOOPS, Floats, Ints
+from archsim.sim.kernels import MAX_LOOPS, N_OUT, N_TRAFFIC, Floats, Ints
 
 LATENCY, ENERGY, EDP, WEIGHTED = 0, 1, 2, 3
 SCORE, SECOND, CYCLES, ENERGY_OF, N_FRONT, LEFT_OVER = range(6)
@@ -44,6 +44,10 @@ class Best(NamedTuple):
     """[0] costed, [1] left by a bound, [2] over capacity, [3] steps walked, [4] complete mappings reached."""
     front: Floats
     """(2, points): cycles and energy of the Pareto front, where one is asked for; no columns otherwise."""
+    traffic: Floats
+    """As in `Scratch`, like the next two: what the closed form gave for the best mapping."""
+    out: Floats
+    used: Floats
 
 
 @inlined_kernel
@@ -116,4 +120,7 @@ def new_best(n_dims: int, n_levels: int, front: int, known: float) -> Best:
         n_loops=np.full(1, -1, np.int64),
         counters=np.zeros(5, np.int64),
         front=np.zeros((2, front)),
+        traffic=np.empty((N_TRAFFIC, n_levels, 3)),
+        out=np.empty(N_OUT),
+        used=np.empty(n_levels),
     )

@@ -9,7 +9,18 @@ import numpy as np
 
 from archsim.core.kernels import inlined_kernel
 from archsim.mappers.goal_kernels import Best, admit
-from archsim.mappers.space_kernels import ARG, FILL, GROW, OP, PLACE, SEGMENT, SPREAD, copy_ints, copy_tiles
+from archsim.mappers.space_kernels import (
+    ARG,
+    FILL,
+    GROW,
+    OP,
+    PLACE,
+    SEGMENT,
+    SPREAD,
+    copy_floats,
+    copy_ints,
+    copy_tiles,
+)
 from archsim.mappers.state_kernels import Case, Walk
 from archsim.sim.kernels import ENERGY_PJ, INPUTS, TOTAL, Ints, Nest, Scratch, Shape
 
@@ -128,3 +139,14 @@ def judge(n: int, case: Case, walk: Walk, scratch: Scratch, best: Best) -> None:
             best.loops[0, i], best.loops[1, i], best.loops[2, i] = nest.dim[i], nest.factor[i], nest.axis[i]
         copy_tiles(walk.tiles, best.tiles)
         copy_ints(nest.base, best.base)
+        _keep_counts(scratch, best)
+
+
+@inlined_kernel
+def _keep_counts(scratch: Scratch, best: Best) -> None:
+    copy_floats(scratch.out, best.out)
+    copy_floats(scratch.used, best.used)
+    for plane in range(scratch.traffic.shape[0]):
+        for level in range(scratch.traffic.shape[1]):
+            for operand in range(3):
+                best.traffic[plane, level, operand] = scratch.traffic[plane, level, operand]

@@ -11,14 +11,14 @@ import numpy as np
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
-from archsim.mappers.branch import search_problem
+from archsim.mappers.branch import Outcome, search_problem
 from archsim.mappers.constraints import BypassConstraint, Constraints
 from archsim.mappers.found import Found
 from archsim.mappers.nodes import Skipped
 from archsim.mappers.settings import MapperSettings, allowed_dataflows, score
 from archsim.mappers.whole import whole_layer
 from archsim.sim.conventions import Counting
-from archsim.sim.cost import PJ, Costing, cost_mapping
+from archsim.sim.cost import PJ, Costing, cost_mapping, cost_of
 from archsim.sim.frame import Frame
 from archsim.sim.kernels import Floats
 from archsim.sim.problem import Problem, build_problem
@@ -183,7 +183,7 @@ def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:
     known = tally.value * scale * (1 + 1e-12)
     ties = settings.objective != "latency"
     outcome = search_problem(part.problem, part.costing, settings, skipped=part.skipped, known=known, ties=ties)
-    cost = None if outcome.mapping is None else cost_mapping(part.problem, outcome.mapping, part.costing)
+    cost = _cost(part, outcome)
     value = math.inf if cost is None else score(cost, settings)
     tally.take(
         cost,
@@ -194,6 +194,13 @@ def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:
         pruned=outcome.pruned,
         front=outcome.front,
     )
+
+
+def _cost(part: _Part, outcome: Outcome) -> OpCost | None:
+    """The record of what a search found."""
+    if outcome.mapping is None or outcome.raw is None:
+        return None
+    return cost_of(part.problem, outcome.mapping, outcome.raw, part.costing)
 
 
 def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) -> None:
@@ -210,8 +217,8 @@ def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) ->
         tally.evaluated += outcome.evaluated
         tally.pruned += outcome.pruned
         tally.space += outcome.evaluated + outcome.pruned
-        if outcome.mapping is not None:
-            tally.cost = cost_mapping(part.problem, outcome.mapping, part.costing)
+        if (cost := _cost(part, outcome)) is not None:
+            tally.cost = cost
             tally.value = score(tally.cost, settings)
 
 

@@ -32,7 +32,7 @@ from archsim.sim.records import OpCost, Traffic
 from archsim.sim.waits import binding, stalls
 from archsim.workloads.op import OPERANDS
 
-__all__ = ["PJ", "Costing", "Raw", "cost_mapping", "pass_loops", "run_kernel"]
+__all__ = ["PJ", "Costing", "Raw", "cost_mapping", "cost_of", "pass_loops", "run_kernel"]
 
 PJ = 1e-12
 
@@ -93,7 +93,11 @@ class Costing:
 
 def cost_mapping(problem: Problem, mapping: Mapping, costing: Costing) -> OpCost:
     """Cost of one occurrence of the op under `mapping`; capacity is the mapper's concern (`run_kernel(...).fits`)."""
-    raw = run_kernel(problem, mapping)
+    return cost_of(problem, mapping, run_kernel(problem, mapping), costing)
+
+
+def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing) -> OpCost:
+    """Cost of one occurrence of the op, from what the closed form gave for the mapping."""
     accelerator, macs = costing.accelerator, problem.op.macs
     out: list[float] = raw.out.tolist()
     cycles = math.ceil(out[TOTAL] - 1e-9)

@@ -14,9 +14,9 @@ class Memo(Generic[Value]):
 
     The key must hold everything that the value depends on, and values must not be changed.
 
-    >>> squares: Memo[int] = Memo(most_bytes=2, size_of=lambda value: 1)
-    >>> [squares.get(n, lambda n=n: n * n) for n in (2, 3, 2, 4)], len(squares)
-    ([4, 9, 4, 16], 2)
+    >>> words: Memo[str] = Memo(most_bytes=6, size_of=len)
+    >>> words.get("a", lambda: "first"), words.get("a", lambda: "again"), words.get("b", lambda: "word"), len(words)
+    ('first', 'first', 'word', 1)
     """
 
     def __init__(self, *, most_bytes: int, size_of: Callable[[Value], int]) -> None:

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from archsim.core.memo import Memo
+
+
+def test_a_value_is_made_once() -> None:
+    memo: Memo[int] = Memo(most_bytes=10, size_of=lambda value: 1)
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(len(made) + 1)
+        return made[-1]
+
+    assert [memo.get(key, make) for key in "abab"] == [1, 2, 1, 2]
+    assert made == [1, 2]
+
+
+def test_what_was_asked_for_longest_ago_goes_first() -> None:
+    memo: Memo[str] = Memo(most_bytes=6, size_of=len)
+    memo.get("a", lambda: "aa")
+    memo.get("b", lambda: "bbb")
+    memo.get("a", lambda: "")
+    memo.get("c", lambda: "cccc")
+    assert memo.get("a", lambda: "gone") == "aa"
+    assert memo.get("b", lambda: "gone") == "gone"
+
+
+def test_a_value_that_is_too_large_is_given_and_not_kept() -> None:
+    memo: Memo[str] = Memo(most_bytes=2, size_of=len)
+    assert memo.get("a", lambda: "aaa") == "aaa"
+    assert len(memo) == 0

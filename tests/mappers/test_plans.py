@@ -1,0 +1,100 @@
+"""Plans and problems that searches share are what each would have made for itself."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from archsim.mappers import plan
+from archsim.mappers.constraints import BypassConstraint, Constraints, SpatialConstraint, TileConstraint
+from archsim.mappers.plan import Plan, plan_of
+from archsim.sim.conventions import counting
+from archsim.sim.problem import Problem, build_problem
+from archsim.workloads.op import Op
+from tests.mappers.small_spaces import Case, case
+from tests.sim.builders import INT32, accelerator, dram, energy, int8, sram, systolic
+
+GEMM = int8(Op.gemm("x", m=12, n=8, k=6))
+CONSTRAINTS = (
+    Constraints(),
+    Constraints(tiles=(TileConstraint(level="m1", sizes=(("m", 2),)),)),
+    Constraints(tiles=(TileConstraint(level="m1", operand="weights", sizes=(("n", 2), ("k", 1))),)),
+    Constraints(spatial=(SpatialConstraint(axis="x"),)),
+    Constraints(spatial=(SpatialConstraint(axis="x", exact=(("n", 2),)),)),
+)
+
+
+def alike(one: Plan, other: Plan) -> bool:
+    arrays = zip(
+        (*one.space, *one.ways, one.steps, one.jumps),
+        (*other.space, *other.ways, other.steps, other.jumps),
+        strict=True,
+    )
+    return all(np.array_equal(a, b) for a, b in arrays) and (one.complete, one.whole) == (other.complete, other.whole)
+
+
+def problem(**numbers: float) -> Problem:
+    memory = replace(
+        sram(numbers.get("capacity", 4096.0), double_buffer=bool(numbers.get("double", 1))),
+        read_energy=energy(numbers.get("pj", 0.1)),
+    )
+    chip = accelerator(systolic(), dram(numbers.get("bandwidth", 64.0)), memory)
+    return build_problem(
+        GEMM, chip, chip.engine.dataflows[0], counting(), INT32, reserved_bits=numbers.get("reserved", 0.0)
+    )
+
+
+def plan_for(of: Problem, constraints: Constraints = Constraints(), *, perfect: bool = True) -> Plan:  # noqa: B008
+    return plan_of(of, constraints, frozenset(), perfect=perfect, even=False)
+
+
+def test_kept_plans_are_those_that_would_be_made_anew() -> None:
+    rng = random.Random(5)
+    cases = [case(seed, kind) for seed in range(12) for kind in ("gemm", "conv", "passes")]
+    for small in rng.sample(cases * 3, k=len(cases) * 3):
+        said = rng.choice(CONSTRAINTS).of(small.problem.op)
+        perfect, even = rng.random() < 0.5, rng.random() < 0.2
+        kept = plan_of(small.problem, said, small.skipped, perfect=perfect, even=even)
+        anew = plan._planned(small.problem, said, small.skipped, perfect=perfect, even=even)
+        assert alike(kept, anew), small.text
+
+
+def test_problems_of_other_searches_do_not_show() -> None:
+    """A case is built alone and among others: the same arrays."""
+    seeds = [(seed, kind) for seed in range(10) for kind in ("gemm", "conv", "passes")]
+    first = {key: _arrays(case(*key)) for key in seeds}
+    for key in reversed(seeds):
+        assert all(np.array_equal(a, b) for a, b in zip(first[key], _arrays(case(*key)), strict=True))
+
+
+def _arrays(small: Case) -> list[np.ndarray]:
+    of = small.problem
+    return [np.array(item, copy=True) for item in (*of.shape, *of.machine, of.level_stage, of.resident)]
+
+
+@pytest.mark.parametrize("name", ["capacity", "bandwidth", "pj", "reserved"])
+def test_numbers_of_the_machine_share_a_plan(name: str) -> None:
+    assert plan_for(problem(**{name: 1024.0})) is plan_for(problem())
+    assert any(
+        not np.array_equal(a, b) for a, b in zip(problem(**{name: 1024.0}).machine, problem().machine, strict=True)
+    )
+
+
+def test_what_changes_the_space_makes_another_plan() -> None:
+    usual = plan_for(problem())
+    assert plan_for(problem(double=0)) is not usual
+    assert plan_for(problem(), perfect=False) is not usual
+    assert plan_for(problem(), Constraints(tiles=(TileConstraint(level="sram", sizes=(("m", 2),)),))) is not usual
+
+
+def test_operands_kept_whole_take_room_at_their_own_width() -> None:
+    narrow = plan_for(problem()).space_for(problem())
+    assert narrow.taken.tolist() == [8.0 * (12 * 6 + 6 * 8 + 12 * 8), 0.0]
+
+
+def test_constraints_without_loops_are_their_own() -> None:
+    stated = Constraints(bypass=(BypassConstraint(level="sram", operands=frozenset({"weights"})),))
+    assert stated.of(GEMM) is stated
