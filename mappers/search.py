@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +10,7 @@ import numpy as np
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
 from archsim.mappers.branch import search_problem
-from archsim.mappers.constraints import Constraints
+from archsim.mappers.bypass import Skipped, bypasses
 from archsim.mappers.found import Found
 from archsim.mappers.settings import MapperSettings, allowed_dataflows, score
 from archsim.mappers.whole import whole_layer
@@ -23,10 +21,6 @@ from archsim.sim.records import OpCost
 from archsim.workloads.op import Op
 
 __all__ = ["MapperSettings", "best_mapping", "find_mapping", "score"]
-
-Skipped = frozenset[tuple[str, str]]
-"""Pairs of level and operand that are passed by."""
-
 
 def best_mapping(
     op: Op,
@@ -151,23 +145,6 @@ def _front(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float]
         if not kept or cycles < kept[-1][1]:
             kept.append((energy, cycles))
     return tuple(kept)
-
-
-def bypasses(problem: Problem, constraints: Constraints) -> Iterator[Skipped]:
-    """What may be passed by: forced by a constraint, else every choice that the hardware leaves."""
-    forced: set[tuple[str, str]] = set()
-    free: list[tuple[str, str]] = []
-    for i, level in enumerate(problem.levels_used):
-        for j, operand in enumerate(("inputs", "weights", "outputs")):
-            if problem.level_stage[i, j] <= 0:
-                continue
-            if operand in constraints.bypassed(level.name):
-                forced.add((level.name, operand))
-            elif operand in level.bypass:
-                free.append((level.name, operand))
-    for n in range(len(free) + 1):
-        for chosen in itertools.combinations(free, n):
-            yield frozenset((*forced, *chosen))
 
 
 def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:
