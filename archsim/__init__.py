@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from archsim.api.formats import compare_formats
     from archsim.api.front import mapping_front
     from archsim.api.map import map_ops
+    from archsim.api.space import mapping_space
     from archsim.arch.formats import format
     from archsim.core.errors import ArchsimError, InputError
     from archsim.explore.load import load_run
@@ -50,6 +51,7 @@ _LAZY = {
     "load_run": "archsim.explore.load",
     "map_ops": "archsim.api.map",
     "mapping_front": "archsim.api.front",
+    "mapping_space": "archsim.api.space",
     "model": "archsim.workloads.models",
     "report": "archsim.explore.report",
     "sweep": "archsim.explore.run",
@@ -72,6 +74,7 @@ __all__ = [
     "load_run",
     "map_ops",
     "mapping_front",
+    "mapping_space",
     "model",
     "report",
     "sweep",

@@ -150,6 +150,13 @@ def map_(
             show_default=False,
         ),
     ] = None,
+    enumerate_: Annotated[
+        bool, typer.Option("--enumerate", help="Count and cost every mapping of one op, and place the best among them.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Most mappings that --enumerate walks through.", show_default=False),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Search time for each op, such as '2 s'.", show_default=False)
     ] = None,
@@ -174,6 +181,8 @@ def map_(
         pareto=pareto,
         fuse=fuse,
         budget=budget,
+        enumerate=enumerate_,
+        limit=limit,
     )
     raise typer.Exit(run(design, request, _options(json, out, no_files, overrides, quiet)))
 
