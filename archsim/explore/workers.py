@@ -224,5 +224,5 @@ def workers_for(count: int | None, cluster: str | None, chunks: int) -> Workers:
     """As many processes as asked for (one for each core, if not said), but no more than there are chunks."""
     if cluster is not None:
         return DaskCluster(cluster)
-    number = min(cores() if count is None else count, max(1, chunks))
+    number = 1 if chunks == 1 else min(cores() if count is None else count, max(1, chunks))
     return InProcess() if number == 1 else LocalProcesses(number)
