@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-distributed = pytest.importorskip("distributed")
-
 from archsim.core.errors import ArchsimError, InputError
 from archsim.explore import workers
-from archsim.explore.run import Watcher, sweep
+from archsim.explore.run import sweep
 from tests.explore import sweeps
+
+distributed = pytest.importorskip("distributed")
 
 SWEEP = sweeps.SWEEP.replace("[4, 8, 16]", "[4, 8]").replace('"64 KiB"', '"4 KiB"')
 pytestmark = pytest.mark.filterwarnings("ignore")  # dask's own
@@ -49,7 +46,7 @@ def test_a_cluster_gives_the_same_rows_as_one_process(path: Path, cluster: str) 
 
 def test_an_address_without_a_scheduler_is_wrong_input(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "CONNECT_S", 0.5)
-    with pytest.raises(InputError, match="no dask scheduler at 'tcp://127.0.0.1:9'"):
+    with pytest.raises(InputError, match=r"no dask scheduler at 'tcp://127.0.0.1:9'"):
         sweep(path, out=path.parent / "run", cluster="tcp://127.0.0.1:9")
     with pytest.raises(InputError, match="no dask scheduler at 'nonsense://x'"):
         sweep(path, out=path.parent / "run", cluster="nonsense://x")
