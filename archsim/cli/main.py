@@ -458,6 +458,7 @@ def reproduce(
 
 @app.command()
 def schema(
+    sweep: Annotated[bool, typer.Option("--sweep", help="That of sweep files.")] = False,
     json: Json = False,
     out: Out = None,
     no_files: NoFiles = False,
@@ -465,10 +466,10 @@ def schema(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Print the JSON Schema of design files."""
+    """Print the JSON Schema of design files, or of sweep files."""
     from archsim.cli.schema import run
 
-    run(_options(json, out, no_files, overrides, quiet))
+    run(_options(json, out, no_files, overrides, quiet), sweep=sweep)
 
 
 def _options(json: bool, out: Path | None, no_files: bool, overrides: list[str] | None, quiet: bool) -> Options:
