@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from archsim.api.map import map_ops
     from archsim.arch.formats import format
     from archsim.core.errors import ArchsimError, InputError
+    from archsim.explore.answers import pareto
     from archsim.explore.load import load_run
     from archsim.explore.report import report
     from archsim.explore.run import sweep
@@ -51,6 +52,7 @@ _LAZY = {
     "map_ops": "archsim.api.map",
     "mapping_front": "archsim.api.front",
     "model": "archsim.workloads.models",
+    "pareto": "archsim.explore.answers",
     "report": "archsim.explore.report",
     "sweep": "archsim.explore.run",
 }
@@ -73,6 +75,7 @@ __all__ = [
     "map_ops",
     "mapping_front",
     "model",
+    "pareto",
     "report",
     "sweep",
 ]
