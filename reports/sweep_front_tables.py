@@ -48,7 +48,8 @@ def _front_notes(front: SweepFront, shown: int) -> Iterable[str]:
     if shown < len(front.designs):
         yield f"{shown} of {len(front.designs)} designs shown, spread over the front; --out DIR writes all of them"
     failed = sum(front.failed.values())
-    yield f"{front.points:,} points, {failed:,} failed" + (
+    further = f" ({front.further:,} of them evaluated for questions)" if front.further else ""
+    yield f"{front.points:,} points{further}, {failed:,} failed" + (
         f"; constraints: {', '.join(front.constraints)}" if front.constraints else ""
     )
     for reason, count in list(front.failed.items())[:REASONS]:

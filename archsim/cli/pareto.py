@@ -43,7 +43,7 @@ class Request:
 def run(folder: Path, request: Request, options: Options) -> int:
     """Answer, print, and write where `--out` says. Exit code 1 when `--find` has no answer."""
     from archsim.explore.answers import Asked, answer, ask
-    from archsim.explore.runs import open_run
+    from archsim.explore.load import open_run
 
     output.refuse_overrides("pareto", options)
     asked: Asked = ask(

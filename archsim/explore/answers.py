@@ -216,7 +216,7 @@ def pareto(
         InputError: a question that makes no sense, or what the run does not have.
     """
     from archsim.explore.questions import evaluating
-    from archsim.explore.runs import open_run
+    from archsim.explore.load import open_run
 
     asked = ask(**questions)
     opened = open_run(run) if isinstance(run, str | Path) else run
