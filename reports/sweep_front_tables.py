@@ -214,10 +214,11 @@ def _share(value: float | None, interval: float | None) -> str:
 
 def _sensitivity_notes(sensitivity: Sensitivity) -> Iterable[str]:
     sobol = sensitivity.sobol
+    scales = [f"{total(one.name).label} {'log' if one.log else 'linear'}" for one in sensitivity.objectives]
     yield "range: largest over smallest value with this axis alone; slope: of the logarithms at the centre"
     yield (
         "by itself, in all: Sobol indices, first order and total, with 95 % intervals, from "
-        f"{sobol.samples:,} points ({sobol.method}); scales as for the knee"
+        f"{sobol.samples:,} points ({sobol.method}); scales: {', '.join(scales)}"
     )
     if sobol.note:
         yield sobol.note

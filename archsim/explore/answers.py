@@ -215,8 +215,8 @@ def pareto(
     Raises:
         InputError: a question that makes no sense, or what the run does not have.
     """
-    from archsim.explore.questions import evaluating
     from archsim.explore.load import open_run
+    from archsim.explore.questions import evaluating
 
     asked = ask(**questions)
     opened = open_run(run) if isinstance(run, str | Path) else run
