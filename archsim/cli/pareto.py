@@ -86,7 +86,7 @@ def _evaluating(opened: Run, request: Request, options: Options) -> Iterator[Eva
     def note(text: str) -> None:
         output.note(text, quiet=options.quiet)
 
-    with evaluating(opened, workers=request.workers, cluster=request.cluster, note=note) as evaluate:
+    with evaluating(opened, request.evaluate, workers=request.workers, cluster=request.cluster, note=note) as evaluate:
         yield evaluate
 
 

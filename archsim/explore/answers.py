@@ -87,7 +87,7 @@ def ask(
     wanted = _conditions((find,) if isinstance(find, str) else find, "--find", problems)
     if minimize is not None and maximize is not None:
         problems.append(Problem(key="--maximize", message="stands beside --minimize: one total at a time"))
-    if wanted and minimize is None and maximize is None:
+    if find and minimize is None and maximize is None:
         hint = "such as --minimize area_mm2"
         problems.append(Problem(key="--find", message="needs what to minimize or maximize", hint=hint))
     for key, value, least in (("--knees", knees, 0), ("--evaluate", evaluate, 0), ("--seed", seed, 0)):
@@ -210,7 +210,8 @@ def pareto(
     """The front of a run folder (or a `Run`), and the answers to `questions`: those of `ask`, by name.
 
     `archsim.pareto("runs/sweep", dominate=17)`; `archsim.pareto("runs/sweep", find="tpot_s <= 0.05",
-    minimize="area_mm2", evaluate=200)`.
+    minimize="area_mm2", evaluate=200)`. Further points are evaluated by `workers` processes (one for each core, fewer
+    for a few points), so that a script needs ``if __name__ == "__main__":`` around the call, or ``workers=1``.
 
     Raises:
         InputError: a question that makes no sense, or what the run does not have.
@@ -222,5 +223,5 @@ def pareto(
     opened = open_run(run) if isinstance(run, str | Path) else run
     if not asked.evaluate:
         return answer(opened, asked)
-    with evaluating(opened, workers=workers, cluster=cluster) as evaluate:
+    with evaluating(opened, asked.evaluate, workers=workers, cluster=cluster) as evaluate:
         return answer(opened, asked, evaluate)
