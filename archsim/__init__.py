@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from archsim.api.space import mapping_space
     from archsim.arch.formats import format
     from archsim.core.errors import ArchsimError, InputError
+    from archsim.explore.answers import pareto
     from archsim.explore.load import load_run
     from archsim.explore.report import report
     from archsim.explore.run import sweep
@@ -53,6 +54,7 @@ _LAZY = {
     "mapping_front": "archsim.api.front",
     "mapping_space": "archsim.api.space",
     "model": "archsim.workloads.models",
+    "pareto": "archsim.explore.answers",
     "report": "archsim.explore.report",
     "sweep": "archsim.explore.run",
 }
@@ -76,6 +78,7 @@ __all__ = [
     "mapping_front",
     "mapping_space",
     "model",
+    "pareto",
     "report",
     "sweep",
 ]
