@@ -102,7 +102,7 @@ function transformed(column, log) {
 function scatterScales(state, chart, { width, height }) {
   const { options, domains } = chart;
   const [x, y] = [state.record.columns[options.x], state.record.columns[options.y]];
-  const domain = (name, column) => (domains[name] ??= fullDomain(column, options[`log${name}`]));
+  const domain = (name, column) => (domains[name] ??= fullDomain(column, options[`log${name}`], 0.04, state.record.base?.[column.key]));
   const box = { top: 14, bottom: height - 52, right: width - 138 };
   const up = makeScale(y, options.logy, domain("y", y), box.bottom, box.top);
   box.left = Math.ceil(tickRoom(up)) + 42;
