@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -113,7 +114,9 @@ class TestOpening:
         assert single.complaints == []
 
     def test_tables_of_a_comparison_are_shown(self, open_page: Open) -> None:
-        table = Table(title="Totals", note="b over a", head=("", "a", "b"), rows=(("latency", "1 ms", HOSTILE),), numeric=(1, 2))
+        table = Table(
+            title="Totals", note="b over a", head=("", "a", "b"), rows=(("latency", "1 ms", HOSTILE),), numeric=(1, 2)
+        )
         page = open_page(SweepPage(title="a and b", findings=("b takes 2 times the time of a",), tables=(table,)))
         assert page.page.locator("td").all_inner_texts() == ["latency", "1 ms", HOSTILE]
         assert "b takes 2 times" in page.page.inner_text(".findings")
@@ -256,7 +259,11 @@ class TestTable:
             ("array rows", "64", lambda record: column(record, "hardware.array.rows").values == 64),
             ("latency", "<= 2 ms", lambda record: column(record, "latency_s").values <= 2e-3),
             ("energy", "2mJ..5mJ", lambda record: np.abs(column(record, "energy_j").values - 3.5e-3) <= 1.5e-3),
-            ("glb capacity", ">= 512 KiB", lambda record: column(record, "hardware.memory.glb.capacity").values >= 2**19),
+            (
+                "glb capacity",
+                ">= 512 KiB",
+                lambda record: column(record, "hardware.memory.glb.capacity").values >= 2**19,
+            ),
             ("weights", "INT4", lambda record: column(record, "quantization.weights").values == 1),
         ],
     )
@@ -316,9 +323,7 @@ class TestSaving:
         assert int.from_bytes(content[16:20], "big") > 1500
 
     def test_an_svg_is_a_document_by_itself_with_its_texts_escaped(self, opened: Opened) -> None:
-        import xml.etree.ElementTree as tree
-
-        drawing = tree.fromstring(self.save(opened, "parallel", "SVG"))
+        drawing = ElementTree.fromstring(self.save(opened, "parallel", "SVG"))
         texts = [node.text or "" for node in drawing.iter("{http://www.w3.org/2000/svg}text")]
         assert "array rows" in texts
         assert any(text.startswith("<script>") for text in texts)
