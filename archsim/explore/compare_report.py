@@ -95,8 +95,8 @@ def sweeps_report(result: SweepComparison) -> Report:
             [feasible_rows(table, side.run.sweep) for table, side in zip(tables, sides, strict=True)]
         ),
         fronts=tuple(
-            _front(side, index[start : start + size], start)
-            for side, size, start in zip(sides, sizes, (0, sizes[0]), strict=True)
+            _front(name, side, index[start : start + size], start)
+            for name, side, size, start in zip("ab", sides, sizes, (0, sizes[0]), strict=True)
         ),
         tables=(_moved_table(result),),
         evidence=_evidence(sides),
@@ -180,9 +180,9 @@ def _codes(column: Column | None, size: int, texts: Sequence[str]) -> FloatArray
     return table[np.where(np.isnan(column.values), len(column.categories), column.values).astype(np.int64)]
 
 
-def _front(side: SweepSide, index: IntArray, start: int) -> Front:
+def _front(name: str, side: SweepSide, index: IntArray, start: int) -> Front:
     rows = np.searchsorted(index, np.sort(side.table.indices[side.front]))
-    return Front(name=side.name, rows=(rows + start).astype(np.int64))
+    return Front(name=name, rows=(rows + start).astype(np.int64))
 
 
 def _moved_table(result: SweepComparison) -> Table:

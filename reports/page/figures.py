@@ -212,7 +212,7 @@ def _points(
 def _steps(axes: Axes, page: SweepPage, x: Column, y: Column) -> None:
     if x.goal is None or y.goal is None:
         return
-    colours = ("#0072B2", "#D55E00") if len(page.fronts) > 1 else (FRONT,)
+    colours = ("#0072B2", "#E69F00") if len(page.fronts) > 1 else (FRONT,)
     for front, colour in zip(page.fronts, colours, strict=False):
         rows = staircase(places(x)[front.rows], places(y)[front.rows], x.goal == "min", y.goal == "min")
         corners = front.rows[rows]

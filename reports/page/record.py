@@ -125,7 +125,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """A set of points that no other dominates, by row; two of them in a page that compares two sweeps."""
+    """A set of points that no other dominates, by row; a page that compares two sweeps has two, called a and b."""
 
     name: str
     rows: IntArray

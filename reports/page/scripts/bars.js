@@ -156,13 +156,13 @@ function axisText(record, row) {
 }
 
 /** Two bars for each name, those of a and b. */
-function pairBars({ sides, names, a, b, unit, title }) {
+function pairBars({ sides, names, a, b, unit }) {
   const rows = names.flatMap((name, i) => [
     { name, runs: 1, plain: true, parts: [a[i], 0], total: a[i], tip: [sides[0]] },
     { name: "", runs: 1, plain: true, parts: [0, b[i]], total: b[i], tip: [`${sides[1]}: ${name}`] },
   ]);
-  const series = sides.map((name, i) => ({ name, colour: CATEGORIES[i === 0 ? 0 : 5] }));
-  return { rows, series, unit, title, empty: "nothing to compare" };
+  const series = sides.map((name, i) => ({ name, colour: FRONT_STROKES[i] }));
+  return { rows, series, unit, title: unit === "s" ? "time" : "energy", empty: "nothing to compare" };
 }
 
 /** The components of one design, each its own bar. */

@@ -319,8 +319,6 @@ function marksOf(state, rows, colours) {
   return marks;
 }
 
-const FRONT_STROKES = [CATEGORIES[0], CATEGORIES[5]];
-
 function drawKeys(state, svg, x, top, column, colours) {
   column.categories.slice(0, 16).forEach((name, i) => {
     const y = top + 18 * i;
