@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archsim.api.explain import explain
     from archsim.api.formats import compare_formats
     from archsim.api.front import mapping_front
+    from archsim.api.iso_area import compare_iso_area
     from archsim.api.map import map_ops
     from archsim.arch.formats import format
     from archsim.core.errors import ArchsimError, InputError
@@ -42,6 +43,7 @@ _LAZY = {
     "Trace": "archsim.workloads.trace",
     "compare": "archsim.api.compare",
     "compare_dataflows": "archsim.api.dataflows",
+    "compare_iso_area": "archsim.api.iso_area",
     "compare_formats": "archsim.api.formats",
     "evaluate": "archsim.api.evaluate",
     "explain": "archsim.api.explain",
@@ -65,6 +67,7 @@ __all__ = [
     "compare",
     "compare_dataflows",
     "compare_formats",
+    "compare_iso_area",
     "evaluate",
     "explain",
     "format",
