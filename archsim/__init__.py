@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archsim.api.explain import explain
     from archsim.api.formats import compare_formats
     from archsim.api.front import mapping_front
+    from archsim.api.iso_area import compare_iso_area
     from archsim.api.map import map_ops
     from archsim.api.space import mapping_space
     from archsim.arch.formats import format
@@ -44,6 +45,7 @@ _LAZY = {
     "Trace": "archsim.workloads.trace",
     "compare": "archsim.api.compare",
     "compare_dataflows": "archsim.api.dataflows",
+    "compare_iso_area": "archsim.api.iso_area",
     "compare_formats": "archsim.api.formats",
     "evaluate": "archsim.api.evaluate",
     "explain": "archsim.api.explain",
@@ -69,6 +71,7 @@ __all__ = [
     "compare",
     "compare_dataflows",
     "compare_formats",
+    "compare_iso_area",
     "evaluate",
     "explain",
     "format",

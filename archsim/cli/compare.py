@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsim.cli import output
 from archsim.cli.options import Options
+from archsim.core.errors import InputError, Problem
 from archsim.reports.run_folder import RUNS, run_name
 
 if TYPE_CHECKING:
@@ -19,10 +21,16 @@ if TYPE_CHECKING:
 FILE = "comparison.json"
 
 
-def run(a: Path, b: Path, options: Options) -> None:
-    """Compare `a` and `b`, print the result, and write it as JSON and as a page."""
+def run(sides: Sequence[Path], only_iso_area: Sequence[str | None], options: Options) -> None:
+    """Compare two sides, print the result, and write it as JSON and as a page."""
     from archsim.explore.compare import is_sweep
 
+    if any(value is not None for value in only_iso_area):
+        raise InputError(Problem(message="--area, --models and --phases belong to --iso-area"))
+    if len(sides) != 2:
+        hint = "archsim compare --iso-area takes more"
+        raise InputError(Problem(message=f"compares two designs or runs (got {len(sides)})", hint=hint))
+    a, b = sides
     document, tables, page = _sweeps(a, b, options) if is_sweep(a) and is_sweep(b) else _evaluations(a, b, options)
     if options.json:
         output.emit_json(document)

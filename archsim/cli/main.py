@@ -236,8 +236,27 @@ def explain(
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A design, a run folder or its summary.json.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
+    sides: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="A B [C ...]", help="Designs, run folders or their summary.json; two but for --iso-area."
+        ),
+    ],
+    iso_area: Annotated[
+        bool, typer.Option("--iso-area", help="Scale the designs' arrays to the first one's compute area first.")
+    ] = False,
+    area: Annotated[
+        str | None,
+        typer.Option(metavar="AREA", help="Of --iso-area: the area, such as '1.5 mm^2'.", show_default=False),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Of --iso-area: models instead of the first one's.", show_default=False),
+    ] = None,
+    phases: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Of --iso-area: phases, such as prefill,decode.", show_default=False),
+    ] = None,
     json: Json = False,
     out: Out = None,
     no_files: NoFiles = False,
@@ -245,10 +264,15 @@ def compare(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Compare two designs or runs: totals, changed keys, the layers that differ most, and why."""
-    from archsim.cli.compare import run
+    """Compare two designs or runs (totals, changed keys, layers and why), or several at equal compute area."""
+    from archsim.cli import compare as of_two
+    from archsim.cli import iso_area as at_equal_area
 
-    run(a, b, _options(json, out, no_files, overrides, quiet))
+    options = _options(json, out, no_files, overrides, quiet)
+    if iso_area:
+        at_equal_area.run(sides, area, models, phases, options)
+    else:
+        of_two.run(sides, (area, models, phases), options)
 
 
 @app.command()
