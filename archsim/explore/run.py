@@ -299,6 +299,7 @@ def changed(document: Mapping[str, Any], read: Sweep) -> str:
     names = {
         "axes": "the axes",
         "search": "the search",
+        "mappings": "which mappings are taken",
         "workloads": "the workloads",
         "set": "--set",
         "objectives": "the objectives",

@@ -42,6 +42,7 @@ def run_hash(sweep: Sweep) -> str:
         "axes": [_axis(axis) for axis in sweep.space.axes],
         "workloads": [_workload(workload) for workload in sweep.spec.workloads],
         "search": search.written(),
+        "mappings": sweep.spec.mappings,
         "columns": sweep.columns,
         "steers": [[str(item) for item in items] for items in steers],
     }
@@ -66,6 +67,7 @@ def run_document(sweep: Sweep, folder: Path, *, chunk: int, status: str) -> dict
         "objectives": {objective.name: objective.sense for objective in sweep.objectives},
         "constraints": [[item.name, item.relation, item.bound] for item in sweep.constraints],
         "search": sweep.search.written(),
+        "mappings": spec.mappings,
         "workloads": [_workload(workload) for workload in spec.workloads],
         "chunk": chunk,
         "columns": list(sweep.columns),
@@ -157,6 +159,7 @@ def _spec(document: Mapping[str, Any], folder: Path) -> EvaluatorSpec:
         overrides=tuple(document["set"]),
         workloads=workloads,
         model_version=document["model_version"],
+        mappings=document["mappings"],
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import archsim
 
-MODEL_ROOMS = ("core", "arch", "workloads", "sim", "mappers", "api")
+MODEL_ROOMS = ("core", "arch", "workloads", "sim", "mappers", "api", "explore")
 """Rooms that decide a result. Reports and the command line only show it."""
 _SUFFIXES = frozenset({".py", ".toml", ".csv", ".json"})
 
