@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,8 +17,10 @@ from archsim.core.spelling import spelled
 Value = bool | int | float | str | list[Any] | dict[str, Any]
 """A value as TOML has it."""
 
-LARGEST_AXIS = 1_000_000
+LARGEST_AXIS = 100_000
 """Values that one axis may have."""
+LARGEST_FACTORS = 1_000
+"""Values of a range by a factor: exact products get long."""
 
 _NUMBER = re.compile(r"\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*", re.ASCII)
 _DIMENSIONS = tuple(item for item in vars(units).values() if isinstance(item, units.Dimension))
@@ -58,26 +60,29 @@ def range_values(start: object, end: object, *, step: object = None, factor: obj
         ratio = _amount(factor, "factor")
         if ratio[1] or ratio[0] <= 0 or ratio[0] == 1 or first <= 0 or last <= 0:
             raise refusal("a range by a factor goes from above 0 to above 0 by a number other than 1")
-        numbers = _steps(first, last, lambda value: value * ratio[0], ratio[0] > 1)
+        numbers = _multiples(first, last, ratio[0])
     else:
         difference = _in_unit(step, unit, "step")
         if not difference:
             raise refusal("step must not be 0")
-        numbers = _steps(first, last, lambda value: value + difference, difference > 0)
+        count = max(0, (last - first) // difference + 1)
+        numbers = [first + place * difference for place in range(min(count, LARGEST_AXIS + 1))]
+    if len(numbers) > LARGEST_AXIS:
+        raise refusal(f"has more than {LARGEST_AXIS} values")
+    if not numbers:
+        raise refusal("the range is empty: its first step leads away from `to`")
     whole = all(isinstance(item, int) for item in (start, end, step if factor is None else factor))
     return tuple(_spelled(number, unit, whole=whole) for number in numbers)
 
 
-def _steps(first: Fraction, last: Fraction, following: Callable[[Fraction], Fraction], up: bool) -> list[Fraction]:
+def _multiples(first: Fraction, last: Fraction, ratio: Fraction) -> list[Fraction]:
+    """`first` times the powers of `ratio`, up or down to `last`."""
     numbers: list[Fraction] = []
-    value = first
-    while value <= last if up else value >= last:
-        if len(numbers) == LARGEST_AXIS:
-            raise refusal(f"has more than {LARGEST_AXIS} values")
-        numbers.append(value)
-        value = following(value)
-    if not numbers:
-        raise refusal("the range is empty: its first step leads away from `to`")
+    while (first <= last if ratio > 1 else first >= last) and len(numbers) <= LARGEST_FACTORS:
+        numbers.append(first)
+        first *= ratio
+    if len(numbers) > LARGEST_FACTORS:
+        raise refusal(f"has more than {LARGEST_FACTORS} values")
     return numbers
 
 

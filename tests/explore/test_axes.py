@@ -40,7 +40,9 @@ def test_units_are_those_of_the_start() -> None:
         ((1, 8, {"step": 0}), "step must not be 0"),
         ((8, 1, {"step": 1}), "leads away"),
         ((True, 8, {"step": 1}), "from must be a number"),
-        ((0, 10**9, {"step": 1}), "more than 1000000 values"),
+        ((2, 1, {"factor": 0.9999999}), "more than 1000 values"),
+        ((1, 2, {"factor": 1.0000001}), "more than 1000 values"),
+        ((0, 10**9, {"step": 1}), "more than 100000 values"),
     ],
 )
 def test_ranges_that_make_no_sense_say_so(arguments: tuple[object, object, dict[str, object]], words: str) -> None:

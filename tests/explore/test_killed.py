@@ -26,7 +26,7 @@ KILLS = int(os.environ.get("ARCHSIM_KILLS", "2"))
 """Sessions that end by a kill; every other one loses a worker before."""
 SECONDS = 0.02
 """A point takes."""
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 def start(path: Path, folder: Path) -> subprocess.Popen[str]:
