@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,9 @@ def _check_search(search: SearchOptions, merged: Merged) -> None:
         own = search.method == "evolutionary"
         idle = [] if own else [key for key in ("population", "algorithm") if key in search.model_fields_set]
         hint = "it belongs to method = 'evolutionary'"
+        if own and find_spec("pymoo") is None:
+            problem = Problem(message="evolutionary search needs pymoo", hint="pip install 'archsim[search]'")
+            merged.report(("search", "method"), problem)
         if search.points is None:
             merged.report(("search",), Problem(message=f"method '{search.method}' needs points: how many to evaluate"))
     for key in idle:
@@ -244,8 +248,3 @@ def _check_total(name: str, path: KeyPath, columns: Sequence[str], merged: Merge
     near = nearest(name, columns)
     hint = f"did you mean '{near}'?" if near else f"known: {listed(TOTALS)}, energy_j.<component>, area_mm2.<component>"
     merged.report(path, Problem(message="unknown total", hint=hint))
-
-
-def search_of(values: Mapping[str, Any]) -> SearchOptions:
-    """`[search]` as a run folder keeps it."""
-    return SearchOptions.model_validate(dict(values))

@@ -200,7 +200,8 @@ class Working:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write_document(INCOMPLETE)
-            write_through(self.folder / SWEEP_FILE, self.sweep.document.text)
+            if self.sweep.document.text:
+                write_through(self.folder / SWEEP_FILE, self.sweep.document.text)
         except OSError as error:
             raise ArchsimError(f"{self.folder}: cannot be written: {error.strerror or error}") from None
 

@@ -157,3 +157,9 @@ def test_a_sweep_may_be_plain_values(tmp_path: Path) -> None:
     design = tomllib.loads(sweeps.DESIGN.replace("work.csv", str(tmp_path / "work.csv")))
     read = read_sweep({"design": design, "axes": {"hardware.array.rows": [4, 8]}})
     assert (read.space.size, read.name) == (2, "sweep")
+
+
+def test_evolutionary_search_without_pymoo_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archsim.explore.read.find_spec", lambda name: None)
+    (found,) = problems(tmp_path, sweep('[search]\nmethod = "evolutionary"\npoints = 2\n'))
+    assert found == "6: search.method: evolutionary search needs pymoo\nhint: pip install 'archsim[search]'"
