@@ -62,6 +62,11 @@ class PointEvaluator:
             columns = [batch.rows(values) for batch in self._batches]
         return [self._joined(point, rows) for point, rows in zip(points, zip(*columns, strict=True), strict=True)]
 
+    @property
+    def searches(self) -> int:
+        """How many mappings were searched for in batches."""
+        return sum(batch.costs.searches for batch in self._batches)
+
     def evaluate_plainly(self, points: Sequence[Point]) -> list[PointResult]:
         """The same rows, each by an evaluation of its own."""
         return [self._row(point) for point in points]
