@@ -154,7 +154,8 @@ class _Question:
     def _apart(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Steps along each free axis to other points, (N, D); an axis whose values have no order counts 1."""
         apart = np.abs(self.table.genes[rows] - self.table.genes[self.row])
-        return np.where(self._along, apart, np.minimum(apart, 1))
+        steps: NDArray[np.int64] = np.where(self._along, apart, np.minimum(apart, 1))
+        return steps
 
     def _by_change(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows by how many axes they change, then by steps, those on the front first."""
