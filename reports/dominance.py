@@ -53,6 +53,9 @@ class Dominance:
     """Whether the design itself keeps the constraints."""
     objectives: tuple[ScaledObjective, ...]
     dominating: tuple[Contender, ...]
+    """At most 1,000 of them."""
+    dominating_count: int
+    """How many there are."""
     always: tuple[AxisChange, ...]
     """Axes that have one and the same other value in every dominating design."""
     kept: Mapping[str, Any]
@@ -79,6 +82,7 @@ class Dominance:
             "design": self.design.document(self.names),
             "feasible": self.feasible,
             "dominated": bool(self.dominating),
+            "dominating_count": self.dominating_count,
             "dominating": [one.document(self.names) for one in self.dominating],
             "always": [{"key": one.key, "from": one.before, "to": one.after} for one in self.always],
             "kept": dict(self.kept),

@@ -84,7 +84,7 @@ def dominance_tables(dominance: Dominance) -> list[RenderableType]:
     columns += [(total(one).label, "right") for one in dominance.names] + [("", "left")]
     if dominance.dominating:
         shown = dominance.dominating[:CONTENDERS]
-        title = f"{len(dominance.dominating)} designs dominate {name} ({about}), the smallest change first"
+        title = f"{dominance.dominating_count:,} designs dominate {name} ({about}), the smallest change first"
     else:
         shown = dominance.nearest
         title = f"Nothing dominates {name} ({about}); nearest to it"
@@ -116,7 +116,7 @@ def _dominance_notes(dominance: Dominance, shown: int) -> Iterable[str]:
     if not dominance.feasible:
         yield "the design itself misses a constraint"
     if shown < len(dominance.dominating):
-        yield f"{shown} of {len(dominance.dominating)} shown; --json lists all"
+        yield f"{shown} of {dominance.dominating_count:,} shown; --json lists up to 1,000"
     if dominance.always:
         yield "in all of them: " + ", ".join(_change(change) for change in dominance.always)
     if dominance.kept and dominance.dominating:

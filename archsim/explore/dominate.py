@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from archsim.explore.study import Constraint, Objective
 from archsim.reports.dominance import AxisChange, Contender, Dominance, compared
 from archsim.reports.sweep_front import RunDesign, ScaledObjective
 
+LISTED = 1_000
+"""Dominating designs that are described, at most."""
 NEAREST = 5
 """Designs that are shown where none dominates."""
 _INDEX = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
@@ -82,6 +84,7 @@ class _Question:
         self.further, self.row = further, row
         self.objectives, self.constraints = objectives, constraints
         self._on_front: Flags | None = None
+        self._along = np.array([is_ordered(axis) for axis in further.table.space.free], bool)
         self.genes = tuple(further.table.genes[row].tolist())
         self.space = search_space(further.table.space)
         if np.isnan(self.values()[row]).any():
@@ -112,8 +115,7 @@ class _Question:
         compared_rows[self.row] = True
         scaled = scaled_objectives(self.objectives, self.values()[compared_rows], log)
         design = run_design(self.table, self.row)
-        contenders = [self._contender(design, int(row), scaled) for row in found]
-        contenders.sort(key=lambda one: (len(one.changes), one.steps, not one.on_front, one.design.point_id))
+        contenders = [self._contender(design, int(row), scaled) for row in self._by_change(found)[:LISTED]]
         around = self.space.around(self.genes)
         known = [row for gene in around if (row := self.table.row(gene)) is not None]
         return Dominance(
@@ -121,8 +123,9 @@ class _Question:
             feasible=feasible,
             objectives=scaled,
             dominating=tuple(contenders),
-            always=_always(contenders),
-            kept=_kept(design, contenders),
+            dominating_count=len(found),
+            always=tuple(self._always(design, found)),
+            kept=self._kept(design, found),
             nearest=() if contenders else tuple(self._nearest(design, scaled, eligible)),
             compared=int(eligible.sum()) - int(feasible),
             evaluated=self.further.spent,
@@ -142,16 +145,49 @@ class _Question:
         return Contender(
             design=other,
             changes=tuple(changes),
-            steps=self._steps(row),
+            steps=int(self._apart(np.array([row])).sum()),
             ratios=ratios,
             differences=differences,
             on_front=bool(self._front()[row]),
         )
 
-    def _steps(self, row: int) -> int:
-        apart = np.abs(self.table.genes[row] - self.table.genes[self.row])
-        along = [is_ordered(axis) for axis in self.table.space.free]
-        return int(np.where(along, apart, apart > 0).sum())
+    def _apart(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Steps along each free axis to other points, (N, D); an axis whose values have no order counts 1."""
+        apart = np.abs(self.table.genes[rows] - self.table.genes[self.row])
+        steps: NDArray[np.int64] = np.where(self._along, apart, np.minimum(apart, 1))
+        return steps
+
+    def _by_change(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows by how many axes they change, then by steps, those on the front first."""
+        apart = self._apart(rows)
+        return rows[np.lexsort((rows, ~self._front()[rows], apart.sum(axis=1), (apart > 0).sum(axis=1)))]
+
+    def _same_in_all(self, rows: NDArray[np.int64]) -> Iterator[tuple[str, Any]]:
+        """Axes that have one value, or do not exist, in all of some points."""
+        if not len(rows):
+            return
+        first = self.table.point_values(int(rows[0]))
+        uniform = (self.table.genes[rows] == self.table.genes[rows[0]]).all(axis=0)
+        axes = {axis.key: axis for axis in self.table.space.axes}
+        place_of = {axis.key: place for place, axis in enumerate(self.table.space.free)}
+        certain = all(not axis.when for axis in axes.values())
+        for key in axes:
+            value, root = first.get(key), axes[key]
+            while root.link is not None:
+                root = axes[root.link]
+            alike = uniform[place_of[root.key]]
+            if alike and (certain or all(_alike(self.table, int(row), key, value) for row in rows)):
+                yield key, value
+
+    def _always(self, design: RunDesign, rows: NDArray[np.int64]) -> Iterator[AxisChange]:
+        """Changes that all have in common."""
+        for key, value in self._same_in_all(rows):
+            if not same(design.axes.get(key), value):
+                yield AxisChange(key=key, before=design.axes.get(key), after=value)
+
+    def _kept(self, design: RunDesign, rows: NDArray[np.int64]) -> dict[str, Any]:
+        """Axis values that none changes."""
+        return {key: value for key, value in self._same_in_all(rows) if same(design.axes.get(key), value)}
 
     def _front(self) -> Flags:
         if self._on_front is None or len(self._on_front) != len(self.table):
@@ -175,23 +211,5 @@ class _Question:
         return [self._contender(design, int(row), scaled) for row in best]
 
 
-def _always(contenders: Sequence[Contender]) -> tuple[AxisChange, ...]:
-    """Changes that all have in common."""
-    if not contenders:
-        return ()
-    first, *others = contenders
-    return tuple(
-        change
-        for change in first.changes
-        if all(
-            any(change.key == one.key and same(change.after, one.after) for one in other.changes) for other in others
-        )
-    )
-
-
-def _kept(design: RunDesign, contenders: Sequence[Contender]) -> dict[str, Any]:
-    """Axis values that none changes."""
-    if not contenders:
-        return {}
-    changed = {change.key for one in contenders for change in one.changes}
-    return {key: value for key, value in design.axes.items() if key not in changed}
+def _alike(table: RunTable, row: int, key: str, value: Any) -> bool:
+    return same(table.point_values(row).get(key), value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsim.core.errors import InputError, Problem
+from archsim.core.errors import ArchsimError, InputError, Problem
 from archsim.explore.chunks import Chunk, chunk_size, spans
 from archsim.explore.further import EvaluatePoints
 from archsim.explore.neighbours import Genes
@@ -21,7 +21,7 @@ from archsim.explore.results import FAILED, PointResult
 from archsim.explore.run_table import RunTable
 from archsim.explore.runs import Run
 from archsim.explore.space import Point, Space
-from archsim.explore.store import Store, locked
+from archsim.explore.store import ChunkError, Store, locked
 from archsim.explore.study import Sweep
 from archsim.explore.table import FIXED, cell, column_type
 
@@ -35,12 +35,18 @@ def table_of_run(run: Run) -> RunTable:
     """The points of a run, then those that questions have evaluated. Raises InputError when it holds no point yet."""
     import pandas as pd
 
-    frame = run.frame()
+    try:
+        frame = run.frame()
+    except ChunkError as error:
+        raise ArchsimError(f"{error}; resuming the sweep evaluates its points again") from None
     if not len(frame):
         hint = "archsim sweep goes on with it"
         raise InputError(Problem(file=str(run.folder), message="holds no point yet", hint=hint))
     store = _store(run)
-    further = [store.read(path).to_pandas().assign(index=-1) for path in store.stored().values()]
+    try:
+        further = [store.read(path).to_pandas().assign(index=-1) for path in store.stored().values()]
+    except ChunkError as error:
+        raise ArchsimError(f"{error}; without it, questions evaluate its points again") from None
     return run_table(pd.concat([frame, *further], ignore_index=True) if further else frame, run.sweep)
 
 
