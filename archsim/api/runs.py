@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from archsim.reports.run_folder import RESOLVED, SUMMARY
 from archsim.sim.records import LayerCost, OpCost, Stall, TraceCost, Traffic
 
 LAYERS = "layers.csv"
+_COMPONENT = re.compile(r"energy_(.+)_j", re.DOTALL)
 _LAYER_KEYS = frozenset(
     {"name", "phase", "count", "formats", "macs", "cycles", "compute_cycles", "stall_cycles"}
     | {"latency_s", "energy_j", "bound", "dram_bytes", "mapping"}
@@ -135,7 +137,8 @@ def _layer_energies(path: Path, layers: Sequence[Mapping[str, Any]]) -> list[dic
 
 
 def _energies(row: Mapping[str, str | None]) -> list[tuple[str, str]]:
-    return [(key, text) for key, text in row.items() if key.startswith("energy_") and key.endswith("_j") and text]
+    """Columns ``energy_COMPONENT_j`` that hold something; ``energy_j`` is their sum."""
+    return [(key, text) for key, text in row.items() if text and _COMPONENT.fullmatch(key)]
 
 
 def _trace_cost(document: Mapping[str, Any], energies: Sequence[Mapping[str, float]]) -> TraceCost:

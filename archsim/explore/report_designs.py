@@ -6,13 +6,19 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import archsim
+from archsim.api.design import Design
 from archsim.api.evaluate import evaluate
+from archsim.api.overrides import parse_overrides
 from archsim.core.errors import ArchsimError
+from archsim.explore.bases import Bases
 from archsim.explore.evaluate_points import PointEvaluator
-from archsim.explore.op_costs import text_of
+from archsim.explore.kept import kept_cost
+from archsim.explore.points import as_overrides
+from archsim.explore.reasons import reason_of
 from archsim.explore.results import Values, combined, evaluation_values
 from archsim.explore.space import Point
-from archsim.explore.study import Sweep
+from archsim.explore.study import EvaluatorSpec, Sweep
 from archsim.reports.evaluation import Evaluation
 from archsim.reports.page.detail import design_detail
 from archsim.reports.page.record import DesignDetail
@@ -45,7 +51,7 @@ class Evaluated:
 
 def evaluate_again(sweep: Sweep, wanted: Sequence[Wanted], progress: Progress | None = None) -> Evaluated:
     """The designs of points, each with every workload. A point that cannot be evaluated any more is a warning."""
-    evaluator = PointEvaluator(sweep.spec)
+    evaluator = _Evaluator(sweep.spec)
     details: list[DesignDetail] = []
     evaluations: list[Evaluation] = []
     warnings: list[str] = []
@@ -54,10 +60,10 @@ def evaluate_again(sweep: Sweep, wanted: Sequence[Wanted], progress: Progress | 
         if progress is not None:
             progress(number, len(wanted))
         try:
-            found = _evaluations(evaluator, sweep, one.point)
+            found = evaluator.evaluations(one.point)
         except ArchsimError as error:
             if one.row is not None:
-                warnings.append(f"#{one.point.index} cannot be evaluated again: {text_of(error)}")
+                warnings.append(f"#{one.point.index} cannot be evaluated again: {reason_of(error)}")
             continue
         values = _values(sweep, found)
         if one.row is None:
@@ -76,9 +82,32 @@ def _name(one: Wanted, workload: str) -> str:
     return ", ".join(parts)
 
 
-def _evaluations(evaluator: PointEvaluator, sweep: Sweep, point: Point) -> list[tuple[str, Evaluation]]:
-    workloads = sweep.spec.workloads
-    return [(workload.name, evaluate(evaluator.design(point, workload))) for workload in workloads]
+class _Evaluator:
+    """Evaluates points as the sweep does, layers included; where it fixes mappings, with those of the base design."""
+
+    def __init__(self, spec: EvaluatorSpec) -> None:
+        self._spec = spec
+        self._points = PointEvaluator(spec)
+        own = [[*parse_overrides(spec.overrides), *as_overrides(workload.overrides)] for workload in spec.workloads]
+        self._bases = [Bases(spec.design, spec.path, stated) if spec.mappings == "fixed" else None for stated in own]
+
+    def evaluations(self, point: Point) -> list[tuple[str, Evaluation]]:
+        """One evaluation for each workload, with its name. Raises ArchsimError for a point that fails."""
+        found = []
+        for workload, bases in zip(self._spec.workloads, self._bases, strict=True):
+            design = self._points.design(point, workload)
+            found.append((workload.name, evaluate(design) if bases is None else _kept(design, bases, point)))
+        return found
+
+
+def _kept(design: Design, bases: Bases, point: Point) -> Evaluation:
+    return Evaluation(
+        design_name=design.name,
+        resolved=design.resolved,
+        accelerator=design.accelerator,
+        cost=kept_cost(design, bases.kept(point.values, design.trace)),
+        archsim_version=archsim.__version__,
+    )
 
 
 def _values(sweep: Sweep, found: Sequence[tuple[str, Evaluation]]) -> Values:
