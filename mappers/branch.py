@@ -32,7 +32,7 @@ from archsim.mappers.plan import plan_of
 from archsim.mappers.settings import MapperSettings
 from archsim.mappers.state_kernels import Task
 from archsim.sim.cost import Costing, Raw, pass_loops
-from archsim.sim.kernels import Floats
+from archsim.sim.kernels import NESTED_REUSE, Floats
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -144,6 +144,7 @@ def _search(request: _Request, perfect: bool, known: float, most_steps: int) -> 
         goal=request.goal,
         passes=_PASSES,
         most_steps=most_steps,
+        lifted=bool(problem.machine.counting[NESTED_REUSE]) and not request.even,
         most_streamed=_most_streamed(problem, request.constraints.min_utilization),
     )
     best = new_best(len(problem.dims), len(problem.levels_used), request.front, float(known))

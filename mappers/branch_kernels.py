@@ -79,7 +79,7 @@ def _explore(i: int, order: Ints, least: Floats, task: Task, room: Room, best: B
     Pass BOUNDS only fills in `least`: cycles and energy in pJ that no mapping from a start goes below.
     """
     shape, machine, scratch, walk = task.shape, task.machine, room.scratch, room.walk
-    case = Case(shape, machine, task.space, room.start, room.lines, task.steps, task.jumps, task.goal)
+    case = Case(shape, machine, task.space, room.start, room.lines, task.steps, task.jumps, task.goal, task.lifted)
     until, each, leap = _shares(i, task, best)
     for at in range(order.shape[0]):
         s = order[at]

@@ -171,13 +171,6 @@ def constraint_conflicts(
             if level not in memories:
                 yield (table, level), _unknown("memory", level, memories)
     yield from _bypass_conflicts(options, memories)
-    for level in options.order:
-        if level in memories:
-            hint = "tiles and spatial say what the order of loops was to bring about: which operand stays where"
-            yield (
-                ("order", level),
-                Problem(message="is not read by the search: it chooses the order of loops", hint=hint),
-            )
 
 
 def _bypass_conflicts(

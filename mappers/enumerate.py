@@ -6,9 +6,8 @@ docs/mapper.md ("The whole space") says which mappings these are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from archsim.mappers.bypass import bypasses
 from archsim.mappers.constraints import Constraints
 from archsim.mappers.enumerate_kernels import new_path, walk_all
 from archsim.mappers.enumerate_mix_kernels import Terms, new_room
-from archsim.mappers.enumerate_row_kernels import Hierarchy
+from archsim.mappers.enumerate_space import hierarchy_of, most_rows, units_of
 from archsim.mappers.enumerate_tally_kernels import (
     CELLS,
     FRONT,
@@ -32,13 +31,11 @@ from archsim.mappers.enumerate_tally_kernels import (
     edges_of,
     new_tally,
 )
-from archsim.mappers.factors import divisors_of
 from archsim.mappers.settings import MapperSettings, allowed_dataflows
-from archsim.mappers.starts import Choices, choices
+from archsim.mappers.starts import choices
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import Costing, pass_loops
-from archsim.sim.frame import CHIP_AXES, COARSE, GROUPS
-from archsim.sim.kernels import NESTED_REUSE, TRANSFERRED, WORDS, Floats, Ints
+from archsim.sim.kernels import NESTED_REUSE, Floats, Ints
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem, build_problem
 from archsim.workloads.op import OPERANDS, Op
@@ -46,7 +43,6 @@ from archsim.workloads.op import OPERANDS, Op
 OBJECTIVES = ("latency", "energy", "edp", "weighted")
 USUAL_LIMIT = 20_000_000
 """Mappings of a space that is enumerated unless another limit is stated: seconds to half a minute."""
-_MOST_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +94,7 @@ class WholeSpace:
     """Mappings costed one by one; the others as the sum of what their operands cost."""
 
 
-class TooManyMappings(InfeasibleError):
+class TooManyMappingsError(InfeasibleError):
     """A space has more mappings than the limit."""
 
     def __init__(self, limit: int) -> None:
@@ -134,7 +130,7 @@ def enumerate_space(
     """Every mapping of `op` that the settings declare, over dataflows and what may be passed by.
 
     Raises:
-        TooManyMappings: there are more than `limit`; found by counting alone, before any is costed.
+        TooManyMappingsError: there are more than `limit`; found by counting alone, before any is costed.
     """
     parts = []
     for flow in allowed_dataflows(accelerator, settings):
@@ -145,7 +141,7 @@ def enumerate_space(
     for problem, costing, skipped in parts:
         total += count_mappings(problem, costing, settings, skipped=skipped, limit=limit - total)
         if total > limit:
-            raise TooManyMappings(limit)
+            raise TooManyMappingsError(limit)
     spaces = [
         enumerate_problem(problem, costing, settings, skipped=skipped, ranked=ranked, histogram=histogram)
         for problem, costing, skipped in parts
@@ -174,10 +170,22 @@ def enumerate_problem(
     skipped: frozenset[tuple[str, str]] = frozenset(),
     ranked: Sequence[Ranked] = (),
     histogram: bool = False,
+    cycle_limit: float = math.inf,
 ) -> WholeSpace:
-    """Every mapping of one problem: one op, one dataflow, one choice of what is passed by (`skipped`)."""
+    """Every mapping of one problem: one op, one dataflow, one choice of what is passed by (`skipped`).
+
+    Those that take more than `cycle_limit` are counted, and not among the best.
+    """
     tally = _walk(
-        problem, costing, settings, skipped, costed=True, most=np.iinfo(np.int64).max, ranked=ranked, cells=histogram
+        problem,
+        costing,
+        settings,
+        skipped,
+        costed=True,
+        most=np.iinfo(np.int64).max,
+        ranked=ranked,
+        cells=histogram,
+        cycle_limit=cycle_limit,
     )
     return _result(problem, tally, settings)
 
@@ -192,19 +200,20 @@ def _walk(
     most: int,
     ranked: Sequence[Ranked],
     cells: bool,
+    cycle_limit: float = math.inf,
 ) -> Tally:
     said = settings.constraints.of(problem.op)
     chosen = choices(problem, perfect=settings.perfect_factors, constraints=said)
-    hierarchy = _hierarchy(problem, skipped, said, even=settings.even_tiles)
+    hierarchy = hierarchy_of(problem, skipped, said, even=settings.even_tiles)
     terms = _terms(problem, costing, settings, said, costed=costed, most=most)
     n_dims, n_levels = len(problem.dims), len(problem.levels_used)
-    rows = 1 if settings.even_tiles else _most_rows(problem, hierarchy, settings.perfect_factors)
+    rows = 1 if settings.even_tiles else most_rows(problem, hierarchy, settings.perfect_factors)
     room, path = new_room(n_dims, problem.machine, rows, hierarchy.chains), new_path(n_dims)
     # A mapping that is as good as another to the last digits is not better.
     marks = np.array([one.values(settings.exponents) for one in ranked]).reshape(len(ranked), len(OBJECTIVES))
-    tally = new_tally(n_dims, n_levels, marks=marks * (1 - 1e-9), cells=cells)
+    tally = new_tally(n_dims, n_levels, marks=marks * (1 - 1e-9), cells=cells, longest=cycle_limit)
     tally.origin[:] = _origin(problem, terms)
-    units, n_units = _units(chosen)
+    units, n_units = units_of(chosen)
     walk_all(
         chosen.tiles, units, n_units, problem.shape, problem.machine, hierarchy, terms, path, room, tally
     )  # fmt: skip
@@ -243,150 +252,6 @@ def _origin(problem: Problem, terms: Terms) -> tuple[int, int]:
             energy += float(table[outer, j]) * count
     first = cell_of(np.array([max(energy / 2, 1e-6), cycles / 2]))
     return int(first[0]), int(first[1])
-
-
-class _Place(NamedTuple):
-    level: int
-    operand: int
-
-
-def _hierarchy(problem: Problem, skipped: frozenset[tuple[str, str]], said: Constraints, *, even: bool) -> Hierarchy:
-    n_levels, n_dims = len(problem.levels_used), len(problem.dims)
-    names = [level.name for level in problem.levels_used]
-    chains = np.full((3, n_levels), -1, np.int64)
-    for j, operand in enumerate(OPERANDS):
-        held = [
-            i
-            for i in range(n_levels)
-            if (problem.level_stage[i, j] >= 0 or problem.resident[i, j]) and (names[i], operand) not in skipped
-        ]
-        chains[j, : len(held)] = held
-    own = [_multiplied(problem, i) for i in range(n_levels)]
-    stage = problem.level_stage.max(axis=1)
-    above = np.array(
-        [math_or(own[k] for k in range(n_levels) if stage[k] <= stage[i]) for i in range(n_levels)], np.int64
-    )
-    fixed = np.zeros((n_levels, 3, n_dims), np.int64)
-    order = np.full((n_levels, n_dims), -1, np.int64)
-    for i, name in enumerate(names):
-        for rank, dim in enumerate(said.order_at(name)):
-            order[i, problem.dims.index(dim)] = rank
-        for j, operand in enumerate(OPERANDS):
-            for dim, size in said.tile_sizes(name, operand).items():
-                d = problem.dims.index(dim)
-                if problem.shape.relevant[j, d]:
-                    fixed[i, j, d] = size
-    nodes = [_Place(int(i), j) for j in range(3) for i in chains[j, 1:] if i >= 0]
-    depth = [
-        len({node.level if even else node for node in nodes if above[node.level] >> axis & 1})
-        for axis in range(len(problem.axis_names))
-    ]
-    return Hierarchy(
-        chains=chains,
-        above=above,
-        ranks=_ranks(problem, above),
-        fixed=fixed,
-        order=order,
-        stated=bool((fixed > 0).any() or (order >= 0).any()),
-        depth=np.array(depth, np.int64),
-        n_nodes=len({node.level if even else node for node in nodes}),
-    )
-
-
-def math_or(values: Iterator[int]) -> int:
-    """
-    >>> math_or(iter([1, 4, 5]))
-    5
-    """
-    total = 0
-    for value in values:
-        total |= value
-    return total
-
-
-def _multiplied(problem: Problem, level: int) -> int:
-    """Bits of the spatial axes along which a level has several instances: their units lie outside it."""
-    per = problem.levels_used[level].per
-    first = len(CHIP_AXES)
-    own = {axis.name: first + i for i, axis in enumerate(problem.dataflow.axes)}
-    chip = {"chip": 0, "core": 1}.get(per, 3)
-    if per in COARSE:
-        return chip
-    if per == "pe":
-        return chip | math_or(1 << axis for axis in own.values())
-    default = first + ("row", "column").index(per) if per not in own else own[per]
-    return chip | 1 << default
-
-
-def _ranks(problem: Problem, above: Ints) -> Ints:
-    """Ranks of levels by the axes whose units lie outside, used or not, under the conventions where that counts.
-
-    Where a tile is kept only while the level above stands still, or whole words move with each tile, what lies between
-    the tiles of two levels costs something even where no units are used: units of an axis stand at one height.
-    """
-    ranks = np.full(len(above), -1, np.int64)
-    counting = problem.machine.counting
-    if not counting[NESTED_REUSE] and counting[WORDS] != TRANSFERRED:
-        return ranks
-    axes = {axis for axis in range(len(problem.axis_names)) if _unrolls(problem, axis)} or {0}
-    counted = np.array([sum(int(bits) >> axis & 1 for axis in axes) for bits in above], np.int64)
-    return ranks if (counted == counted[0]).all() else counted
-
-
-def _unrolls(problem: Problem, axis: int) -> bool:
-    """Whether an axis may hold a loop of the op."""
-    if axis < len(CHIP_AXES):
-        return problem.axis_sizes[axis] > 1 and bool((problem.shape.relevant[2] & (problem.sizes > 1)).any())
-    if problem.flow[0]:
-        return False
-    names: set[str] = set()
-    for entry in problem.dataflow.axes[axis - len(CHIP_AXES)].dims(problem.op.kind):
-        names |= set(getattr(problem.op, entry)) if entry in GROUPS else {entry}
-    return any(problem.op.loops.get(name, 1) > 1 for name in names)
-
-
-def _units(chosen: Choices) -> tuple[Ints, Ints]:
-    """(ways, most, 3) loops over units (dim, factor, axis) in the order of their axes, and how many each way has."""
-    units = np.zeros((len(chosen.dims), chosen.dims.shape[1], 3), np.int64)
-    counts = np.zeros(len(chosen.dims), np.int64)
-    for way, (dims, factors) in enumerate(zip(chosen.dims, chosen.factors, strict=True)):
-        rows = [
-            (int(axis), int(dim), int(factor))
-            for dim, factor, axis in zip(dims, factors, chosen.slot_axis, strict=True)
-            if dim >= 0 and factor > 1
-        ]
-        counts[way] = len(rows)
-        for i, (axis, dim, factor) in enumerate(sorted(rows)):
-            units[way, i] = dim, factor, axis
-    return units, counts
-
-
-def _most_rows(problem: Problem, hierarchy: Hierarchy, perfect: bool) -> int:
-    """Choices of heights of one operand in the longest nest, at most."""
-    loops = min(sum(_longest_chain(int(size), perfect) for size in problem.sizes) + len(problem.axis_names) + 4, 62)
-    tiles = max(int((chain >= 0).sum()) - 1 for chain in hierarchy.chains)
-    rows = math.comb(loops + max(tiles, 0), max(tiles, 0))
-    if rows > _MOST_ROWS:
-        raise InfeasibleError(
-            f"nests of {loops} loops leave {rows:,} choices of heights for the tiles of one operand, "
-            f"more than the {_MOST_ROWS:,} that an enumeration keeps"
-        )
-    return rows
-
-
-def _longest_chain(size: int, perfect: bool) -> int:
-    """Loops that a dimension can be cut into: its prime factors, or as often as it can be halved.
-
-    >>> _longest_chain(12, True), _longest_chain(13, True), _longest_chain(13, False)
-    (3, 1, 4)
-    """
-    if not perfect:
-        return max(0, (size - 1).bit_length())
-    count, rest = 0, size
-    while rest > 1:
-        rest //= divisors_of(rest)[1]
-        count += 1
-    return count
 
 
 def _result(problem: Problem, tally: Tally, settings: MapperSettings) -> WholeSpace:

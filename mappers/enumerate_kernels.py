@@ -200,9 +200,9 @@ def _take_loop(at: int, d: int, factor: int, units: Ints, hierarchy: Hierarchy, 
     path.left[at + 1, d] = left
     path.loop[at, 0], path.loop[at, 1], path.loop[at, 2] = d, factor, -1
     for i in range(units.shape[0]):
-        if path.waiting[at] >> i & 1 and units[i, 0] == d:
-            if left < units[i, 1] or (terms.perfect and left % units[i, 1]):
-                return False
+        waits = path.waiting[at] >> i & 1 != 0 and units[i, 0] == d
+        if waits and (left < units[i, 1] or (terms.perfect and left % units[i, 1])):
+            return False
     return not _stuck(at + 1, hierarchy, path)
 
 
@@ -211,10 +211,10 @@ def _stuck(at: int, hierarchy: Hierarchy, path: Path) -> bool:
     """Whether a dimension needs one more loop in time, and no height is left that would part it from its last one."""
     if path.waiting[at] != 0 or path.heights[at] < hierarchy.n_nodes:
         return False
+    stuck = False
     for d in range(path.left.shape[1]):
-        if path.left[at, d] > 1 and path.dims[at] >> d & 1:
-            return True
-    return False
+        stuck = stuck or (path.left[at, d] > 1 and path.dims[at] >> d & 1 != 0)
+    return stuck
 
 
 @inner_kernel

@@ -60,7 +60,7 @@ class Hierarchy(NamedTuple):
     stated: bool
     """Whether `fixed` or `order` say anything."""
     n_nodes: int
-    """Heights there can be: tiles that are not an operand's outermost, or levels with such tiles where these share one."""
+    """Heights there can be: tiles inside an operand's outermost level; where a level's tiles share one, such levels."""
 
 
 class Shares(NamedTuple):
@@ -268,9 +268,7 @@ def cost_row(
     for level in range(tiles.shape[0]):
         shares.need[operand, row, level] = 0.0
         if tiles[level, operand] >= 0:
-            shares.need[operand, row, level] = held_bits(
-                level, operand, shape, nest, n_loops, tiles, machine, scratch
-            )
+            shares.need[operand, row, level] = held_bits(level, operand, shape, nest, n_loops, tiles, machine, scratch)
         _add_ports(operand, row, level, tiles, machine, scratch, shares)
 
 
@@ -311,4 +309,4 @@ def _first_through(level: int, below: int, operand: int, machine: Machine, scrat
     """Cycles of the first tile over the slower end of its link."""
     bits = scratch.traffic[LINK_FIRST, level, operand] * machine.stored_bits[level, operand]
     out = bits / scratch.used[level] / machine.levels[level, READ_BW]
-    return max(out, bits / scratch.used[below] / machine.levels[below, WRITE_BW])
+    return float(max(out, bits / scratch.used[below] / machine.levels[below, WRITE_BW]))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -45,13 +46,17 @@ class Tally(NamedTuple):
     """Least and largest energy in pJ, least and largest cycles of the legal mappings, sums of both."""
     cells: Ints
     """(CELLS, CELLS): legal mappings by energy and cycles, from `origin` on; no rows where none are wanted."""
+    longest: Floats
+    """(1,): cycles above which a mapping is legal, and not among the best."""
     origin: Ints
     """(2,): the cell (of all floats) that the first row and column stand for."""
     front: Floats
     """(2, points): cycles and energy that no legal mapping beats in both."""
 
 
-def new_tally(n_dims: int, n_levels: int, *, marks: Floats, cells: bool, front: int = 1024) -> Tally:
+def new_tally(
+    n_dims: int, n_levels: int, *, marks: Floats, cells: bool, longest: float = math.inf, front: int = 1024
+) -> Tally:
     """Nothing counted yet."""
     return Tally(
         counts=np.zeros(5, np.int64),
@@ -64,6 +69,7 @@ def new_tally(n_dims: int, n_levels: int, *, marks: Floats, cells: bool, front: 
         below=np.zeros(marks.shape, np.int64),
         extremes=np.array([np.inf, 0.0, np.inf, 0.0, 0.0, 0.0]),
         cells=np.zeros((CELLS if cells else 0, CELLS), np.int64),
+        longest=np.array([longest]),
         origin=np.zeros(2, np.int64),
         front=np.zeros((2, front)),
     )
@@ -96,6 +102,8 @@ def take(cycles: float, energy_pj: float, weights: Floats, weighted: bool, tally
         row = min(max((bits_of(energy_pj) >> _SHIFT) - tally.origin[0], 0), CELLS - 1)
         column = min(max((bits_of(cycles) >> _SHIFT) - tally.origin[1], 0), CELLS - 1)
         tally.cells[row, column] += 1
+    if cycles > tally.longest[0]:
+        return 0
     front = tally.front
     # What the front beats is not the best by any objective.
     if tally.counts[FRONT] > 0 and front[0, 0] <= cycles and front[1, 0] <= energy_pj:

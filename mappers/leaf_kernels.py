@@ -124,7 +124,35 @@ def lay_loops(variant: int, rows: int, case: Case, walk: Walk) -> tuple[int, int
     for k in range(nodes.shape[0]):
         if nodes[k, 0] >= 0:
             walk.tiles[nodes[k, 0], nodes[k, 1]] = n - walk.position[k]
+    if case.lifted:
+        _lift(case, walk)
     return n, ways
+
+
+@inlined_kernel
+def _lift(case: Case, walk: Walk) -> None:
+    """Let tiles stand above the loops in time that reuse them: as large there, and fetched as often at most.
+
+    Where a tile is kept only while those of the level above stand still, it must: below these loops it would be
+    fetched anew whenever another operand's tile of that level changes. No tile passes the units outside it.
+    """
+    tiles, nest, homes, placed = walk.tiles, walk.nest, case.space.homes, case.space.placed
+    for level in range(tiles.shape[0]):
+        units = 0
+        for outer in range(tiles.shape[0]):
+            for operand in range(3):
+                if placed[outer] > placed[level]:
+                    units = max(units, tiles[outer, operand])
+        for operand in range(3):
+            if tiles[level, operand] < 0 or homes[level, operand] >= 0:
+                continue
+            least = units
+            for outer in range(level):
+                least = max(least, tiles[outer, operand])
+            at = tiles[level, operand]
+            while at > least and nest.axis[at - 1] < 0 and not case.shape.relevant[operand, nest.dim[at - 1]]:
+                at -= 1
+            tiles[level, operand] = at
 
 
 @inlined_kernel

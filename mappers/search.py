@@ -9,10 +9,11 @@ import numpy as np
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
-from archsim.mappers.branch import Outcome, search_problem
+from archsim.mappers.branch import Outcome
 from archsim.mappers.bypass import bypasses
 from archsim.mappers.found import Found
 from archsim.mappers.nodes import Skipped
+from archsim.mappers.ordered import search_ordered
 from archsim.mappers.settings import MapperSettings, allowed_dataflows, score
 from archsim.mappers.whole import whole_layer
 from archsim.sim.conventions import Counting
@@ -156,7 +157,7 @@ def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:
     scale = _scale(part.costing, settings)
     known = tally.value * scale * (1 + 1e-12)
     ties = settings.objective != "latency"
-    outcome = search_problem(part.problem, part.costing, settings, skipped=part.skipped, known=known, ties=ties)
+    outcome = search_ordered(part.problem, part.costing, settings, skipped=part.skipped, known=known, ties=ties)
     cost = _cost(part, outcome)
     value = math.inf if cost is None else score(cost, settings)
     tally.take(
@@ -185,7 +186,7 @@ def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) ->
     saving = replace(settings, objective="energy")
     for part in parts:
         known = tally.cost.total_energy_j / PJ * (1 - 1e-12)
-        outcome = search_problem(
+        outcome = search_ordered(
             part.problem, part.costing, saving, skipped=part.skipped, known=known, cycle_limit=limit, front=0
         )
         tally.evaluated += outcome.evaluated

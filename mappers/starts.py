@@ -218,5 +218,7 @@ def _group_tiles(sizes: tuple[int, ...], units: int, perfect: bool) -> Ints:
         fits = [tile for tile in chain if math.prod(tile) <= units]
         best = fits[-1:] or chain[:1]
         folds = [tile for tile in chain if math.prod(tile) % units == 0]
-        chain = list(dict.fromkeys([*best, *folds[:1], *chain[-1:]]))
+        # What divides is among what need not: the larger space has every mapping of the smaller one.
+        divide = () if perfect else map(tuple, _group_tiles(sizes, units, True).tolist())
+        chain = list(dict.fromkeys([*best, *folds[:1], *chain[-1:], *divide]))
     return np.array(chain, np.int64).reshape(len(chain), len(sizes))

@@ -45,6 +45,8 @@ class Task(NamedTuple):
     passes: Floats
     """(passes, 3): leap, share of the budget, share for each start (see `branch_kernels.search`)."""
     most_steps: int
+    lifted: bool
+    """Whether tiles stand above the loops that reuse them, where that is cheaper (`leaf_kernels._lift`)."""
     most_streamed: float
     """Starts whose operands stream for more cycles than this are left out: they use too few units."""
 
@@ -85,6 +87,7 @@ class Case(NamedTuple):
     steps: Ints
     jumps: Ints
     goal: Goal
+    lifted: bool
 
 
 class Walk(NamedTuple):

@@ -12,7 +12,7 @@ from archsim.reports.values import plain, ratio
 if TYPE_CHECKING:
     from archsim.arch.accelerator import Accelerator
     from archsim.mappers.found import Found
-    from archsim.mappers.legality import Overflow
+    from archsim.mappers.remedies import Overflow
     from archsim.sim.mapping import Mapping
     from archsim.sim.occupancy import Occupancy
     from archsim.sim.ports import PortUse

@@ -14,10 +14,12 @@ from archsim.api.design import Design, design_from_dict, load_design
 from archsim.api.evaluate import mapper_settings
 from archsim.core.errors import InfeasibleError, InputError, Problem, nearest
 from archsim.core.spelling import brief, spelled
+from archsim.mappers.breaches import breaches
 from archsim.mappers.found import Found
 from archsim.mappers.given import Given
-from archsim.mappers.legality import Settled, overflows, settle
+from archsim.mappers.legality import Settled, settle
 from archsim.mappers.mapping_files import read_given
+from archsim.mappers.remedies import overflows
 from archsim.mappers.search import MapperSettings, find_mapping, score
 from archsim.reports.mapping import Help, MappedOp
 from archsim.sim.cost import Costing, cost_mapping
@@ -192,7 +194,13 @@ def _costed(design: Design, work: Work, given: Given) -> MappedOp:
     best = find_mapping(op, accelerator, settings, counting, design.accumulator)
     found = _judged(cost_value=score(cost, settings), settings=settings, best=best)
     mapped = _mapped(design, work, settled, replace(found, cost=cost))
-    return replace(mapped, given=given.file, overflows=overflows(settled.problem, settled.mapping))
+    broken = breaches(settled.problem, settled.mapping, settings.constraints, cost.mapping_utilization or 0.0)
+    return replace(
+        mapped,
+        given=given.file,
+        overflows=overflows(settled.problem, settled.mapping),
+        warnings=(*mapped.warnings, *(f"{text}: the search would not take this mapping" for text in broken)),
+    )
 
 
 def given_cost(design: Design, work: Work, file: str | Path) -> OpCost:

@@ -145,6 +145,40 @@ def test_pareto_with_a_memory_is_the_front_of_energy_and_its_size(capsys: Captur
     assert "size of glb" in capsys.readouterr().out
 
 
+def test_enumerate_places_the_best_found_among_all_mappings(capsys: Capture) -> None:
+    few = ("--gemm", "8,8,8", "--set", "mapper.factors=perfect", "--set", 'mapper.dataflows=["ws"]')
+    found = document(capsys, "map", "d.toml", *few, "--enumerate", "--out", "o")
+    assert found["schema"] == "archsim.space/1"
+    assert found["mappings"] >= found["legal"] > 0
+    assert found["found"]["better"] == 0
+    assert found["found"]["value"] == pytest.approx(found["best"]["edp"]["value"])
+    assert sum(cell["mappings"] for cell in found["histogram"]) == found["legal"]
+    assert {path.name for path in Path("o").iterdir()} == {"space.csv", "space.png", "space.json"}
+    Path("m.json").write_text(json.dumps(found["best"]["latency"]), "utf-8")
+    given = document(capsys, "map", "d.toml", *few, "--enumerate", "--mapping", "m.json")["given"]
+    assert given["cycles"] == found["cycles"]["least"]
+    assert run(["map", "d.toml", *few, "--enumerate", "--quiet"]) == 0
+    assert "no legal mapping is better" in capsys.readouterr().out
+
+
+def test_a_space_above_the_limit_is_refused(capsys: Capture) -> None:
+    assert run(["map", "d.toml", "--gemm", "64,64,64", "--enumerate", "--limit", "10", "--quiet"]) == 1
+    assert "more than 10 mappings" in capsys.readouterr().err
+    assert run(["map", "d.toml", "--gemm", "64,64,64", "--limit", "10"]) == 2
+    assert run(["map", "d.toml", "--gemm", "64,64,64", "--enumerate", "--pareto"]) == 2
+
+
+def test_an_order_of_loops_is_kept_and_a_given_mapping_that_breaks_it_is_told(capsys: Capture) -> None:
+    gemm = ("--gemm", "64,64,64", "--set", 'mapper.dataflows=["ws"]', "--set", "mapper.objective=energy")
+    text = 'dataflow = "ws"\nloops = [{ dim = "k", factor = 4 }, { dim = "m", factor = 4 }]\n'
+    Path("m.toml").write_text(f"{text}[tiles.glb]\ninputs = 2\nweights = 2\noutputs = 2\n", "utf-8")
+    order = ("--set", 'mapper.constraints.order.dram=["m", "k"]')
+    assert run(["map", "d.toml", *gemm, *order, "--mapping", "m.toml"]) == 0
+    assert "mapper.constraints.order.dram: below the tile of inputs come k, m" in capsys.readouterr().err
+    kept = document(capsys, "map", "d.toml", *gemm, *order)["mapping"]["loops"]
+    assert [loop["dim"] for loop in kept if loop["dim"] in ("m", "k") and loop["factor"] > 1][:2] != ["k", "m"]
+
+
 def test_explain_of_a_run_and_of_a_design(capsys: Capture) -> None:
     assert run(["evaluate", "w.toml", "--out", "r", "--quiet"]) == 0
     capsys.readouterr()

@@ -38,7 +38,7 @@ from tests.mappers.restricted import NONE, _is_tile, allowed_heights
 
 @kernel
 def _one_spelling(nest: Nest, n_loops: int, tiles: Ints) -> bool:
-    """Whether between two tiles each dimension has one loop in time, and loops over units stand below these, in order."""
+    """Whether between two tiles each dimension has one loop in time, above loops over units in order."""
     for i in range(n_loops):
         for j in range(i + 1, n_loops):
             between = False
@@ -51,9 +51,9 @@ def _one_spelling(nest: Nest, n_loops: int, tiles: Ints) -> bool:
                 return False
             if nest.axis[i] >= 0 and nest.axis[j] < 0:
                 return False
-            if nest.axis[i] >= 0 and nest.axis[j] >= 0:
-                if (nest.axis[i], nest.dim[i]) > (nest.axis[j], nest.dim[j]):
-                    return False
+            both = nest.axis[i] >= 0 and nest.axis[j] >= 0
+            if both and (nest.axis[i], nest.dim[i]) > (nest.axis[j], nest.dim[j]):
+                return False
     return True
 
 
@@ -62,9 +62,9 @@ def _even(tiles: Ints) -> bool:
     for level in range(tiles.shape[0]):
         for a in range(3):
             for b in range(a):
-                if tiles[level, a] >= 0 and tiles[level, b] >= 0 and tiles[level, a] != tiles[level, b]:
-                    if _is_tile(tiles, level, a, b):
-                        return False
+                there = tiles[level, a] >= 0 and tiles[level, b] >= 0
+                if there and tiles[level, a] != tiles[level, b] and _is_tile(tiles, level, a, b):
+                    return False
     return True
 
 

@@ -47,6 +47,7 @@ def test_every_kind_of_constraint_reaches_the_record() -> None:
             "spatial": {"x": {"gemm": {"n": 16}, "conv": ["k"]}, "core": []},
             "tiles": {"glb": {"weights": {"n": 64}, "m": 4}},
             "bypass": {"glb": ["weights"]},
+            "order": {"glb": ["n", "k"]},
         }
     ).mapper.constraints.record()
     assert record.min_utilization == 0.5
@@ -55,6 +56,7 @@ def test_every_kind_of_constraint_reaches_the_record() -> None:
     assert record.of(GEMM).axis("core") == SpatialConstraint(axis="core")
     assert record.of(GEMM).tile_sizes("glb", "weights") == {"n": 32, "m": 4}
     assert record.of(GEMM).tile_sizes("glb", "inputs") == {"m": 4}
+    assert record.order_at("glb") == ("n", "k")
     assert record.bypassed("glb") == {"weights"}
     assert record.bypassed("dram") == frozenset()
 
@@ -89,7 +91,7 @@ def test_a_resolved_design_reads_back() -> None:
         ({"tiles": {"gbl": {"n": 4}}}, "tiles.gbl: unknown memory\nhint: did you mean 'glb'?"),
         ({"tiles": {"glb": 4}}, "tiles.glb: must be a table of sizes (got 4)"),
         ({"tiles": {"glb": {"weights": 4}}}, "tiles.glb: weights must be a table of sizes (got 4)"),
-        ({"order": {"glb": ["n", "k"]}}, "order.glb: is not read by the search: it chooses the order of loops"),
+        ({"order": {"gbl": ["n", "k"]}}, "order.gbl: unknown memory\nhint: did you mean 'glb'?"),
         ({"order": {"glb": ["n", "n"]}}, "order.glb: names a dimension twice (got ['n', 'n'])"),
         ({"order": {"glb": ["rows"]}}, "order.glb: unknown dimension 'rows'"),
         ({"bypass": {"wreg": ["inputs"]}}, "bypass.wreg: wreg does not serve inputs anyway"),

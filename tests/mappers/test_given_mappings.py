@@ -16,9 +16,10 @@ from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import SpatialAxis
 from archsim.core.errors import InputError
 from archsim.mappers.given import Given
-from archsim.mappers.legality import Overflow, overflows, settle
+from archsim.mappers.legality import settle
 from archsim.mappers.mapping_files import read_given
 from archsim.mappers.mapping_text import loop_nest, parse_loop_nest
+from archsim.mappers.remedies import Overflow, overflows
 from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.mapping import Loop, Mapping

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
 from archsim.mappers.branch import search_problem
-from archsim.mappers.constraints import Constraints, SpatialConstraint, TileConstraint
+from archsim.mappers.constraints import (
+    BypassConstraint,
+    Constraints,
+    OrderConstraint,
+    SpatialConstraint,
+    TileConstraint,
+)
+from archsim.mappers.ordered import search_ordered
 from archsim.mappers.search import find_mapping
 from archsim.mappers.settings import MapperSettings
 from archsim.sim.problem import Problem
@@ -39,7 +48,7 @@ def assert_same_optima(case: Case, constraints: Constraints, *, even: bool = Fal
         case.problem, case.costing, perfect=case.perfect, constraints=constraints, even=even, skipped=case.skipped
     )
     for objective in ("latency", "energy", "edp"):
-        found = search_problem(
+        found = search_ordered(
             case.problem, case.costing, settings(case, objective, constraints, even=even), skipped=case.skipped
         )
         values = [{"latency": c, "energy": e, "edp": c * e}[objective] for c, e in front]
@@ -83,6 +92,78 @@ def test_sizes_of_tiles(seed: int) -> None:
         operand = rng.choice(["", *OPERANDS])
         wanted.append(TileConstraint(level=level.name, operand=operand, sizes=((dim, size),)))
     assert_same_optima(one, Constraints(tiles=tuple(wanted)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_order_of_loops(seed: int) -> None:
+    one = case(seed, "gemm")
+    assert_same_optima(one, orders(one, random.Random(seed)))
+
+
+def orders(one: Case, rng: random.Random) -> Constraints:
+    """An order of some dimensions below the tiles of some levels."""
+    wanted = []
+    for level in one.problem.levels_used:
+        dims = list(one.problem.dims)
+        rng.shuffle(dims)
+        if rng.random() < 0.7:
+            wanted.append(OrderConstraint(level=level.name, dims=tuple(dims[: rng.randint(2, len(dims))])))
+    return Constraints(order=tuple(wanted))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("forced", [False, True])
+def test_what_may_or_must_pass_a_memory_by(seed: int, forced: bool) -> None:
+    """Through the search of all choices, against every mapping of each."""
+    one, rng = case(seed, "gemm"), random.Random(seed)
+    chip, problem = one.costing.accelerator, one.problem
+    passing = {
+        level.name: frozenset(name for name in sorted(level.operands) if rng.random() < 0.5)
+        for level in chip.memories[1:]
+    }
+    if not forced:
+        chip = replace(chip, memories=tuple(replace(m, bypass=passing.get(m.name, frozenset())) for m in chip.memories))
+    wanted = tuple(BypassConstraint(level=name, operands=held) for name, held in passing.items() if held and forced)
+    given = replace(settings(one, "edp", Constraints(bypass=wanted)))
+    found = find_mapping(problem.op, chip, given, one.costing.counting, one.accumulator)
+    pairs = [
+        (level.name, name)
+        for i, level in enumerate(problem.levels_used)
+        for j, name in enumerate(OPERANDS)
+        if problem.level_stage[i, j] > 0 and name in passing.get(level.name, ())
+    ]
+    choices = [pairs] if forced else [c for n in range(len(pairs) + 1) for c in itertools.combinations(pairs, n)]
+    values = [
+        cycles * energy
+        for skipped in choices
+        for cycles, energy in restricted_front(problem, one.costing, perfect=one.perfect, skipped=frozenset(skipped))
+    ]
+    assert (found is None) == (not values), one.text
+    if found is not None:
+        edp = found.cost.cycles * found.cost.total_energy_j * 1e12
+        assert edp == pytest.approx(min(values), rel=1e-9), one.text
+        assert found.optimal
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_relaxing_a_constraint_never_worsens_the_optimum(seed: int) -> None:
+    one, rng = case(seed, "gemm"), random.Random(seed)
+    dims = long_dims(one.problem) or ["m"]
+    inner = one.problem.levels_used[-1]
+    ordered = orders(one, rng).order
+    sized = (TileConstraint(level=inner.name, sizes=((dims[0], 1),)),)
+    kinds = [{"order": ordered}, {"tiles": sized}, {"min_utilization": 0.5}]
+    for objective in ("latency", "energy"):
+        tight: dict[str, object] = {key: value for kind in kinds for key, value in kind.items()}
+        worst = math.inf
+        while True:
+            wanted = settings(one, objective, Constraints(**tight))
+            value = search_ordered(one.problem, one.costing, wanted, skipped=one.skipped).value
+            assert value <= worst * (1 + 1e-12)
+            worst = value
+            if not tight:
+                break
+            tight.pop(rng.choice(sorted(tight)))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
