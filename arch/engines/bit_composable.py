@@ -74,7 +74,7 @@ class ComposableEngine(Engine):
         A unit takes as much energy in a cycle however it is composed, so a MAC takes its share of it.
         """
         whole = Arithmetic(kind=ArithmeticKind.INTEGER, integer_bits=self.unit_bits)
-        cost = self.array.unit_cost(whole, whole, accumulator)
+        cost = self.array.pe_cost(whole, whole, accumulator)
         unit = self.array.unit
         rate = self.macs_per_unit_cycle(weights, inputs)
         cost = replace(cost, energy_pj=cost.energy_pj * unit.lanes / rate)

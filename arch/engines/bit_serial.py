@@ -20,6 +20,18 @@ from archsim.arch.formats import Arithmetic, ArithmeticKind
 Serial = Literal["weights", "inputs", "both"]
 
 
+def output_stationary(rows: int, columns: int) -> Dataflow:
+    """Output channels down, tokens across, operands broadcast: passes over the reduction without fill or drain."""
+    down = SpatialAxis(
+        name="row", size=rows, gemm_dims=("columns",), conv_dims=("columns",), multicast=frozenset({"inputs"})
+    )
+    across = SpatialAxis(
+        name="column", size=columns, gemm_dims=("rows",), conv_dims=("rows",), multicast=frozenset({"weights"})
+    )
+    timing = PassTiming(hide_load=True, hide_skew=True)
+    return Dataflow(name="os", axes=(down, across), stream="reduction", stationary="outputs", timing=timing)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SerialEngine(Engine):
     """`count` arrays per core of `rows` x `columns` PEs: output channels down, tokens or windows across.
@@ -53,14 +65,7 @@ class SerialEngine(Engine):
 
     @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:
-        down = SpatialAxis(
-            name="row", size=self.rows, gemm_dims=("columns",), conv_dims=("columns",), multicast=frozenset({"inputs"})
-        )
-        across = SpatialAxis(
-            name="column", size=self.columns, gemm_dims=("rows",), conv_dims=("rows",), multicast=frozenset({"weights"})
-        )
-        timing = PassTiming(hide_load=True, hide_skew=True)
-        return (Dataflow(name="os", axes=(down, across), stream="reduction", stationary="outputs", timing=timing),)
+        return (output_stationary(self.rows, self.columns),)
 
     def steps(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         """Cycles that one element of each lane takes, with its share of waiting for a group's scale."""

@@ -117,10 +117,14 @@ class SystolicEngine(Engine):
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return self.unit.lanes * rate_of(self.unit.rates, weights, inputs)
 
-    def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
+    def pe_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
+        """A PE with its pipeline registers, without the array's decoders."""
         bits = sum(_width(a) for a in (weights, inputs, accumulator))
         shadow = _width(weights) if self.weight_double_buffer else 0
-        cost = self.unit.cost(weights, inputs, accumulator, pipeline_bits=bits + shadow)
+        return self.unit.cost(weights, inputs, accumulator, pipeline_bits=bits + shadow)
+
+    def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
+        cost = self.pe_cost(weights, inputs, accumulator)
         peak = self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs)
         return self.unit.with_decoders(cost, self.rows, self.columns, peak)
 

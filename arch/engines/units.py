@@ -61,8 +61,8 @@ class UnitModel:
         counts = [(decoder, decoder.count(rows, columns)) for decoder in self.decoders]
         return replace(
             cost,
-            decode_pj=sum(decoder.cycle_pj * count for decoder, count in counts) / macs_per_cycle,
-            decoder_area_um2=sum(decoder.area_um2 * count for decoder, count in counts),
+            decode_pj=cost.decode_pj + sum(decoder.cycle_pj * count for decoder, count in counts) / macs_per_cycle,
+            decoder_area_um2=cost.decoder_area_um2 + sum(decoder.area_um2 * count for decoder, count in counts),
         )
 
     def cost(

@@ -52,14 +52,19 @@ def _build(array: ArrayOptions, node_nm: float) -> SerialEngine:
     )
 
 
-def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+def output_stationary_conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+    """Conflicts of kinds whose rows by columns hold their results."""
     yield from needs_rows_and_cols(kind, array, path)
-    if array.get("step_energy") is not None and array.get("mac_energy") is not None:
-        yield (*path, "step_energy"), Problem(message="contradicts mac_energy: give one of the two")
     given = array.get("dataflows") if array.get("dataflows") is not None else array.get("dataflow")
     if given is not None and given not in (DATAFLOW, [DATAFLOW], "any", ["any"]):
         key = "dataflow" if array.get("dataflow") is not None else "dataflows"
         yield (*path, key), Problem(message=f"a {kind} array holds its results: '{DATAFLOW}' only (got {given!r})")
+
+
+def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+    yield from output_stationary_conflicts(kind, array, path)
+    if array.get("step_energy") is not None and array.get("mac_energy") is not None:
+        yield (*path, "step_energy"), Problem(message="contradicts mac_energy: give one of the two")
 
 
 BIT_SERIAL = Kind(

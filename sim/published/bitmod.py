@@ -14,6 +14,7 @@ Rules, for a product of `tokens` rows by [reduction, channels] weights on R x C 
 - Attention in 2024 is one product for all heads at the weights' latency: scores reduce over the whole hidden size
   instead of a head's, and the mix of values is done for every head and token again. Keys and values have 16 bits in
   DRAM, and the linear weights' bits in writes to the buffer.
+- A weight has its code's bits and its share of the group's scale; the choice of a special value is free.
 - In 2025 it is one product for every head of keys, at their bits.
 
 Source: Chen et al., BitMoD, HPCA 2025, and its simulator (github.com/abdelfattah-lab/BitMoD-HPCA-25, commits 6b68523
@@ -30,7 +31,8 @@ from functools import cache, partial
 from pathlib import Path
 
 from archsim.arch.accelerator import Accelerator
-from archsim.arch.formats import Format
+from archsim.arch.formats import Format, Granularity
+from archsim.arch.formats.stored import StoredFormat
 from archsim.arch.interpolation import log_log
 from archsim.sim.published import AcceleratorFor, PublishedSimulator
 from archsim.sim.published.machine import (
@@ -167,7 +169,7 @@ def _products(trace: Trace, revision: Revision) -> Iterator[tuple[AnyOp, Product
     mixes = {attention.mix.name for attention in found}
     tokens = _tokens(trace)
     linear = (op for op in trace.ops if isinstance(op, Op) and op.weights.role is Role.PARAMETER)
-    weight_bits = next((stored_bits(op.weights.format) for op in linear), KV_BITS_2024)
+    weight_bits = next((simulated_bits(op.weights.format) for op in linear), KV_BITS_2024)
     for op in trace.ops:
         if not isinstance(op, Op):
             yield op, None, weight_bits
@@ -175,8 +177,27 @@ def _products(trace: Trace, revision: Revision) -> Iterator[tuple[AnyOp, Product
             attended = _attended(op, trace.batch, tokens[op.phase], weight_bits, scores=op.name in scores)
             yield op, revision.attention(attended), weight_bits
         else:
-            weight_bits = stored_bits(op.weights.format)
+            weight_bits = simulated_bits(op.weights.format)
             yield op, _linear(op, trace.batch, tokens.get(op.phase, op.size(op.rows)), weight_bits), weight_bits
+
+
+def simulated_bits(fmt: Format | None) -> float:
+    """Bits of a weight as the simulator counts them: its code with its share of the group's scale, no more.
+
+    The choice of a special value is left out (docs/published-simulators.md). Bits that a design states are taken.
+
+    >>> from archsim.arch.formats import format
+    >>> simulated_bits(format("bitmod-fp3:g128")), simulated_bits(format("bitmod-int6:g128"))
+    (3.0625, 6.0625)
+    """
+    bits = stored_bits(fmt)
+    assert fmt is not None
+    scale = fmt.arithmetic.scale
+    if isinstance(fmt, StoredFormat) or scale.granularity is not Granularity.GROUP:
+        return bits
+    entries, integer = fmt.arithmetic.lookup_entries, fmt.arithmetic.integer_bits
+    code = math.log2(entries) if entries else float(integer)
+    return min(bits, code + scale.bits / scale.group_size) if code else bits
 
 
 def _tokens(trace: Trace) -> dict[str, int]:

@@ -176,3 +176,24 @@ def test_the_array_takes_another_shape_in_a_phase() -> None:
 def test_bricks_cannot_be_wider_than_units() -> None:
     with pytest.raises(ValueError, match="brick_bits must be from 1 to unit_bits 4"):
         ComposableEngine(array=engine("systolic"), unit_bits=4, brick_bits=8)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("bits", "group", "adders", "rate"),
+    [(2, 4, 4, 2.0), (4, 4, 4, 1.0), (1, 4, 8, 4.0), (1, 4, 2, 1.0)],
+)
+def test_lookups_take_a_cycle_a_bit_and_wait_for_their_tables(bits: int, group: int, adders: int, rate: float) -> None:
+    array = engine("lookup", table_group=group, table_adders=adders)
+    assert array.macs_per_unit_cycle(integer(bits), FP16) == rate
+
+
+def test_a_table_is_shared_by_the_rows() -> None:
+    few, many = (engine("lookup", rows=rows).unit_cost(integer(2), FP16, FP32) for rows in (4, 16))
+    assert few.decode_pj == pytest.approx(4 * many.decode_pj)
+    assert few.decoder_area_um2 == many.decoder_area_um2 > 0
+
+
+def test_lookups_take_less_energy_a_mac_with_fewer_bits() -> None:
+    array = engine("lookup")
+    narrow, wide = (array.unit_cost(integer(bits), FP16, FP32).energy_pj for bits in (2, 4))
+    assert narrow == pytest.approx(wide / 2)

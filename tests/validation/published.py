@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -223,6 +224,26 @@ def ant_over_bitfusion() -> tuple[float, float]:
     return math.prod(times) ** (1 / len(times)), math.prod(energies) ** (1 / len(energies))
 
 
+def ant_over_bitfusion_corrected() -> tuple[float, float]:
+    """The same as archsim counts: mappings of its own, exact kernels and edges, decoders, leakage of buffers."""
+    gains = []
+    for network in NETWORKS.values():
+        if network != NETWORKS[OUT_OF_ORDER[1]]:
+            ours, theirs = (_corrected(accelerator, network) for accelerator in ("ANT-OS", "BitFusion"))
+            gains.append((theirs[0] / ours[0], theirs[1] / ours[1]))
+    times, energies = zip(*gains, strict=True)
+    return math.prod(times) ** (1 / len(times)), math.prod(energies) ** (1 / len(energies))
+
+
+def _corrected(accelerator: str, network: str) -> tuple[float, float]:
+    """Seconds and joules of a network under archsim's convention."""
+    base, _, bits = ANT_DESIGNS[accelerator]
+    ops = tuple(_ant_op(row, int(row[bits])) for row in _ant_layers()[network])
+    design = design_from_dict({"hardware": {"base": base}}, workload_required=False)
+    found = evaluate(replace(design, trace=Trace(name=network, ops=ops, parameters=0)))
+    return found.cost.latency_s, sum(joules or 0.0 for joules in found.cost.energy_j.values())
+
+
 def published_rows() -> list[Row]:
     """Rows of docs/validation.md."""
     cycles, energies = bitmod_published()
@@ -245,4 +266,6 @@ def published_rows() -> list[Row]:
             "ANT over BitFusion, speed and energy, geometric means", "ANT, MICRO 2022", [(speed, 2.83), (energy, 2.49)]
         )
     )
+    pairs = list(zip(ant_over_bitfusion_corrected(), (2.83, 2.49), strict=True))
+    rows.append(relative("the same as archsim counts, seven networks", "ANT, MICRO 2022", pairs))
     return rows

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import archsim
+from archsim.arch.formats import format
 from archsim.core.errors import InputError
-from archsim.sim.published.bitmod import port_energy
+from archsim.sim.published.bitmod import port_energy, simulated_bits
 
 
 def evaluate(base: str, weights: Any, *, m: int, n: int, k: int, convention: str = "bitmod-2024", **array: Any) -> Any:
@@ -58,6 +59,22 @@ def test_dram_moves_whole_bytes_of_rows_in_whole_cycles() -> None:
     document = evaluate("bitmod-28nm", weights, m=1, n=40, k=5)
     assert document["totals"]["dram_bytes"] == 40 * 2 + 10 + 80
     assert document["totals"]["cycles"] == max(2 * 2 * 2, int(170 * 8 / 256))
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("bitmod-fp4:g128", 4.0625),
+        ("bitmod-int8:g128", 8.0625),
+        ("bitmod-fp4:g64", 4.125),
+        ("int4:g128", 4.125),
+        ("fp16", 16.0),
+        ("int8", 8.0),
+    ],
+)
+def test_weights_count_with_their_scales_and_without_choices(name: str, bits: float) -> None:
+    assert simulated_bits(format(name)) == bits
+    assert simulated_bits(format({"format": name, "storage_bits": 5.25})) == 5.25
 
 
 def test_operands_that_both_exceed_their_buffer_are_fetched_again() -> None:

@@ -1,0 +1,54 @@
+"""Units that look partial products up in a table of sums of activations instead of multiplying."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import lru_cache
+
+from archsim.arch.components.arithmetic import accumulate, add
+from archsim.arch.components.cost import ComponentCost
+from archsim.arch.components.gates import inverter, register, selector
+from archsim.arch.components.logic import circuit_cost
+from archsim.arch.components.operands import Operand, operand_of
+from archsim.arch.formats.base import Arithmetic
+
+
+def table_entries(group: int) -> int:
+    """Sums that a table of `group` activations holds: half of all sign patterns, the others are their negatives.
+
+    >>> table_entries(4)
+    8
+    """
+    return int(2 ** (group - 1))
+
+
+@lru_cache(maxsize=256)
+def lookup_cost(group: int, inputs: Arithmetic, accumulator: Arithmetic, node_nm: float) -> ComponentCost:
+    """One unit that picks an entry of a table, negates it where its sign bit says so, and accumulates it.
+
+    Source: structure as in Mo et al., LUT Tensor Core, ISCA 2025 (recalled); gates as docs/components.md counts them.
+    """
+    entry, total = _entry(group, inputs), operand_of(accumulator)
+    pick = selector(entry.stored_bits, table_entries(group)) >> inverter(entry.stored_bits)
+    return circuit_cost(pick >> accumulate(total, entry, entry), node_nm)
+
+
+@lru_cache(maxsize=256)
+def table_adder_cost(group: int, inputs: Arithmetic, node_nm: float) -> ComponentCost:
+    """One adder that makes an entry of a table a cycle."""
+    return circuit_cost(add(_entry(group, inputs)), node_nm)
+
+
+@lru_cache(maxsize=256)
+def table_cost(group: int, inputs: Arithmetic, node_nm: float) -> ComponentCost:
+    """The registers that hold one table; energy of one entry written."""
+    entry = _entry(group, inputs)
+    one, all_entries = (circuit_cost(register(entry.stored_bits * n), node_nm) for n in (1, table_entries(group)))
+    return replace(all_entries, energy_pj=one.energy_pj)
+
+
+def _entry(group: int, inputs: Arithmetic) -> Operand:
+    """A sum of `group` activations: integers grow by the bits of the sum, floats stay."""
+    operand = operand_of(inputs)
+    return operand if operand.is_float else replace(operand, width=operand.width + math.ceil(math.log2(group)))

@@ -1,0 +1,77 @@
+"""The lookup array: sums of a few activations are tabulated once, and weights' bits pick from the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from archsim.arch.components.lookup import lookup_cost, table_adder_cost, table_cost, table_entries
+from archsim.arch.engines.base import Dataflow, Engine, UnitCost
+from archsim.arch.engines.bit_serial import output_stationary
+from archsim.arch.engines.serial import Terms, terms
+from archsim.arch.engines.units import UnitModel
+from archsim.arch.formats import Arithmetic
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookupEngine(Engine):
+    """`count` arrays per core of `rows` x `columns` lookups: output channels down, tokens across.
+
+    The table of a column holds the signed sums of `group` activations of a token; the units of its rows each pick one
+    with the bits that `group` weights have in one place, a place a cycle. `adders` per column make the next table
+    meanwhile; where they need longer than the weights have bits, the units wait.
+    Source: structure as in Mo et al., LUT Tensor Core, ISCA 2025 (recalled).
+    """
+
+    rows: int
+    columns: int
+    group: int = 4
+    adders: int = 2
+    count: int = 1
+    unit: UnitModel
+    kind: str = "lookup"
+
+    @property
+    def units(self) -> int:
+        return self.rows * self.columns * self.count
+
+    @property
+    def arrays(self) -> int:
+        return self.count
+
+    @cached_property
+    def dataflows(self) -> tuple[Dataflow, ...]:
+        return (output_stationary(self.rows, self.columns),)
+
+    def steps(self, weights: Arithmetic) -> int:
+        """Cycles that a table is in use."""
+        return max(terms(weights, Terms.BITS), -(-table_entries(self.group) // self.adders))
+
+    def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
+        return self.group / self.steps(weights)
+
+    def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
+        """A unit's figures where the design states them, else from gates; tables are counted with the decoders."""
+        given, node_nm = self.unit.overrides, self.unit.node_nm
+        unit = lookup_cost(self.group, inputs, accumulator, node_nm)
+        adder, table = table_adder_cost(self.group, inputs, node_nm), table_cost(self.group, inputs, node_nm)
+        places = terms(weights, Terms.BITS)
+        per_mac = unit.energy_pj * places / self.group if given.mac_energy_pj is None else given.mac_energy_pj
+        made_pj = table_entries(self.group) * (adder.energy_pj + table.energy_pj) / (self.group * self.rows)
+        made_um2 = self.columns * (self.adders * (adder.area_um2 or 0.0) + (table.area_um2 or 0.0))
+        stated = given.mac_energy_pj is not None and given.pe_area_um2 is not None
+        return self.unit.with_decoders(
+            UnitCost(
+                energy_pj=per_mac * given.energy_factor,
+                area_um2=unit.area_um2 if given.pe_area_um2 is None else given.pe_area_um2,
+                leakage_w=unit.leakage_w if given.pe_leakage_w is None else given.pe_leakage_w,
+                cycle_pj=given.pe_cycle_energy_pj,
+                decode_pj=made_pj,
+                decoder_area_um2=made_um2,
+                source="given in the design" if stated else unit.source,
+                estimates=tuple(dict.fromkeys((*adder.estimates, *(() if stated else unit.estimates)))),
+            ),
+            self.rows,
+            self.columns,
+            self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs),
+        )
