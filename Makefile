@@ -88,6 +88,7 @@ sample: $(VENV)/.installed
 
 schema: $(VENV)/.installed
 	$(VENV)/bin/archsim schema --quiet --out designs > /dev/null
+	$(VENV)/bin/archsim schema --sweep --quiet --out designs > /dev/null
 
 clean:
 	rm -rf $(VENV) .types build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks

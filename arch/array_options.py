@@ -44,12 +44,17 @@ class ArrayOptions(ArrayKeys):
         return math.prod(axis.size for axis in self.axes if "outputs" not in axis.reduce)
 
 
-def foreign_keys(array: ArrayOptions, kind: Kind) -> Iterator[str]:
-    """A warning for each stated key that belongs to other kinds of engine."""
+def foreign_names(kind: Kind) -> tuple[str, ...]:
+    """Keys that belong to other kinds of engine only."""
     groups: tuple[type[Options], ...] = (CommonKeys, *kind.keys)
     known = {name for keys in groups for name in keys.model_fields}
-    for name in sorted(array.model_fields_set):
-        if name in ArrayKeys.model_fields and name not in known and _says_something(array, name):
+    return tuple(name for name in ArrayKeys.model_fields if name not in known)
+
+
+def foreign_keys(array: ArrayOptions, kind: Kind) -> Iterator[str]:
+    """A warning for each stated key that belongs to other kinds of engine."""
+    for name in sorted(foreign_names(kind)):
+        if name in array.model_fields_set and _says_something(array, name):
             why = "" if kind.passes or name not in SystolicKeys.model_fields else ", which has no passes"
             yield f"hardware.array.{name} says nothing for kind '{kind.name}'{why}"
 

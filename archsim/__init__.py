@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from archsim.api.explain import explain
     from archsim.api.formats import compare_formats
     from archsim.api.front import mapping_front
+    from archsim.api.iso_area import compare_iso_area
     from archsim.api.map import map_ops
+    from archsim.api.space import mapping_space
     from archsim.arch.formats import format
     from archsim.core.errors import ArchsimError, InputError
+    from archsim.explore.answers import pareto
     from archsim.explore.load import load_run
     from archsim.explore.report import report
     from archsim.explore.run import sweep
@@ -42,6 +45,7 @@ _LAZY = {
     "Trace": "archsim.workloads.trace",
     "compare": "archsim.api.compare",
     "compare_dataflows": "archsim.api.dataflows",
+    "compare_iso_area": "archsim.api.iso_area",
     "compare_formats": "archsim.api.formats",
     "evaluate": "archsim.api.evaluate",
     "explain": "archsim.api.explain",
@@ -50,7 +54,9 @@ _LAZY = {
     "load_run": "archsim.explore.load",
     "map_ops": "archsim.api.map",
     "mapping_front": "archsim.api.front",
+    "mapping_space": "archsim.api.space",
     "model": "archsim.workloads.models",
+    "pareto": "archsim.explore.answers",
     "report": "archsim.explore.report",
     "sweep": "archsim.explore.run",
 }
@@ -65,6 +71,7 @@ __all__ = [
     "compare",
     "compare_dataflows",
     "compare_formats",
+    "compare_iso_area",
     "evaluate",
     "explain",
     "format",
@@ -72,7 +79,9 @@ __all__ = [
     "load_run",
     "map_ops",
     "mapping_front",
+    "mapping_space",
     "model",
+    "pareto",
     "report",
     "sweep",
 ]

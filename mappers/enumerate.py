@@ -6,7 +6,7 @@ docs/mapper.md ("The whole space") says which mappings these are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,8 +15,9 @@ import numpy as np
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
 from archsim.core.errors import InfeasibleError
+from archsim.mappers.bypass import bypasses
 from archsim.mappers.constraints import Constraints
-from archsim.mappers.enumerate_kernels import new_path, walk_nests
+from archsim.mappers.enumerate_kernels import new_path, walk_all
 from archsim.mappers.enumerate_mix_kernels import Terms, new_room
 from archsim.mappers.enumerate_row_kernels import Hierarchy
 from archsim.mappers.enumerate_tally_kernels import (
@@ -32,7 +33,6 @@ from archsim.mappers.enumerate_tally_kernels import (
     new_tally,
 )
 from archsim.mappers.factors import divisors_of
-from archsim.mappers.search import bypasses
 from archsim.mappers.settings import MapperSettings, allowed_dataflows
 from archsim.mappers.starts import Choices, choices
 from archsim.sim.conventions import Counting
@@ -83,8 +83,8 @@ class WholeSpace:
     nests: int
     best: dict[str, Extreme]
     """By objective; empty where nothing fits."""
-    below: dict[str, int]
-    """Legal mappings that are better than the ranked one, by objective; empty without one."""
+    below: tuple[dict[str, int], ...]
+    """Of each mapping that was ranked: legal ones that are better, by objective."""
     least_energy_pj: float
     most_energy_pj: float
     least_cycles: float
@@ -113,6 +113,12 @@ class Ranked:
     cycles: float
     energy_pj: float
 
+    def values(self, exponents: tuple[float, float]) -> tuple[float, float, float, float]:
+        """By each of `OBJECTIVES`."""
+        latency, energy = exponents
+        weighted = float(self.cycles**latency * self.energy_pj**energy)
+        return self.cycles, self.energy_pj, self.cycles * self.energy_pj, weighted
+
 
 def enumerate_space(
     op: Op,
@@ -122,7 +128,7 @@ def enumerate_space(
     accumulator: Format,
     *,
     limit: int = USUAL_LIMIT,
-    ranked: Ranked | None = None,
+    ranked: Sequence[Ranked] = (),
     histogram: bool = False,
 ) -> WholeSpace:
     """Every mapping of `op` that the settings declare, over dataflows and what may be passed by.
@@ -156,7 +162,7 @@ def count_mappings(
     limit: int,
 ) -> int:
     """Mappings of one problem, legal or not; where there are more than `limit`, more than that."""
-    tally = _walk(problem, costing, settings, skipped, costed=False, most=limit, ranked=None, cells=False)
+    tally = _walk(problem, costing, settings, skipped, costed=False, most=limit, ranked=(), cells=False)
     return int(max(tally.counts[TRIED], tally.counts[NESTS] if tally.counts[NESTS] > limit else 0))
 
 
@@ -166,14 +172,14 @@ def enumerate_problem(
     settings: MapperSettings,
     *,
     skipped: frozenset[tuple[str, str]] = frozenset(),
-    ranked: Ranked | None = None,
+    ranked: Sequence[Ranked] = (),
     histogram: bool = False,
 ) -> WholeSpace:
     """Every mapping of one problem: one op, one dataflow, one choice of what is passed by (`skipped`)."""
     tally = _walk(
         problem, costing, settings, skipped, costed=True, most=np.iinfo(np.int64).max, ranked=ranked, cells=histogram
     )
-    return _result(problem, tally, settings, ranked)
+    return _result(problem, tally, settings)
 
 
 def _walk(
@@ -184,7 +190,7 @@ def _walk(
     *,
     costed: bool,
     most: int,
-    ranked: Ranked | None,
+    ranked: Sequence[Ranked],
     cells: bool,
 ) -> Tally:
     said = settings.constraints.of(problem.op)
@@ -194,23 +200,15 @@ def _walk(
     n_dims, n_levels = len(problem.dims), len(problem.levels_used)
     rows = 1 if settings.even_tiles else _most_rows(problem, hierarchy, settings.perfect_factors)
     room, path = new_room(n_dims, problem.machine, rows, hierarchy.chains), new_path(n_dims)
-    tally = new_tally(n_dims, n_levels, cells=cells)
-    if ranked is not None:
-        tally.marks[:] = [value * (1 - 1e-12) for value in _values(ranked, settings)]
+    # A mapping that is as good as another to the last digits is not better.
+    marks = np.array([one.values(settings.exponents) for one in ranked]).reshape(len(ranked), len(OBJECTIVES))
+    tally = new_tally(n_dims, n_levels, marks=marks * (1 - 1e-9), cells=cells)
     tally.origin[:] = _origin(problem, terms)
-    for base in chosen.tiles:
-        room.nest.base[:] = base
-        for units in _units(chosen):
-            walk_nests(units, problem.shape, problem.machine, hierarchy, terms, path, room, tally)
-            if tally.counts[TRIED] > most or tally.counts[NESTS] > most:
-                return tally
+    units, n_units = _units(chosen)
+    walk_all(
+        chosen.tiles, units, n_units, problem.shape, problem.machine, hierarchy, terms, path, room, tally
+    )  # fmt: skip
     return tally
-
-
-def _values(ranked: Ranked, settings: MapperSettings) -> tuple[float, float, float, float]:
-    cycles, energy = ranked.cycles, ranked.energy_pj
-    latency, exponent = settings.exponents
-    return cycles, energy, cycles * energy, float(cycles**latency * energy**exponent)
 
 
 def _terms(
@@ -289,6 +287,7 @@ def _hierarchy(problem: Problem, skipped: frozenset[tuple[str, str]], said: Cons
         ranks=_ranks(problem, above),
         fixed=fixed,
         order=order,
+        stated=bool((fixed > 0).any() or (order >= 0).any()),
         depth=np.array(depth, np.int64),
         n_nodes=len({node.level if even else node for node in nodes}),
     )
@@ -330,7 +329,8 @@ def _ranks(problem: Problem, above: Ints) -> Ints:
     if not counting[NESTED_REUSE] and counting[WORDS] != TRANSFERRED:
         return ranks
     axes = {axis for axis in range(len(problem.axis_names)) if _unrolls(problem, axis)} or {0}
-    return np.array([sum(int(bits) >> axis & 1 for axis in axes) for bits in above], np.int64)
+    counted = np.array([sum(int(bits) >> axis & 1 for axis in axes) for bits in above], np.int64)
+    return ranks if (counted == counted[0]).all() else counted
 
 
 def _unrolls(problem: Problem, axis: int) -> bool:
@@ -345,15 +345,20 @@ def _unrolls(problem: Problem, axis: int) -> bool:
     return any(problem.op.loops.get(name, 1) > 1 for name in names)
 
 
-def _units(chosen: Choices) -> Iterator[Ints]:
-    """(n, 3) arrays of loops over units (dim, factor, axis), one for each way to fill the axes."""
-    for dims, factors in zip(chosen.dims, chosen.factors, strict=True):
+def _units(chosen: Choices) -> tuple[Ints, Ints]:
+    """(ways, most, 3) loops over units (dim, factor, axis) in the order of their axes, and how many each way has."""
+    units = np.zeros((len(chosen.dims), chosen.dims.shape[1], 3), np.int64)
+    counts = np.zeros(len(chosen.dims), np.int64)
+    for way, (dims, factors) in enumerate(zip(chosen.dims, chosen.factors, strict=True)):
         rows = [
             (int(axis), int(dim), int(factor))
             for dim, factor, axis in zip(dims, factors, chosen.slot_axis, strict=True)
             if dim >= 0 and factor > 1
         ]
-        yield np.array([(d, f, a) for a, d, f in sorted(rows)], np.int64).reshape(len(rows), 3)
+        counts[way] = len(rows)
+        for i, (axis, dim, factor) in enumerate(sorted(rows)):
+            units[way, i] = dim, factor, axis
+    return units, counts
 
 
 def _most_rows(problem: Problem, hierarchy: Hierarchy, perfect: bool) -> int:
@@ -384,7 +389,7 @@ def _longest_chain(size: int, perfect: bool) -> int:
     return count
 
 
-def _result(problem: Problem, tally: Tally, settings: MapperSettings, ranked: Ranked | None) -> WholeSpace:
+def _result(problem: Problem, tally: Tally, settings: MapperSettings) -> WholeSpace:
     names = OBJECTIVES if settings.objective == "weighted" else OBJECTIVES[:3]
     least, most, shortest, longest, energy, cycles = (float(value) for value in tally.extremes)
     legal = max(1, int(tally.counts[LEGAL]))
@@ -395,7 +400,7 @@ def _result(problem: Problem, tally: Tally, settings: MapperSettings, ranked: Ra
         legal=int(tally.counts[LEGAL]),
         nests=int(tally.counts[NESTS]),
         best={name: _extreme(problem, tally, i) for i, name in enumerate(names) if tally.n_loops[i] >= 0},
-        below={} if ranked is None else {name: int(tally.below[i]) for i, name in enumerate(names)},
+        below=tuple({name: int(row[i]) for i, name in enumerate(names)} for row in tally.below),
         least_energy_pj=least,
         most_energy_pj=most,
         least_cycles=shortest,
@@ -465,7 +470,9 @@ def merged(spaces: list[WholeSpace]) -> WholeSpace:
         legal=sum(space.legal for space in spaces),
         nests=sum(space.nests for space in spaces),
         best=best,
-        below={name: sum(space.below[name] for space in spaces) for name in first.below},
+        below=tuple(
+            {name: sum(space.below[i][name] for space in spaces) for name in row} for i, row in enumerate(first.below)
+        ),
         least_energy_pj=min(space.least_energy_pj for space in spaces),
         most_energy_pj=max(space.most_energy_pj for space in spaces),
         least_cycles=min(space.least_cycles for space in spaces),

@@ -59,6 +59,31 @@ def new_path(n_dims: int) -> Path:
 
 
 @kernel
+def walk_all(
+    bases: Ints,
+    units: Ints,
+    n_units: Ints,
+    shape: Shape,
+    machine: Machine,
+    hierarchy: Hierarchy,
+    terms: Terms,
+    path: Path,
+    room: Room,
+    tally: Tally,
+) -> None:
+    """All mappings above each base tile (rows of `bases`) with each way to fill the axes.
+
+    units: (ways, most, 3), the first `n_units` of each way its loops over units: dim, factor, axis.
+    """
+    for tile in range(bases.shape[0]):
+        room.nest.base[:] = bases[tile]
+        for way in range(units.shape[0]):
+            walk_nests(units[way, : n_units[way]], shape, machine, hierarchy, terms, path, room, tally)
+            if tally.counts[TRIED] > terms.most or tally.counts[NESTS] > terms.most:
+                return
+
+
+@inner_kernel
 def walk_nests(
     units: Ints,
     shape: Shape,
@@ -70,8 +95,7 @@ def walk_nests(
     tally: Tally,
 ) -> None:
     """All mappings above the base tile in `room.nest` with the loops over `units` (n, 3): dim, factor, axis."""
-    n_dims = shape.sizes.shape[0]
-    for d in range(n_dims):
+    for d in range(shape.sizes.shape[0]):
         path.left[0, d] = (shape.sizes[d] + room.nest.base[d] - 1) // room.nest.base[d]
     path.waiting[0] = (1 << units.shape[0]) - 1
     path.dims[0], path.lowest[0], path.heights[0], path.next[0], path.factor[0] = 0, NONE, 0, 0, 1
@@ -176,13 +200,21 @@ def _take_loop(at: int, d: int, factor: int, units: Ints, hierarchy: Hierarchy, 
     path.left[at + 1, d] = left
     path.loop[at, 0], path.loop[at, 1], path.loop[at, 2] = d, factor, -1
     for i in range(units.shape[0]):
-        if (
-            path.waiting[at] >> i & 1
-            and units[i, 0] == d
-            and (left < units[i, 1] or (terms.perfect and left % units[i, 1]))
-        ):
-            return False
-    return True
+        if path.waiting[at] >> i & 1 and units[i, 0] == d:
+            if left < units[i, 1] or (terms.perfect and left % units[i, 1]):
+                return False
+    return not _stuck(at + 1, hierarchy, path)
+
+
+@inner_kernel
+def _stuck(at: int, hierarchy: Hierarchy, path: Path) -> bool:
+    """Whether a dimension needs one more loop in time, and no height is left that would part it from its last one."""
+    if path.waiting[at] != 0 or path.heights[at] < hierarchy.n_nodes:
+        return False
+    for d in range(path.left.shape[1]):
+        if path.left[at, d] > 1 and path.dims[at] >> d & 1:
+            return True
+    return False
 
 
 @inner_kernel

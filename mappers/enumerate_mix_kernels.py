@@ -13,11 +13,13 @@ from archsim.core.kernels import inner_kernel
 from archsim.mappers.enumerate_row_kernels import (
     Hierarchy,
     Rows,
+    Shares,
     cost_row,
     height_range,
     in_order,
     list_rows,
     new_rows,
+    new_shares,
     of_size,
     pairs_met,
 )
@@ -26,6 +28,7 @@ from archsim.sim.cost_kernels import cost, fits, instances
 from archsim.sim.kernels import (
     CAPACITY,
     COMPUTE,
+    DOUBLE_BUFFER,
     ENERGY_PJ,
     MAX_LOOPS,
     MEMORY_STALLS,
@@ -36,6 +39,7 @@ from archsim.sim.kernels import (
     THROUGHPUT,
     TOTAL,
     WRITE_BW,
+    Bools,
     Floats,
     Ints,
     Machine,
@@ -69,6 +73,20 @@ class Terms(NamedTuple):
     weighted: bool
 
 
+class Common(NamedTuple):
+    """What all mappings of a nest have in common."""
+
+    steps: Floats
+    """(MAX_LOOPS + 1,): tiles of all dimensions that the loops above a height make."""
+    free: Floats
+    """(L,): bits that a level has."""
+    feeds: Ints
+    """(L,): whether some operand has a tile further in."""
+    slots: Ints
+    """(2 L,): ports that take time: levels, and from L on transfers from one to levels without double buffer."""
+    n_slots: int
+
+
 class Room(NamedTuple):
     """Room for one nest at a time."""
 
@@ -83,27 +101,23 @@ class Room(NamedTuple):
     pair_from: Ints
     pair_to: Ints
     """Loops that a tile must lie between."""
-    steps: Floats
-    """(MAX_LOOPS + 1,): tiles of all dimensions that the loops above a height make."""
-    need: Floats
-    """(L,): of inputs and weights together, as in `Rows`."""
-    reads: Floats
-    writes: Floats
-    own: Floats
-    following: Ints
-    free: Floats
-    """(L,): bits that a level has."""
-    feeds: Ints
-    """(L,): whether some operand has a tile further in."""
+    pair: Shares
+    """(1, 1, ...): of one row of inputs and one of weights together."""
+    picked: Bools
+    """(R,): rows of outputs that make a mapping with the pair."""
+    common: Common
 
 
 def new_room(n_dims: int, machine: Machine, most_rows: int, chains: Ints) -> Room:
     """Room for nests whose operands have at most `most_rows` choices of heights."""
     n_levels = len(machine.levels)
-    feeds = np.zeros(n_levels, np.int64)
+    feeds, serial = np.zeros(n_levels, np.int64), np.zeros(n_levels, np.int64)
     for chain in chains:
         held = chain[chain >= 0]
         feeds[held[:-1]] = 1
+        if not machine.counting[THROUGHPUT]:
+            serial[held[:-1]] |= machine.levels[held[1:], DOUBLE_BUFFER] == 0
+    slots = [*range(n_levels), *(n_levels + int(level) for level in np.flatnonzero(serial))]
     return Room(
         nest=empty_nest(n_dims),
         scratch=scratch(n_dims, n_levels, machine.multicast.shape[1]),
@@ -115,14 +129,15 @@ def new_room(n_dims: int, machine: Machine, most_rows: int, chains: Ints) -> Roo
         most=np.zeros(n_levels + 1, np.int64),
         pair_from=np.zeros(MAX_LOOPS, np.int64),
         pair_to=np.zeros(MAX_LOOPS, np.int64),
-        steps=np.ones(MAX_LOOPS + 1),
-        need=np.zeros(n_levels),
-        reads=np.zeros(2 * n_levels),
-        writes=np.zeros(2 * n_levels),
-        own=np.zeros(2 * n_levels),
-        following=np.zeros(n_levels, np.int64),
-        free=machine.levels[:, CAPACITY] - machine.levels[:, RESERVED],
-        feeds=feeds,
+        pair=new_shares(1, 1, n_levels),
+        picked=np.zeros(most_rows, np.bool_),
+        common=Common(
+            steps=np.ones(MAX_LOOPS + 1),
+            free=machine.levels[:, CAPACITY] - machine.levels[:, RESERVED],
+            feeds=feeds,
+            slots=np.array(slots, np.int64),
+            n_slots=len(slots),
+        ),
     )
 
 
@@ -148,10 +163,14 @@ def uneven_mappings(
             return
     if not _prepared(n_loops, shape, machine, terms, room):
         return
-    every = (1 << n_pairs) - 1
+    every, last = (1 << n_pairs) - 1, 0
+    for k in range(rows.n[2]):
+        last |= rows.met[2, k]
     for i in range(rows.n[0]):
         for j in range(rows.n[1]):
             met = rows.met[0, i] | rows.met[1, j]
+            if met | last != every:
+                continue
             if terms.separable:
                 _with_outputs(i, j, met, every, n_loops, shape, machine, hierarchy, terms, room, tally)
                 continue
@@ -175,9 +194,9 @@ def _prepared(n_loops: int, shape: Shape, machine: Machine, terms: Terms, room: 
         _lay(0, 0, 0, room)
         instances(shape, nest, n_loops, room.tiles, room_)
         for height in range(n_loops + 1):
-            room.steps[height] = 1.0
+            room.common.steps[height] = 1.0
             for d in range(shape.sizes.shape[0]):
-                room.steps[height] *= count_tiles(d, height, shape, nest, n_loops, room_.together)
+                room.common.steps[height] *= count_tiles(d, height, shape, nest, n_loops, room_.together)
     return True
 
 
@@ -232,86 +251,103 @@ def _with_outputs(
     tally: Tally,
 ) -> None:
     """All mappings with one row of inputs and one of weights, their costs as the sum of rows."""
-    rows = room.rows
-    paired = False
+    rows, paired = room.rows, False
     for k in range(rows.n[2]):
-        if met | rows.met[2, k] != every:
-            continue
-        if hierarchy.ranks[0] >= 0:
+        room.picked[k] = met | rows.met[2, k] == every
+        if room.picked[k] and hierarchy.ranks[0] >= 0:
             _lay(i, j, k, room)
-            if not _in_ranks(room.tiles, hierarchy.ranks):
-                continue
-        tally.counts[TRIED] += 1
-        if not terms.costed:
+            room.picked[k] = _in_ranks(room.tiles, hierarchy.ranks)
+        if not room.picked[k]:
             continue
-        if not paired:
+        tally.counts[TRIED] += 1
+        if terms.costed and not paired:
             _pair(i, j, n_loops, shape, machine, room)
             paired = True
-        if not rows.known[2, k]:
+        if terms.costed and not rows.known[2, k]:
             cost_row(2, k, shape, room.nest, n_loops, machine, room.scratch, rows, room.own_tiles)
-        legal = True
-        for level in range(room.need.shape[0]):
-            legal = legal and room.need[level] + rows.need[2, k, level] <= room.free[level]
-        if not legal:
-            continue
-        cycles = np.ceil(_cycles(i, j, k, machine, room) - 1e-9)
-        energy = rows.energy[0, i] + rows.energy[1, j] + rows.energy[2, k]
-        energy += terms.fixed_pj + terms.pj_per_cycle * cycles
-        better = take(cycles, energy, terms.weights, terms.weighted, tally)
+    k = 0 if paired else rows.n[2]
+    while k < rows.n[2]:
+        k, better = _mix(
+            k, rows.n[2], machine.levels, room.scratch.shares, room.scratch.out[COMPUTE],
+            machine.counting[MEMORY_STALLS] > 0, machine.counting[THROUGHPUT] > 0, terms, room.pair, rows.shares,
+            room.picked, room.common, tally,
+        )  # fmt: skip
         if better:
-            _lay(i, j, k, room)
+            _lay(i, j, k - 1, room)
             keep(better, room.nest, n_loops, room.tiles, tally)
 
 
 @inner_kernel
 def _pair(i: int, j: int, n_loops: int, shape: Shape, machine: Machine, room: Room) -> None:
     """Sum the shares of inputs and weights."""
-    rows = room.rows
+    rows, shares, pair = room.rows, room.rows.shares, room.pair
     if not rows.known[0, i]:
         cost_row(0, i, shape, room.nest, n_loops, machine, room.scratch, rows, room.own_tiles)
     if not rows.known[1, j]:
         cost_row(1, j, shape, room.nest, n_loops, machine, room.scratch, rows, room.own_tiles)
-    for level in range(room.need.shape[0]):
-        room.need[level] = rows.need[0, i, level] + rows.need[1, j, level]
-        room.following[level] = max(rows.following[0, i, level], rows.following[1, j, level])
-    for slot in range(room.reads.shape[0]):
-        room.reads[slot] = rows.reads[0, i, slot] + rows.reads[1, j, slot]
-        room.writes[slot] = rows.writes[0, i, slot] + rows.writes[1, j, slot]
-        room.own[slot] = max(rows.own[0, i, slot], rows.own[1, j, slot])
+    pair.energy[0, 0] = shares.energy[0, i] + shares.energy[1, j]
+    pair.first[0, 0] = shares.first[0, i] + shares.first[1, j]
+    for level in range(pair.need.shape[2]):
+        pair.need[0, 0, level] = shares.need[0, i, level] + shares.need[1, j, level]
+        pair.following[0, 0, level] = max(shares.following[0, i, level], shares.following[1, j, level])
+    for slot in range(pair.reads.shape[2]):
+        pair.reads[0, 0, slot] = shares.reads[0, i, slot] + shares.reads[1, j, slot]
+        pair.writes[0, 0, slot] = shares.writes[0, i, slot] + shares.writes[1, j, slot]
+        pair.own[0, 0, slot] = max(shares.own[0, i, slot], shares.own[1, j, slot])
 
 
 @inner_kernel
-def _cycles(i: int, j: int, k: int, machine: Machine, room: Room) -> float:
-    """Cycles of three rows together, as the closed form counts them (sim/cost_kernels.py)."""
-    rows, out = room.rows, room.scratch.out
-    compute, limit, serial = out[COMPUTE], 0.0, 0.0
-    if not machine.counting[MEMORY_STALLS]:
-        return float(compute)
-    n_levels = room.need.shape[0]
-    overlapping = machine.counting[THROUGHPUT] > 0
-    for level in range(n_levels):
-        busy = _busy(level, level, k, machine, room)
-        if not overlapping:
-            serial += _busy(level, n_levels + level, k, machine, room)
-            if busy > 0 and room.feeds[level]:
-                busy += compute / room.steps[max(room.following[level], rows.following[2, k, level])]
-        limit = max(limit, busy)
-    first = rows.first[0, i] + rows.first[1, j] + rows.first[2, k]
-    if overlapping:
-        return float(max(compute, limit) + first)
-    return float(max(compute + first, limit) + serial)
-
-
-@inner_kernel
-def _busy(level: int, slot: int, k: int, machine: Machine, room: Room) -> float:
-    """Cycles that one instance's ports are busy."""
-    rows, levels = room.rows, machine.levels[level]
-    reads, writes = room.reads[slot] + rows.reads[2, k, slot], room.writes[slot] + rows.writes[2, k, slot]
-    if levels[SHARED_PORTS] > 0:
-        shared = (reads + writes) / levels[READ_BW]
-    else:
-        shared = max(reads / levels[READ_BW], writes / levels[WRITE_BW])
-    return float(max(shared, room.own[slot], rows.own[2, k, slot]) / room.scratch.shares[level])
+def _mix(
+    k: int,
+    end: int,
+    levels: Floats,
+    used: Floats,
+    compute: float,
+    stalls: bool,
+    overlapping: bool,
+    terms: Terms,
+    pair: Shares,
+    each: Shares,
+    picked: Bools,
+    common: Common,
+    tally: Tally,
+) -> tuple[int, int]:
+    """Cost the picked rows of outputs from `k` on with a pair, as the closed form does (sim/cost_kernels.py), up to one
+    that is the best so far: the row after it, and bits of the objectives.
+    """
+    n_levels = levels.shape[0]
+    while k < end:
+        legal = picked[k]
+        for level in range(n_levels):
+            legal = legal and pair.need[0, 0, level] + each.need[2, k, level] <= common.free[level]
+        k += 1
+        if not legal:
+            continue
+        limit, serial = 0.0, 0.0
+        for at in range(common.n_slots if stalls else 0):
+            slot, level = common.slots[at], common.slots[at] % n_levels
+            reads = pair.reads[0, 0, slot] + each.reads[2, k - 1, slot]
+            writes = pair.writes[0, 0, slot] + each.writes[2, k - 1, slot]
+            if levels[level, SHARED_PORTS] > 0:
+                busy = (reads + writes) / levels[level, READ_BW]
+            else:
+                busy = max(reads / levels[level, READ_BW], writes / levels[level, WRITE_BW])
+            busy = max(busy, max(pair.own[0, 0, slot], each.own[2, k - 1, slot])) / used[level]
+            if slot >= n_levels:
+                serial += busy
+            elif busy > 0 and common.feeds[level] and not overlapping:
+                height = max(pair.following[0, 0, level], each.following[2, k - 1, level])
+                limit = max(limit, busy + compute / common.steps[height])
+            else:
+                limit = max(limit, busy)
+        first = pair.first[0, 0] + each.first[2, k - 1]
+        total = max(compute, limit) + first if overlapping else max(compute + first, limit) + serial
+        cycles = np.ceil((total if stalls else compute) - 1e-9)
+        energy = pair.energy[0, 0] + each.energy[2, k - 1] + terms.fixed_pj + terms.pj_per_cycle * cycles
+        better = take(cycles, energy, terms.weights, terms.weighted, tally)
+        if better:
+            return k, better
+    return end, 0
 
 
 @inner_kernel

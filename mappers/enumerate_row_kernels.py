@@ -57,19 +57,15 @@ class Hierarchy(NamedTuple):
     """(L, D): places of dimensions in the order of loops below a level's tiles, -1 where they are free."""
     depth: Ints
     """(axes,): tiles that may lie inside the units of each axis."""
+    stated: bool
+    """Whether `fixed` or `order` say anything."""
     n_nodes: int
     """Heights there can be: tiles that are not an operand's outermost, or levels with such tiles where these share one."""
 
 
-class Rows(NamedTuple):
-    """(3, R, ...): choices of the heights of each operand's tiles, and their shares of the cost where `known`."""
+class Shares(NamedTuple):
+    """What rows contribute to the cost of a mapping: (operands, rows, ...)."""
 
-    n: Ints
-    tiles: Ints
-    """(3, R, L): loops above the tile, -1 where there is none."""
-    met: Ints
-    """(3, R): bits of the pairs of loops that a tile lies between."""
-    known: Bools
     energy: Floats
     """pJ"""
     first: Floats
@@ -85,6 +81,30 @@ class Rows(NamedTuple):
     """(3, R, L): loops above the next tile further in, 0 where PEs come next."""
 
 
+class Rows(NamedTuple):
+    """(3, R, ...): choices of the heights of each operand's tiles, and their shares of the cost where `known`."""
+
+    n: Ints
+    tiles: Ints
+    """(3, R, L): loops above the tile, -1 where there is none."""
+    met: Ints
+    """(3, R): bits of the pairs of loops that a tile lies between."""
+    known: Bools
+    shares: Shares
+
+
+def new_shares(operands: int, rows: int, n_levels: int) -> Shares:
+    return Shares(
+        energy=np.zeros((operands, rows)),
+        first=np.zeros((operands, rows)),
+        need=np.zeros((operands, rows, n_levels)),
+        reads=np.zeros((operands, rows, 2 * n_levels)),
+        writes=np.zeros((operands, rows, 2 * n_levels)),
+        own=np.zeros((operands, rows, 2 * n_levels)),
+        following=np.zeros((operands, rows, n_levels), np.int64),
+    )
+
+
 def new_rows(most: int, n_levels: int) -> Rows:
     """Room for `most` choices of each operand."""
     return Rows(
@@ -92,13 +112,7 @@ def new_rows(most: int, n_levels: int) -> Rows:
         tiles=np.full((3, most, n_levels), -1, np.int64),
         met=np.zeros((3, most), np.int64),
         known=np.zeros((3, most), np.bool_),
-        energy=np.zeros((3, most)),
-        first=np.zeros((3, most)),
-        need=np.zeros((3, most, n_levels)),
-        reads=np.zeros((3, most, 2 * n_levels)),
-        writes=np.zeros((3, most, 2 * n_levels)),
-        own=np.zeros((3, most, 2 * n_levels)),
-        following=np.zeros((3, most, n_levels), np.int64),
+        shares=new_shares(3, most, n_levels),
     )
 
 
@@ -159,7 +173,7 @@ def list_rows(
         elif at + 1 < length:
             at += 1
             height[at] = -1
-        elif _allowed(operand, chain, length, hierarchy, shape, nest, n_loops, height):
+        elif not hierarchy.stated or _allowed(operand, chain, length, hierarchy, shape, nest, n_loops, height):
             met = 0
             for i in range(1, length):
                 met |= pairs_met(height[i], pair_from, pair_to, n_pairs)
@@ -235,6 +249,7 @@ def cost_row(
     tiles: Ints,
 ) -> None:
     """Fill in a row's shares of the cost. `scratch` holds the passes of the nest and the instances of each level."""
+    shares = rows.shares
     rows.known[operand, row] = True
     for level in range(tiles.shape[0]):
         for other in range(3):
@@ -248,43 +263,47 @@ def cost_row(
     if machine.counting[WORDS] == COUNTED:
         count_words(machine, scratch)
     level_energy(machine, scratch)
-    rows.energy[operand, row] = scratch.out[ENERGY_PJ]
-    rows.first[operand, row] = 0.0
+    shares.energy[operand, row] = scratch.out[ENERGY_PJ]
+    shares.first[operand, row] = 0.0
     for level in range(tiles.shape[0]):
-        rows.need[operand, row, level] = 0.0
+        shares.need[operand, row, level] = 0.0
         if tiles[level, operand] >= 0:
-            rows.need[operand, row, level] = held_bits(level, operand, shape, nest, n_loops, tiles, machine, scratch)
-        _add_ports(operand, row, level, tiles, machine, scratch, rows)
+            shares.need[operand, row, level] = held_bits(
+                level, operand, shape, nest, n_loops, tiles, machine, scratch
+            )
+        _add_ports(operand, row, level, tiles, machine, scratch, shares)
 
 
 @inner_kernel
-def _add_ports(operand: int, row: int, level: int, tiles: Ints, machine: Machine, scratch: Scratch, rows: Rows) -> None:
+def _add_ports(
+    operand: int, row: int, level: int, tiles: Ints, machine: Machine, scratch: Scratch, shares: Shares
+) -> None:
     """What the row keeps a level's ports busy for, and its first transfer from there."""
     n_levels = tiles.shape[0]
     for slot in (level, n_levels + level):
-        rows.reads[operand, row, slot] = 0.0
-        rows.writes[operand, row, slot] = 0.0
-        rows.own[operand, row, slot] = 0.0
-    rows.following[operand, row, level] = 0
+        shares.reads[operand, row, slot] = 0.0
+        shares.writes[operand, row, slot] = 0.0
+        shares.own[operand, row, slot] = 0.0
+    shares.following[operand, row, level] = 0
     if tiles[level, operand] < 0:
         return
     below = child(level, operand, tiles)
     slot = level
     if below >= 0:
-        rows.following[operand, row, level] = tiles[below, operand]
+        shares.following[operand, row, level] = tiles[below, operand]
         if machine.counting[THROUGHPUT]:
             if machine.counting[THROUGHPUT] == LOAD_FIRST and operand != OUTPUTS:
-                rows.first[operand, row] += _first_through(level, below, operand, machine, scratch)
+                shares.first[operand, row] += _first_through(level, below, operand, machine, scratch)
         elif machine.levels[below, DOUBLE_BUFFER] == 0:
             slot = n_levels + level
         else:
-            rows.first[operand, row] += link_first(level, operand, machine, scratch)
+            shares.first[operand, row] += link_first(level, operand, machine, scratch)
     reads, writes = moved_bits(level, operand, machine, scratch)
     if machine.operand_bw[level, operand] > 0:
-        rows.own[operand, row, slot] = (reads + writes) / machine.operand_bw[level, operand]
+        shares.own[operand, row, slot] = (reads + writes) / machine.operand_bw[level, operand]
     else:
-        rows.reads[operand, row, slot] = reads
-        rows.writes[operand, row, slot] = writes
+        shares.reads[operand, row, slot] = reads
+        shares.writes[operand, row, slot] = writes
 
 
 @inner_kernel

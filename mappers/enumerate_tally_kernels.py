@@ -38,9 +38,9 @@ class Tally(NamedTuple):
     base: Ints
     """(4, D)"""
     marks: Floats
-    """(4,): values of a mapping to be ranked, in cycles and pJ; -inf where there is none."""
+    """(mappings to be ranked, 4): their values by each objective, in cycles and pJ."""
     below: Ints
-    """(4,): legal mappings that are better than it, by each objective."""
+    """(mappings to be ranked, 4): legal mappings that are better."""
     extremes: Floats
     """Least and largest energy in pJ, least and largest cycles of the legal mappings, sums of both."""
     cells: Ints
@@ -51,7 +51,7 @@ class Tally(NamedTuple):
     """(2, points): cycles and energy that no legal mapping beats in both."""
 
 
-def new_tally(n_dims: int, n_levels: int, *, cells: bool, front: int = 1024) -> Tally:
+def new_tally(n_dims: int, n_levels: int, *, marks: Floats, cells: bool, front: int = 1024) -> Tally:
     """Nothing counted yet."""
     return Tally(
         counts=np.zeros(5, np.int64),
@@ -60,8 +60,8 @@ def new_tally(n_dims: int, n_levels: int, *, cells: bool, front: int = 1024) -> 
         n_loops=np.full(OBJECTIVES, -1, np.int64),
         tiles=np.full((OBJECTIVES, n_levels, 3), -1, np.int64),
         base=np.ones((OBJECTIVES, n_dims), np.int64),
-        marks=np.full(OBJECTIVES, -np.inf),
-        below=np.zeros(OBJECTIVES, np.int64),
+        marks=marks,
+        below=np.zeros(marks.shape, np.int64),
         extremes=np.array([np.inf, 0.0, np.inf, 0.0, 0.0, 0.0]),
         cells=np.zeros((CELLS if cells else 0, CELLS), np.int64),
         origin=np.zeros(2, np.int64),
@@ -82,42 +82,37 @@ def edges_of(first: int, count: int) -> Floats:
 @inner_kernel
 def take(cycles: float, energy_pj: float, weights: Floats, weighted: bool, tally: Tally) -> int:
     """Count a legal mapping; bits of the objectives by which it is the best so far."""
-    tally.counts[LEGAL] += 1
-    better = 0
-    for objective in range(OBJECTIVES if weighted else OBJECTIVES - 1):
-        value = score(objective, cycles, energy_pj, weights)
-        if value < tally.marks[objective]:
-            tally.below[objective] += 1
-        best = tally.best[objective]
-        if value > best[0]:
-            continue
-        second = energy_pj if objective == 0 else cycles
-        if value < best[0] or second < best[1]:
-            best[0], best[1], best[2], best[3] = value, second, cycles, energy_pj
-            better |= 1 << objective
     extremes = tally.extremes
+    tally.counts[LEGAL] += 1
     extremes[0], extremes[1] = min(extremes[0], energy_pj), max(extremes[1], energy_pj)
     extremes[2], extremes[3] = min(extremes[2], cycles), max(extremes[3], cycles)
     extremes[4] += energy_pj
     extremes[5] += cycles
+    for i in range(tally.marks.shape[0]):
+        for objective in range(OBJECTIVES if weighted else OBJECTIVES - 1):
+            if score(objective, cycles, energy_pj, weights) < tally.marks[i, objective]:
+                tally.below[i, objective] += 1
     if tally.cells.shape[0] > 0:
         row = min(max((bits_of(energy_pj) >> _SHIFT) - tally.origin[0], 0), CELLS - 1)
         column = min(max((bits_of(cycles) >> _SHIFT) - tally.origin[1], 0), CELLS - 1)
         tally.cells[row, column] += 1
-    _to_front(cycles, energy_pj, tally)
-    return better
+    front = tally.front
+    # What the front beats is not the best by any objective.
+    if tally.counts[FRONT] > 0 and front[0, 0] <= cycles and front[1, 0] <= energy_pj:
+        return 0
+    return _among_the_best(cycles, energy_pj, weights, weighted, tally)
 
 
 @inner_kernel
-def _to_front(cycles: float, energy_pj: float, tally: Tally) -> None:
-    """Into the front, unless a point of it is as short and as sparing; the one that last was comes first."""
+def _among_the_best(cycles: float, energy_pj: float, weights: Floats, weighted: bool, tally: Tally) -> int:
+    """Take a mapping into the front, and among the best by each objective."""
     front, n = tally.front, tally.counts[FRONT]
     for i in range(n):
-        if front[0, i] <= cycles and front[1, i] <= energy_pj * (1 + 1e-12):
-            if i > 0:
-                front[0, 0], front[0, i] = front[0, i], front[0, 0]
-                front[1, 0], front[1, i] = front[1, i], front[1, 0]
-            return
+        if front[0, i] <= cycles and front[1, i] <= energy_pj:
+            # The point that beat the last mapping is asked first the next time.
+            front[0, 0], front[0, i] = front[0, i], front[0, 0]
+            front[1, 0], front[1, i] = front[1, i], front[1, 0]
+            return 0
     kept = 0
     for i in range(n):
         if not (cycles <= front[0, i] and energy_pj <= front[1, i]):
@@ -127,6 +122,15 @@ def _to_front(cycles: float, energy_pj: float, tally: Tally) -> None:
         front[0, kept], front[1, kept] = cycles, energy_pj
         kept += 1
     tally.counts[FRONT] = kept
+    better = 0
+    for objective in range(OBJECTIVES if weighted else OBJECTIVES - 1):
+        value = score(objective, cycles, energy_pj, weights)
+        second = energy_pj if objective == 0 else cycles
+        best = tally.best[objective]
+        if value < best[0] or (value == best[0] and second < best[1]):
+            best[0], best[1], best[2], best[3] = value, second, cycles, energy_pj
+            better |= 1 << objective
+    return better
 
 
 @inner_kernel

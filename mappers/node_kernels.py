@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.core.kernels import inlined_kernel
-from archsim.mappers.space_kernels import SUMS, Space, Start, box, ceil_div, spread_between
 from archsim.mappers.price_kernels import most_refill, set_prices
+from archsim.mappers.space_kernels import SUMS, Space, Start, box, ceil_div, spread_between
 from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case, Lines, Walk
 from archsim.sim.kernels import (
     FIRST_PARTIAL_READ,

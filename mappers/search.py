@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
 from archsim.mappers.branch import Outcome, search_problem
-from archsim.mappers.constraints import BypassConstraint, Constraints
+from archsim.mappers.bypass import bypasses
 from archsim.mappers.found import Found
 from archsim.mappers.nodes import Skipped
 from archsim.mappers.settings import MapperSettings, allowed_dataflows, score
 from archsim.mappers.whole import whole_layer
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import PJ, Costing, cost_mapping, cost_of
-from archsim.sim.frame import Frame
 from archsim.sim.kernels import Floats
 from archsim.sim.problem import Problem, build_problem
 from archsim.sim.records import OpCost
-from archsim.workloads.op import OPERANDS, Op
+from archsim.workloads.op import Op
 
 __all__ = ["MapperSettings", "best_mapping", "find_mapping", "score"]
 
@@ -152,29 +149,6 @@ def _front(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float]
         if not kept or cycles < kept[-1][1]:
             kept.append((energy, cycles))
     return tuple(kept)
-
-
-def bypasses(problem: Problem, constraints: Constraints) -> tuple[Skipped, ...]:
-    """What may be passed by: forced by a constraint, else every choice that the hardware leaves."""
-    return _bypasses(problem.frame, constraints.bypass)
-
-
-@lru_cache(maxsize=1024)
-def _bypasses(frame: Frame, stated: tuple[BypassConstraint, ...]) -> tuple[Skipped, ...]:
-    forced: set[tuple[str, str]] = set()
-    free: list[tuple[str, str]] = []
-    constraints = Constraints(bypass=stated)
-    for i, place in enumerate(frame.places):
-        for j, operand in enumerate(OPERANDS):
-            if frame.level_stage[i, j] <= 0:
-                continue
-            if operand in constraints.bypassed(place.name):
-                forced.add((place.name, operand))
-            elif operand in place.bypass:
-                free.append((place.name, operand))
-    return tuple(
-        frozenset((*forced, *chosen)) for n in range(len(free) + 1) for chosen in itertools.combinations(free, n)
-    )
 
 
 def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:

@@ -25,7 +25,6 @@ from archsim.sim.kernels import (
     scratch,
 )
 
-
 DOWN, IN, UP_FINAL, UP_PARTIAL, OUT_FINAL, OUT_PARTIAL = range(6)
 """Kinds of transfer of a node: its parent is read, its own level filled; of outputs the parent is written with results
 and with partial sums, and the own level read for both. Down come partial sums, of other operands elements."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archsim.reports import dataflows
+from archsim.reports import dataflows, mapping_space
 from archsim.reports.front import COLUMNS
 from archsim.reports.run_folder import csv_text, write_files, write_text
 from archsim.reports.values import json_text
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from archsim.reports.dataflows import DataflowComparison
     from archsim.reports.front import Front
+    from archsim.reports.mapping_space import MappingSpace
 
 DATAFLOWS = "dataflows.json"
 
@@ -41,6 +42,24 @@ def write_front(front: Front, folder: Path) -> Path:
             "front.json": lambda path: write_text(path, json_text(front.to_dict())),
         },
     )
+
+
+def write_space(report: MappingSpace, folder: Path) -> Path:
+    """Write a whole space to `folder`, all or none; errors as `write_files` raises them."""
+    return write_files(
+        folder,
+        {
+            "space.csv": lambda path: write_text(path, csv_text(report.rows(), mapping_space.COLUMNS)),
+            "space.png": lambda path: _write_plot(_space_figure(report), path),
+            "space.json": lambda path: write_text(path, json_text(report.to_dict())),
+        },
+    )
+
+
+def _space_figure(report: MappingSpace) -> Figure:
+    from archsim.reports.mapping_space_plot import draw_space
+
+    return draw_space(report)
 
 
 def _front_figure(front: Front) -> Figure:

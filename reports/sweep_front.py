@@ -77,6 +77,8 @@ class SweepFront:
 
     run: str
     points: int
+    further: int
+    """Of them, those that earlier questions about the run evaluated."""
     failed: Mapping[str, int]
     """Points that failed, by reason."""
     feasible: int
@@ -129,6 +131,7 @@ class SweepFront:
             "schema": SCHEMA,
             "run": self.run,
             "points": self.points,
+            "further": self.further,
             "failed": dict(self.failed),
             "feasible": self.feasible,
             "objectives": [

@@ -43,7 +43,7 @@ PJ = 1e-12
     WRITE_WORD,
     READ_WORD_PJ,
     WRITE_WORD_PJ,
-    BANKED,
+    IN_ARRAY,
 ) = range(21)
 N_LEVEL = 21
 PER_BIT, PER_ELEMENT, PER_ACCESS = 0.0, 1.0, 2.0
@@ -442,3 +442,28 @@ def add_up(p: int, work: Work, chips: Chips, rows: Floats, progress: Progress, g
     sums[PRESENT] = present
     sums[PEAK], sums[DRAM_BYTES] = ended(peak, peak_rest), ended(dram, dram_rest)
     sums[PREFILL_S], sums[DECODE_S] = ended(prefill, prefill_rest), ended(decode, decode_rest)
+
+
+@kernel
+def run(
+    designs: Ints,
+    work: Work,
+    variant: Ints,
+    vector: Ints,
+    variants: Variants,
+    chips: Chips,
+    rows: Floats,
+    progress: Progress,
+    goal: Goal,
+) -> None:
+    """Add up each of `designs` whose op i runs as `variant[i]` (n,); `vector` are the variants of vector operations."""
+    for at in range(designs.shape[0]):
+        p = designs[at]
+        for i in range(vector.shape[0]):
+            v = vector[i]
+            c = variants.op_class[v]
+            numbers, kind = work.vector[c], work.kind[c]
+            vector_row(p, chips, numbers, kind, variants.code[v], variants.share[v], goal, rows[p, v])
+        for i in range(variant.shape[0]):
+            progress.variant[p, i] = variant[i]
+        add_up(p, work, chips, rows, progress, goal)

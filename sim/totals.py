@@ -100,17 +100,29 @@ def _energy(accelerator: Accelerator, trace: Trace, costs: Sequence[OpCost]) -> 
 
 def area_mm2(accelerator: Accelerator, units: list[UnitCost]) -> dict[str, float | None]:
     """mm² by component; None where there is no figure (off-chip memory, wires)."""
-    widest = max((unit.area_um2 or 0.0 for unit in units), default=0.0)
-    known = bool(units) and all(unit.area_um2 is not None for unit in units)
-    area: dict[str, float | None] = {"mac": widest * accelerator.units / UM2_PER_MM2 if known else None}
-    if decoders := max((unit.decoder_area_um2 for unit in units), default=0.0):
-        area["decoder"] = decoders * accelerator.engine.arrays * accelerator.cores / UM2_PER_MM2
+    area = _compute_area(accelerator, units)
     for level in accelerator.memories:
         area[level.name] = None if level.area_mm2 is None else level.area_mm2 * level.instances
     vector = accelerator.vector
     lanes = vector.lanes * accelerator.cores
     area["vector"] = None if vector.area_um2 is None else vector.area_um2 * lanes / UM2_PER_MM2
     area["network"] = None
+    return area
+
+
+def compute_area_mm2(accelerator: Accelerator, units: list[UnitCost]) -> float | None:
+    """mm² of all PEs and their decoders; None where a PE has no figure."""
+    area = _compute_area(accelerator, units)
+    mac = area["mac"]
+    return None if mac is None else mac + (area.get("decoder") or 0.0)
+
+
+def _compute_area(accelerator: Accelerator, units: list[UnitCost]) -> dict[str, float | None]:
+    widest = max((unit.area_um2 or 0.0 for unit in units), default=0.0)
+    known = bool(units) and all(unit.area_um2 is not None for unit in units)
+    area: dict[str, float | None] = {"mac": widest * accelerator.units / UM2_PER_MM2 if known else None}
+    if decoders := max((unit.decoder_area_um2 for unit in units), default=0.0):
+        area["decoder"] = decoders * accelerator.engine.arrays * accelerator.cores / UM2_PER_MM2
     return area
 
 

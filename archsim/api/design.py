@@ -15,6 +15,7 @@ from archsim.api.overrides import BASE_KEY, Override, apply_override, parse_over
 from archsim.api.places import COMMAND_LINE, PYTHON, Merged, Origin
 from archsim.api.work import NO_WORK, Work, expanded, quantized, read_trace
 from archsim.arch.accelerator import Accelerator
+from archsim.arch.array_options import foreign_names
 from archsim.arch.build import build_accelerator
 from archsim.arch.formats import Format
 from archsim.arch.kinds import KINDS
@@ -258,9 +259,17 @@ def _resolved(read: Mapping[str, Options], name: str) -> dict[str, Any]:
 def resolved_hardware(hardware: HardwareOptions) -> dict[str, Any]:
     """The `[hardware]` table with the defaults that depend on other keys."""
     table = hardware.written()
-    array = hardware.array
+    array, kind = hardware.array, KINDS[hardware.kind]
+    for name in foreign_names(kind):
+        if name not in array.model_fields_set:
+            table["array"].pop(name, None)
+    for phase, keys in array.phase.items():
+        stated = {
+            name: value for name, value in table["array"]["phase"][phase].items() if name in keys.model_fields_set
+        }
+        table["array"]["phase"][phase] = stated
     if not array.axes:
         table["array"].pop("dataflow", None)
-        table["array"]["dataflows"] = list(KINDS[hardware.kind].dataflows(array))
+        table["array"]["dataflows"] = list(kind.dataflows(array))
     table["vector"].setdefault("lanes", array.output_width * array.count)
     return table

@@ -12,7 +12,7 @@ from archsim.api.design import Design, design_from_dict, load_design
 from archsim.mappers.options import MapperOptions
 from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.reports.evaluation import Evaluation
-from archsim.sim.published import PublishedSimulator, published_simulator
+from archsim.sim.published import PublishedSimulator
 from archsim.sim.records import ChainRow, OpCost, TraceCost
 from archsim.sim.schedule import CostOp, OpPlacement, Scheduler, place
 from archsim.sim.totals import idle_array, trace_cost
@@ -32,22 +32,12 @@ def evaluate(design: Design | Mapping[str, Any] | str | Path, *, overrides: Sequ
         InfeasibleError: an op has no mapping that fits the memories.
     """
     chosen = _chosen(design, overrides)
-    simulator = published_simulator(chosen.simulation.convention)
-    if simulator is not None:
-        return _published(chosen, simulator)
     settings = mapper_settings(chosen)
     if chosen.simulation.fidelity == "cycle":
         from archsim.sim.fidelity import check_cycle_fidelity
 
         check_cycle_fidelity(chosen.accelerator, chosen.simulation.switches)
-    scheduler = Scheduler(
-        accelerator=chosen.accelerator,
-        phases=frozenset(chosen.phases),
-        counting=chosen.simulation.switches,
-        cost_op=_cost_op(chosen, settings),
-        fits=_fits(chosen, settings),
-        array=idle_array(chosen.trace, chosen.accelerator, chosen.accumulator),
-    )
+    scheduler = scheduler_of(chosen, settings)
     additive = _additive(settings)
     placements, costs = place(chosen.trace, scheduler, additive)
     chains: tuple[ChainRow, ...] = ()
@@ -77,6 +67,24 @@ def _evaluation(chosen: Design, cost: TraceCost) -> Evaluation:
         accelerator=chosen.accelerator,
         cost=cost,
         archsim_version=archsim.__version__,
+    )
+
+
+def scheduled(design: Design) -> tuple[list[OpPlacement], list[OpCost]]:
+    """Placement and cost of every op of a design's trace, each op by itself."""
+    settings = mapper_settings(design)
+    return place(design.trace, scheduler_of(design, settings), _additive(settings))
+
+
+def scheduler_of(design: Design, settings: MapperSettings) -> Scheduler:
+    """What costs the ops of a design under placements."""
+    return Scheduler(
+        accelerator=design.accelerator,
+        phases=frozenset(design.phases),
+        counting=design.simulation.switches,
+        cost_op=_cost_op(design, settings),
+        fits=_fits(design, settings),
+        array=idle_array(design.trace, design.accelerator, design.accumulator),
     )
 
 

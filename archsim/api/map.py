@@ -27,6 +27,7 @@ from archsim.sim.occupancy import occupancy
 from archsim.sim.ports import port_uses
 from archsim.sim.problem import build_problem
 from archsim.sim.published import refuse_published
+from archsim.sim.records import OpCost
 from archsim.sim.schedule import signature
 from archsim.workloads.op import Op
 from archsim.workloads.options import QuantizationOptions
@@ -192,6 +193,15 @@ def _costed(design: Design, work: Work, given: Given) -> MappedOp:
     found = _judged(cost_value=score(cost, settings), settings=settings, best=best)
     mapped = _mapped(design, work, settled, replace(found, cost=cost))
     return replace(mapped, given=given.file, overflows=overflows(settled.problem, settled.mapping))
+
+
+def given_cost(design: Design, work: Work, file: str | Path) -> OpCost:
+    """The cost of one occurrence of an op under the mapping in a file, whether its tiles fit or not."""
+    op, accelerator, counting = work.op, design.accelerator_for(work.op.phase), design.simulation.switches
+    settled = settle(_read(file, design), op, accelerator, counting, design.accumulator)
+    return cost_mapping(
+        settled.problem, settled.mapping, Costing.of(accelerator, settled.problem, design.accumulator, counting)
+    )
 
 
 def _judged(*, cost_value: float, settings: MapperSettings, best: Found | None) -> Found:

@@ -135,9 +135,7 @@ def _layer_energies(path: Path, layers: Sequence[Mapping[str, Any]]) -> list[dic
 
 
 def _energies(row: Mapping[str, str | None]) -> list[tuple[str, str]]:
-    return [
-        (key, text) for key, text in row.items() if key.startswith("energy_") and key.endswith("_j") and text
-    ]
+    return [(key, text) for key, text in row.items() if key.startswith("energy_") and key.endswith("_j") and text]
 
 
 def _trace_cost(document: Mapping[str, Any], energies: Sequence[Mapping[str, float]]) -> TraceCost:

@@ -17,15 +17,21 @@ _DIALECT = "http://json-schema.org/draft-07/schema#"
 
 def design_schema() -> dict[str, Any]:
     """JSON Schema (draft 7, as TOML editors read it) of a design file."""
-    schema = DesignOptions.model_json_schema(mode="validation", ref_template="#/definitions/{model}")
-    definitions = schema.pop("$defs")
-    for model in sorted(set(_models(DesignOptions)), key=lambda item: item.__name__):
-        target = schema if model is DesignOptions else definitions.get(model.__name__)
+    schema = options_schema(DesignOptions)
+    # With a base, a hardware table or a memory may leave out what it inherits.
+    schema["definitions"]["HardwareOptions"].pop("required", None)
+    schema["definitions"]["MemoryOptions"]["required"] = ["name"]
+    return schema
+
+
+def options_schema(root: type[Options]) -> dict[str, Any]:
+    """JSON Schema (draft 7) of the file that a model reads, with the texts below its fields."""
+    schema = root.model_json_schema(mode="validation", ref_template="#/definitions/{model}")
+    definitions = schema.pop("$defs", {})
+    for model in sorted(set(_models(root)), key=lambda item: item.__name__):
+        target = schema if model is root else definitions.get(model.__name__)
         if target is not None:
             _describe(target, model)
-    # With a base, a hardware table or a memory may leave out what it inherits.
-    definitions["HardwareOptions"].pop("required", None)
-    definitions["MemoryOptions"]["required"] = ["name"]
     tidy: dict[str, Any] = _without_null({"$schema": _DIALECT} | schema | {"definitions": definitions})
     return tidy
 

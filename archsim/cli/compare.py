@@ -1,25 +1,84 @@
-"""`archsim compare`: two designs or two runs side by side."""
+"""`archsim compare`: two designs, two runs of designs or two runs of sweeps side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from archsim.cli import output
 from archsim.cli.options import Options
+from archsim.core.errors import InputError, Problem
+from archsim.reports.run_folder import RUNS, run_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
+    from archsim.explore.report import Report
 
 FILE = "comparison.json"
 
 
-def run(a: Path, b: Path, options: Options) -> None:
-    """Compare `a` and `b`, print the result, and write it into the folder asked for."""
-    from archsim.api.compare import compare
+def run(sides: Sequence[Path], only_iso_area: Sequence[str | None], options: Options) -> None:
+    """Compare two sides, print the result, and write it as JSON and as a page."""
+    from archsim.explore.compare import is_sweep
 
-    result = compare(a, b, overrides=options.overrides)
-    document = result.to_dict()
-    output.save_json(document, FILE, options)
+    if any(value is not None for value in only_iso_area):
+        raise InputError(Problem(message="--area, --models and --phases belong to --iso-area"))
+    if len(sides) != 2:
+        hint = "archsim compare --iso-area takes more"
+        raise InputError(Problem(message=f"compares two designs or runs (got {len(sides)})", hint=hint))
+    a, b = sides
+    document, tables, page = _sweeps(a, b, options) if is_sweep(a) and is_sweep(b) else _evaluations(a, b, options)
     if options.json:
         output.emit_json(document)
     else:
-        from archsim.reports.comparison_tables import comparison_tables
+        output.emit_tables(tables)
+    if not options.no_files:
+        folder = options.out or RUNS / f"{_stem(a)}-vs-{_stem(b)}"
+        output.save_json_file(document, folder / FILE)
+        written = page.save(folder)
+        output.note(f"wrote {folder / FILE}", quiet=options.quiet)
+        output.note(f"wrote {written['page']}", quiet=options.quiet)
 
-        output.emit_tables(comparison_tables(result))
+
+def _evaluations(a: Path, b: Path, options: Options) -> tuple[dict[str, Any], Iterable[RenderableType], Report]:
+    from archsim.explore.compare_report import compared
+    from archsim.reports.comparison_tables import comparison_tables
+
+    result, page = compared(a, b, options.overrides)
+    return result.to_dict(), comparison_tables(result), page
+
+
+def _sweeps(a: Path, b: Path, options: Options) -> tuple[dict[str, Any], Iterable[RenderableType], Report]:
+    from archsim.explore.compare import compare_sweeps
+    from archsim.explore.compare_report import sweeps_report
+
+    output.refuse_overrides("compare of two sweeps", options)
+    result = compare_sweeps(a, b)
+    page = sweeps_report(result)
+    return result.to_dict(), _tables(page), page
+
+
+def _tables(page: Report) -> Iterable[RenderableType]:
+    """Facts and the points that moved most."""
+    from archsim.reports.tables import plain_table
+
+    yield plain_table(page.page.title, [("", "left"), ("", "left")], page.page.facts)
+    moved = page.page.tables[0]
+    if moved.rows:
+        columns = [(name, "right" if place in moved.numeric else "left") for place, name in enumerate(moved.head)]
+        yield plain_table(moved.title, columns, moved.rows[:SHOWN])
+    yield "\n".join(page.page.findings)
+
+
+SHOWN = 15
+"""Points that moved, in the terminal."""
+
+
+def _stem(path: Path) -> str:
+    """A name for a side: its folder's or file's."""
+    path = path.resolve()
+    return run_name(path.parent.name if path.name == "summary.json" else path.stem if path.is_file() else path.name)

@@ -150,6 +150,13 @@ def map_(
             show_default=False,
         ),
     ] = None,
+    enumerate_: Annotated[
+        bool, typer.Option("--enumerate", help="Count and cost every mapping of one op, and place the best among them.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Most mappings that --enumerate walks through.", show_default=False),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Search time for each op, such as '2 s'.", show_default=False)
     ] = None,
@@ -174,6 +181,8 @@ def map_(
         pareto=pareto,
         fuse=fuse,
         budget=budget,
+        enumerate=enumerate_,
+        limit=limit,
     )
     raise typer.Exit(run(design, request, _options(json, out, no_files, overrides, quiet)))
 
@@ -227,8 +236,27 @@ def explain(
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A design, a run folder or its summary.json.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
+    sides: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="A B [C ...]", help="Designs, run folders or their summary.json; two but for --iso-area."
+        ),
+    ],
+    iso_area: Annotated[
+        bool, typer.Option("--iso-area", help="Scale the designs' arrays to the first one's compute area first.")
+    ] = False,
+    area: Annotated[
+        str | None,
+        typer.Option(metavar="AREA", help="Of --iso-area: the area, such as '1.5 mm^2'.", show_default=False),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Of --iso-area: models instead of the first one's.", show_default=False),
+    ] = None,
+    phases: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Of --iso-area: phases, such as prefill,decode.", show_default=False),
+    ] = None,
     json: Json = False,
     out: Out = None,
     no_files: NoFiles = False,
@@ -236,10 +264,15 @@ def compare(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Compare two designs or runs: totals, changed keys, the layers that differ most, and why."""
-    from archsim.cli.compare import run
+    """Compare two designs or runs (totals, changed keys, layers and why), or several at equal compute area."""
+    from archsim.cli import compare as of_two
+    from archsim.cli import iso_area as at_equal_area
 
-    run(a, b, _options(json, out, no_files, overrides, quiet))
+    options = _options(json, out, no_files, overrides, quiet)
+    if iso_area:
+        at_equal_area.run(sides, area, models, phases, options)
+    else:
+        of_two.run(sides, (area, models, phases), options)
 
 
 @app.command()
@@ -262,6 +295,94 @@ def report(
     from archsim.cli.report import run
 
     run(source, designs, _options(json, out, no_files, overrides, quiet))
+
+
+@app.command()
+def pareto(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of sweep.")],
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="latency_s,throughput_per_s:max; the run's when left out.", show_default=False
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COND", help="A condition such as 'area_mm2 <= 10'; may be repeated.", show_default=False),
+    ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Objectives on a logarithmic scale, '' for none; those that span a factor of 10 when left out.",
+            show_default=False,
+        ),
+    ] = None,
+    color: Annotated[
+        str | None, typer.Option(metavar="AXIS", help="The axis that colours the plot.", show_default=False)
+    ] = None,
+    knees: Annotated[int, typer.Option(help="Knees to look for.")] = 1,
+    sensitivity: Annotated[bool, typer.Option("--sensitivity", help="What each axis does to each objective.")] = False,
+    around: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DESIGN",
+            help="Of --sensitivity: knee, best, base, a point's index or id; the knee if there is one, else the best.",
+            show_default=False,
+        ),
+    ] = None,
+    dominate: Annotated[
+        str | None,
+        typer.Option(metavar="POINT", help="What would dominate this design (index or id).", show_default=False),
+    ] = None,
+    find: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COND",
+            help="A condition to meet, such as 'tpot_s <= 50 ms'; may be repeated. With --minimize or --maximize.",
+            show_default=False,
+        ),
+    ] = None,
+    minimize: Annotated[str | None, typer.Option(metavar="TOTAL", help="Of --find.", show_default=False)] = None,
+    maximize: Annotated[str | None, typer.Option(metavar="TOTAL", help="Of --find.", show_default=False)] = None,
+    evaluate: Annotated[
+        int, typer.Option(metavar="N", help="Further points that a question may evaluate (kept in RUN/further).")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Of searches and sensitivities.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that evaluate; one for each core when left out.", show_default=False)
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A dask scheduler instead.", show_default=False)
+    ] = None,
+    json: Json = False,
+    out: Out = None,
+    no_files: NoFiles = False,
+    overrides: Overrides = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """The front of a sweep's run, sensitivities, what would dominate a design, inverse questions."""
+    from archsim.cli.pareto import Request, run
+
+    request = Request(
+        objectives=objectives,
+        where=tuple(where or ()),
+        log=log,
+        color=color,
+        knees=knees,
+        sensitivity=sensitivity,
+        around=around,
+        dominate=dominate,
+        find=tuple(find or ()),
+        minimize=minimize,
+        maximize=maximize,
+        evaluate=evaluate,
+        seed=seed,
+        workers=workers,
+        cluster=cluster,
+    )
+    raise typer.Exit(run(folder, request, _options(json, out, no_files, overrides, quiet)))
 
 
 @app.command()
@@ -449,6 +570,7 @@ def reproduce(
 
 @app.command()
 def schema(
+    sweep: Annotated[bool, typer.Option("--sweep", help="That of sweep files.")] = False,
     json: Json = False,
     out: Out = None,
     no_files: NoFiles = False,
@@ -456,10 +578,10 @@ def schema(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Print the JSON Schema of design files."""
+    """Print the JSON Schema of design files, or of sweep files."""
     from archsim.cli.schema import run
 
-    run(_options(json, out, no_files, overrides, quiet))
+    run(_options(json, out, no_files, overrides, quiet), sweep=sweep)
 
 
 def _options(json: bool, out: Path | None, no_files: bool, overrides: list[str] | None, quiet: bool) -> Options:

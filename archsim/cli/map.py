@@ -36,6 +36,8 @@ class Request:
     pareto: str | None = None
     fuse: str | None = None
     budget: str | None = None
+    enumerate: bool = False
+    limit: int | None = None
 
 
 def run(design: Path, request: Request, options: Options) -> int:
@@ -52,6 +54,8 @@ def run(design: Path, request: Request, options: Options) -> int:
         return _compare(design, request, options)
     if request.pareto is not None:
         return _pareto(design, request, options)
+    if request.enumerate:
+        return _enumerate(design, request, options)
     return _map(design, request, options)
 
 
@@ -71,6 +75,15 @@ def _check(request: Request) -> None:
     if request.fuse is not None:
         others = [name for name in ("layer", "gemm", "conv", "formats", "mapping", "pareto") if getattr(request, name)]
         problems += [Problem(key=f"--{name}", message="says nothing beside --fuse", hint="keep one") for name in others]
+    if request.enumerate:
+        others = [name for name in ("formats", "pareto", "fuse") if getattr(request, name) is not None]
+        problems += [
+            Problem(key=f"--{name}", message="says nothing beside --enumerate", hint="keep one") for name in others
+        ]
+    elif request.limit is not None:
+        problems.append(Problem(key="--limit", message="is the most mappings that --enumerate walks through"))
+    if request.limit is not None and request.limit < 1:
+        problems.append(Problem(key="--limit", message=f"must be at least 1 (got {request.limit})"))
     for name in _listed(request.dataflows or ""):
         if name not in DATAFLOWS:
             message = f"unknown dataflow {spelled(name)}"
@@ -184,6 +197,31 @@ def _fuse(design: Path, request: Request, options: Options) -> int:
         from archsim.reports.fusion_tables import fusion_tables
 
         output.emit_tables(fusion_tables(chains, held=bool(request.fuse)))
+    return 0
+
+
+def _enumerate(design: Path, request: Request, options: Options) -> int:
+    from archsim.api.space import USUAL_LIMIT, mapping_space
+
+    report = mapping_space(
+        design,
+        layer=request.layer,
+        op=stated_op(request),
+        mapping=request.mapping,
+        limit=request.limit or USUAL_LIMIT,
+        overrides=options.overrides,
+    )
+    if options.folder is not None:
+        from archsim.reports.mapping_folder import write_space
+
+        write_space(report, options.folder)
+        output.note(f"wrote {options.folder}", quiet=options.quiet)
+    if options.json:
+        output.emit_json(report.to_dict())
+    else:
+        from archsim.reports.mapping_space_tables import space_tables
+
+        output.emit_tables(space_tables(report))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from archsim.cli import output
@@ -17,23 +18,17 @@ def run(source: Path, designs: int | None, options: Options) -> None:
     output.refuse_overrides("report", options)
     start_without_linear_algebra()
     made = report(source, designs=DESIGNS if designs is None else designs, progress=_progress(options))
-    if options.no_files:
-        document = {"schema": "archsim.report/1", "page": None, "bytes": len(made.html.encode()), "figures": []}
-        document |= {"points": made.page.points, "designs": len(made.page.designs)}
-    else:
-        document = made.save(options.out or source)
-    if options.json:
-        output.emit_json(document)
-    elif document["page"] is not None:
-        sys.stdout.write(f"{document['page']}\n")
     for warning in made.page.evidence.warnings:
         output.warn(warning, quiet=options.quiet)
-    if document["page"] is not None:
+    document = made.document(None) if options.no_files else made.save(options.out or source)
+    if options.json:
+        output.emit_json(document)
+    else:
         size = f"{document['bytes'] / 1e6:.1f} MB, {document['points']:,} points, {document['designs']} designs"
-        output.note(f"wrote {document['page']} ({size}) and {len(document['figures'])} figures", quiet=options.quiet)
+        sys.stdout.write(f"{document['page'] or 'nothing written'} ({size}, {len(document['figures'])} figures)\n")
 
 
-def _progress(options: Options):  # noqa: ANN202
+def _progress(options: Options) -> Callable[[int, int], None] | None:
     """Says on a terminal how many designs are evaluated again."""
     if options.quiet or not sys.stderr.isatty():
         return None

@@ -5,47 +5,33 @@ Results equal those of `archsim.evaluate` to the bit.
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from archsim.api.overrides import Override
 from archsim.api.work import Pairs, expanded, format_pairs, refused_pairs
-from archsim.arch.accelerator import VectorUnit
-from archsim.arch.memory import MemoryLevel
 from archsim.core.errors import ArchsimError
 from archsim.core.toml import TomlDocument
+from archsim.explore.bases import Bases
+from archsim.explore.batch_arrays import Batch, Item
+from archsim.explore.batch_rows import Row, row_of, values_of
 from archsim.explore.design_parts import Resolved, UnreadableError
+from archsim.explore.kept_batch import KeptCosts, KeptPlan, kept_refusal, plan_of
 from archsim.explore.lru import Recent
-from archsim.explore.machines import Fitting, Machine, Machines, with_vector
-from archsim.explore.op_costs import OpCosts, component_names, machine_key, too_large
+from archsim.explore.machines import Machine, Machines
+from archsim.explore.op_costs import OpCosts, machine_key, too_large
 from archsim.explore.points import PointReader, Values
 from archsim.explore.trace_table import TraceTable, UnsuitableError
-from archsim.reports.values import known_sum, ratio
 from archsim.sim import batch_kernels as kernels
-from archsim.sim.batch_kernels import Chips, Goal, Progress, Wanted
-from archsim.sim.kernels import Floats, Ints
-from archsim.sim.totals import area_mm2
 from archsim.workloads.op import Op
 from archsim.workloads.trace import Trace
 
 MOST_TRACES = 128
 MOST_PAIRS = 4096
-MOST_WANTED = 64
 TOGETHER = 128
 """Points whose arrays are held at once."""
-GOALS = {
-    "latency": kernels.LATENCY_GOAL,
-    "energy": kernels.ENERGY_GOAL,
-    "edp": kernels.EDP_GOAL,
-    "weighted": kernels.WEIGHTED_GOAL,
-}
-COMPENSATED = sys.version_info >= (3, 12)
-"""Whether Python's `sum` compensates what it rounds."""
 REFUSED = (
     ArchsimError,
     UnreadableError,
@@ -58,30 +44,6 @@ REFUSED = (
 )
 """What sends a point the plain way, which says why in its own words."""
 
-Totals = dict[str, float | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One point: its resolved design as text, the files that it names, and its totals or why it has none."""
-
-    text: str
-    files: tuple[tuple[str, str], ...]
-    values: Totals
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Item:
-    """A point on the way."""
-
-    place: int
-    point: Resolved
-    machine: Machine
-    fitting: Fitting
-    vector: VectorUnit
-    key: Hashable
-
 
 class BatchEvaluator:
     """Evaluates points of one design with one workload."""
@@ -92,8 +54,13 @@ class BatchEvaluator:
         path: Path | None,
         overrides: Sequence[Override],
         digest: Callable[[object], tuple[tuple[str, str], ...]],
+        bases: Bases | None = None,
     ) -> None:
+        """With `bases`, points keep the mappings of those; else each op is mapped for each point."""
         self._reader = PointReader(document, path, overrides, digest)
+        self._bases = bases
+        self._plans: Recent[KeptPlan] = Recent(MOST_TRACES)
+        self._kept_costs = KeptCosts()
         self._machines = Machines()
         self.costs = OpCosts()
         self._signatures: Recent[int] = Recent(20_000)
@@ -106,32 +73,52 @@ class BatchEvaluator:
     def rows(self, points: Sequence[Values]) -> list[Row | None]:
         """A row for each point, in their order; None for one that only the plain way evaluates or refuses."""
         found: list[Row | None] = [None] * len(points)
-        groups: dict[Hashable, list[_Item]] = {}
+        groups: dict[Hashable, list[Item]] = {}
         for place, values in enumerate(points):
             try:
                 item = self._item(place, values)
             except REFUSED:
                 continue
             point, table = item.point, item.fitting.table
-            key = (table.number, point.frame.number, point.mapper.number, point.simulation.number)
+            key = (
+                table.number,
+                point.frame.number,
+                point.mapper.number,
+                point.simulation.number,
+                item.plan and item.plan.number,
+            )
             groups.setdefault(key, []).append(item)
+        evaluate = self._evaluate if self._bases is None else self._evaluate_kept
         for items in groups.values():
             for start in range(0, len(items), TOGETHER):
-                self._evaluate(items[start : start + TOGETHER], found)
+                evaluate(items[start : start + TOGETHER], found)
         return found
 
-    def _item(self, place: int, values: Values) -> _Item:
+    def _item(self, place: int, values: Values) -> Item:
         point = self._reader.read(values)
         machine = self._machines.machine(point)
         table = self._table(point, machine, values)
-        return _Item(
+        return Item(
             place=place,
             point=point,
             machine=machine,
             fitting=self._machines.fitting(point, machine, table),
             vector=self._machines.vector(point),
             key=machine_key(point),
+            plan=None if self._bases is None else self._plan(self._bases, point, machine, table, values),
         )
+
+    def _plan(self, bases: Bases, point: Resolved, machine: Machine, table: TraceTable, values: Values) -> KeptPlan:
+        """How a trace runs with the mappings of its base."""
+        stated = (point.workload.number, point.quantization.number, point.sparsity.number)
+
+        def make() -> KeptPlan:
+            raw = self._traces.get(stated, lambda: point.frame.trace(point, self._reader.overrides(values)))
+            trace = expanded(raw, machine.accelerator.engine)
+            self._numbers += 1
+            return plan_of(self._numbers, table, trace, bases.kept(values, trace))
+
+        return self._plans.get((table.number, point.frame.number, *stated), make)
 
     def _table(self, point: Resolved, machine: Machine, values: Values) -> TraceTable:
         """The trace of a point, with what its engine must have expanded first."""
@@ -159,9 +146,9 @@ class BatchEvaluator:
 
         return self._signatures.get(key, count)
 
-    def _evaluate(self, items: list[_Item], found: list[Row | None]) -> None:
+    def _evaluate(self, items: list[Item], found: list[Row | None]) -> None:
         """Points of one trace and one set of options, through the placement of their ops, into `found`."""
-        batch = _Batch(items)
+        batch = Batch(items)
         active = []
         for p, item in enumerate(items):
             try:
@@ -171,13 +158,13 @@ class BatchEvaluator:
             if reason is None:
                 active.append(p)
             else:
-                found[item.place] = _row(item, {}, reason)
+                found[item.place] = row_of(item, {}, reason)
         while active:
             batch.place(active)
             waiting = []
             for p in active:
                 if batch.progress.step[p] == kernels.DONE:
-                    found[items[p].place] = _row(items[p], _values(items[p], batch, p))
+                    found[items[p].place] = row_of(items[p], values_of(items[p], batch, p))
                     continue
                 try:
                     self._serve(batch, p, items[p])
@@ -186,7 +173,33 @@ class BatchEvaluator:
                 waiting.append(p)
             active = waiting
 
-    def _begin(self, batch: _Batch, p: int, item: _Item) -> str | None:
+    def _evaluate_kept(self, items: list[Item], found: list[Row | None]) -> None:
+        """Points that run with the mappings of one base, into `found`."""
+        plan = items[0].plan
+        assert plan is not None
+        batch = Batch(items, len(plan.variants.code))
+        points = [item.point for item in items]
+        possible = np.ones(batch.known.shape, np.bool_)
+        for product in plan.products:
+            chips = [item.machine.in_phase(product.op.phase) for item in items]
+            possible[:, product.number] = self._kept_costs.cost(
+                plan, product, points, chips, batch.rows[:, product.number]
+            )
+        good = []
+        for p, item in enumerate(items):
+            reason = kept_refusal(plan, item.machine, possible[p], limited=batch.goal.places)
+            if reason is None:
+                good.append(p)
+            else:
+                found[item.place] = row_of(item, {}, reason)
+        kernels.run(
+            np.array(good, np.int64), plan.table.work, plan.variant, plan.vector, plan.variants, batch.chips,
+            batch.rows, batch.progress, batch.goal,
+        )  # fmt: skip
+        for p in good:
+            found[items[p].place] = row_of(items[p], values_of(items[p], batch, p))
+
+    def _begin(self, batch: Batch, p: int, item: Item) -> str | None:
         """The costs of all products with everything off chip; why there is none where one has none."""
         accelerator, table = item.machine.accelerator, item.fitting.table
         outermost = accelerator.memories[0]
@@ -200,14 +213,14 @@ class BatchEvaluator:
                 return self.costs.refusal(item.point, set_up, op, table.signatures[c])
         return None
 
-    def _serve(self, batch: _Batch, p: int, item: _Item) -> None:
+    def _serve(self, batch: Batch, p: int, item: Item) -> None:
         """The costs that a point waits for."""
         wanted = batch.wanted
         for w in range(wanted.number[p]):
             variant = (int(wanted.op_class[p, w]), int(wanted.code[p, w]), float(wanted.share[p, w]))
             self._cost(batch, p, item, variant)
 
-    def _cost(self, batch: _Batch, p: int, item: _Item, variant: tuple[int, int, float]) -> bool:
+    def _cost(self, batch: Batch, p: int, item: Item, variant: tuple[int, int, float]) -> bool:
         """Make one variant's cost known; False where nothing fits."""
         table = item.fitting.table
         number = table.variant(variant)
@@ -223,149 +236,3 @@ class BatchEvaluator:
         if row is not None:
             batch.rows[p, number] = row
         return row is not None
-
-
-class _Batch:
-    """The arrays of points of one trace and one set of options."""
-
-    def __init__(self, items: list[_Item]) -> None:
-        first, points = items[0], len(items)
-        self.table = first.fitting.table
-        levels = len(first.machine.accelerator.memories)
-        columns = kernels.MAC + levels + kernels.N_OTHERS
-        n, variants = len(self.table.work.op_class), len(self.table.variants.code)
-        self.chips = _chips(items)
-        self.goal = _goal(first.point)
-        self.known: Ints = np.zeros((points, variants), np.int64)
-        self.rows: Floats = np.zeros((points, variants, columns))
-        self.progress = Progress(
-            step=np.full(points, kernels.START, np.int64),
-            mask=np.zeros((points, n), np.int64),
-            kept=np.zeros((points, n), np.bool_),
-            taken=np.zeros((points, n)),
-            variant=np.zeros((points, n), np.int64),
-            cycles=np.zeros(points, np.int64),
-            sums=np.zeros((points, kernels.COMPONENTS + levels + kernels.N_OTHERS)),
-        )
-        self.wanted = Wanted(
-            number=np.zeros(points, np.int64),
-            op_class=np.zeros((points, MOST_WANTED), np.int64),
-            code=np.zeros((points, MOST_WANTED), np.int64),
-            share=np.zeros((points, MOST_WANTED)),
-        )
-
-    def reach(self, variants: int) -> None:
-        """Make room for as many variants."""
-        room = self.known.shape[1]
-        if variants > room:
-            points, _, columns = self.rows.shape
-            self.known = np.concatenate([self.known, np.zeros((points, room), np.int64)], axis=1)
-            self.rows = np.concatenate([self.rows, np.zeros((points, room, columns))], axis=1)
-
-    def place(self, active: list[int]) -> None:
-        """Place the ops of points as far as costs are known."""
-        designs = np.array(active, np.int64)
-        kernels.place(
-            designs, self.table.work, self.table.variants, self.chips, self.known, self.rows, self.progress,
-            self.wanted, self.goal,
-        )  # fmt: skip
-
-
-def _chips(items: list[_Item]) -> Chips:
-    kinds = items[0].fitting.table.vector_kinds
-    numbers = [
-        (
-            item.machine.accelerator.clock_hz,
-            item.vector.energy_pj,
-            item.machine.memories_w,
-            item.fitting.array_w,
-            item.fitting.idle_pj,
-            item.machine.home_bits,
-        )
-        for item in items
-    ]
-    lanes = [
-        [item.vector.operations_per_cycle(kind) * item.point.chip.options.cores for kind in kinds] for item in items
-    ]
-    return Chips(
-        levels=np.array([item.machine.levels for item in items]),
-        numbers=np.array(numbers, np.float64),
-        lanes=np.array(lanes, np.float64).reshape(len(items), len(kinds)),
-        far=np.array([item.machine.far for item in items], np.int64),
-        near=np.array([item.machine.near for item in items], np.int64),
-        peak=np.array([item.fitting.peak for item in items]),
-    )
-
-
-def _goal(point: Resolved) -> Goal:
-    settings, counting = point.mapper.settings, point.simulation.counting
-    return Goal(
-        objective=GOALS[settings.objective],
-        latency=float(settings.exponents[0]),
-        energy=float(settings.exponents[1]),
-        compensated=COMPENSATED,
-        stalls=bool(counting.memory_stalls),
-        places=counting.tiling != "whole-layer",
-    )
-
-
-def _row(item: _Item, values: Totals, reason: str | None = None) -> Row:
-    point = item.point
-    states = (point.array, point.chip, point.vector, point.workload, point.quantization, point.sparsity, point.mapper)
-    files = {file for state in (*states, point.simulation, *point.memories) for file in state.files}
-    return Row(
-        text=point.frame.text(point),
-        files=tuple(sorted(files)) if files else (),
-        values=values,
-        reason=reason,
-    )
-
-
-def _values(item: _Item, batch: _Batch, p: int) -> Totals:
-    """The totals of a point, as `sim.totals` and `reports.document` make them from the sums over its ops."""
-    cycles, sums = int(batch.progress.cycles[p]), batch.progress.sums[p].tolist()
-    table, accelerator = item.fitting.table, with_vector(item.machine.accelerator, item.vector)
-    latency_s = cycles / accelerator.clock_hz
-    energy = _energy(accelerator.memories, sums)
-    area = area_mm2(accelerator, item.fitting.units)
-    energy_j = known_sum(energy)
-    power_w = ratio(energy_j, latency_s)
-    tops = ratio(2 * table.macs / 1e12, latency_s)
-    peak, prefill = sums[kernels.PEAK], sums[kernels.PREFILL_S]
-    steps = table.decode_steps
-    per_sequence = table.output_tokens if table.output_tokens and prefill else max(1, steps)
-    values: Totals = {
-        "latency_s": latency_s,
-        "cycles": float(cycles),
-        "energy_j": energy_j,
-        "area_mm2": known_sum(area),
-        "power_w": power_w,
-        "edp_js": None if energy_j is None else energy_j * latency_s,
-        "macs": float(table.macs),
-        "utilization": table.macs / peak if table.macs and peak else None,
-        "dram_bytes": sums[kernels.DRAM_BYTES],
-        "peak_memory_bytes": table.peak_memory_bytes,
-        "throughput_per_s": table.batch * per_sequence / latency_s if latency_s else None,
-        "tops": tops,
-        "tops_per_w": ratio(tops, power_w),
-        "ttft_s": prefill or None,
-        "tpot_s": sums[kernels.DECODE_S] / steps if steps else None,
-        "accuracy": None,
-    }
-    values.update({f"energy_j.{name}": value for name, value in energy.items()})
-    values.update({f"area_mm2.{name}": value for name, value in area.items()})
-    for name, value in values.items():
-        if value is not None and not math.isfinite(value):
-            values[name] = None
-    return values
-
-
-def _energy(memories: Sequence[MemoryLevel], sums: list[float]) -> Totals:
-    names = component_names(memories)
-    energy: Totals = dict(zip(names, sums[kernels.COMPONENTS :], strict=True))
-    present = int(sums[kernels.PRESENT])
-    if not present & kernels.HAS_NETWORK:
-        energy["network"] = None
-    if not present & kernels.HAS_DECODER:
-        del energy["decoder"]
-    return energy

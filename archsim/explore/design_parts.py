@@ -38,8 +38,7 @@ from archsim.workloads.trace import Trace
 CHIP, ARRAY, VECTOR, MEMORY = "chip", "array", "vector", "memory"
 TABLES = ("workload", "quantization", "sparsity", "mapper", "simulation")
 CHIP_KEYS = frozenset({"clock", "node", "cores"})
-OTHER_MEMORY_KEYS = frozenset({"name", "operands", "remove", "before"})
-AXIS_KEYS = frozenset({"size", "dims", "multicast", "reduce"})
+OTHER_MEMORY_KEYS = frozenset({"name", "operands", "per", "bypass", "remove", "before"})
 MOST_STATES = 4096
 
 Part = str | tuple[str, str | int]
@@ -78,6 +77,8 @@ class ArrayState(State):
 class ChipState(State):
     """Clock, node and cores."""
 
+    texts: Mapping[str, str]
+    """Canonical JSON of each of its keys."""
     clock_hz: float
     node_nm: float
 
@@ -133,8 +134,8 @@ def part_of(key: KeyPath) -> Part | None:
     match key:
         case ("hardware", str(name)) if name in CHIP_KEYS:
             return CHIP
-        case ("hardware", "array", "axes", _, str(name), *_):
-            return ARRAY if name in AXIS_KEYS else None
+        case ("hardware", "array", "axes", _, "size"):
+            return ARRAY
         case ("hardware", "array", str(name), *_):
             return None if name in ("axes", "phase") else ARRAY
         case ("hardware", "memory", str(name), str(leaf), *_):
@@ -218,6 +219,7 @@ class Frame:
                 number=number,
                 options=hardware,
                 text="",
+                texts={key: canonical(getattr(hardware, key)) for key in sorted(CHIP_KEYS)},
                 files=self._digest([hardware.clock, hardware.node]),
                 clock_hz=units.clock_hz(hardware.clock),
                 node_nm=units.length_nm(hardware.node),
@@ -295,18 +297,15 @@ class Frame:
 
     def text(self, point: Resolved) -> str:
         """Canonical JSON of the resolved design without its `[design]` table."""
-        chip = point.chip.options
         vector = point.vector.text
         if point.vector.options.lanes is None:
             table = point.vector.options.written() | {"lanes": point.array.lanes}
             vector = canonical(table)
         keys = {
             **self._texts,
+            **point.chip.texts,
             "array": point.array.text,
-            "clock": canonical(chip.clock),
-            "cores": str(chip.cores),
             "memory": f"[{','.join([state.text for state in point.memories])}]",
-            "node": canonical(chip.node),
             "vector": vector,
         }
         hardware = ",".join([f'"{key}":{keys[key]}' for key in sorted(keys)])

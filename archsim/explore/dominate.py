@@ -22,7 +22,7 @@ from archsim.reports.sweep_front import RunDesign, ScaledObjective
 
 NEAREST = 5
 """Designs that are shown where none dominates."""
-_INDEX = re.compile(r"\d{1,18}", re.ASCII)
+_INDEX = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
 _SHORTEST_ID = 4
 
 

@@ -8,22 +8,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from archsim.api.design import design_from_document
 from archsim.api.evaluate import evaluate
 from archsim.api.overrides import parse_overrides
-from archsim.core.errors import ArchsimError
-from archsim.explore.batch import BatchEvaluator, Row
+from archsim.core.errors import ArchsimError, InfeasibleError
+from archsim.explore.bases import Bases
+from archsim.explore.batch import BatchEvaluator
+from archsim.explore.batch_rows import Row
 from archsim.explore.identity import canonical
-from archsim.explore.op_costs import text_of
+from archsim.explore.kept import kept_cost
 from archsim.explore.points import as_overrides
-from archsim.explore.results import PointResult, combined, evaluation_values
+from archsim.explore.reasons import reason_of
+from archsim.explore.results import PointResult, Values, combined, evaluation_values
+from archsim.reports.document import evaluation_document
 
 if TYPE_CHECKING:
     from archsim.api.design import Design
     from archsim.explore.space import Point
     from archsim.explore.study import EvaluatorSpec, WeightedWorkload
+
+__all__ = ["UNEXPECTED", "PointEvaluator", "file_digest", "reason_of", "texts"]
 
 UNEXPECTED = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 """What a combination that no one thought of may raise in the model: its row says so, and the sweep goes on."""
@@ -37,16 +44,22 @@ class PointEvaluator:
         self._base = parse_overrides(spec.overrides)
         self._digests: dict[str, str | None] = {}
         self._opening, self._closing = _frame_of(spec)
-        self._batches = [self._batch(workload) for workload in spec.workloads]
-
-    def _batch(self, workload: WeightedWorkload) -> BatchEvaluator:
-        overrides = [*self._base, *as_overrides(workload.overrides)]
-        return BatchEvaluator(self.spec.design, self.spec.path, overrides, self._files)
+        stated = [[*self._base, *as_overrides(workload.overrides)] for workload in spec.workloads]
+        self._bases = [Bases(spec.design, spec.path, own) if spec.mappings == "fixed" else None for own in stated]
+        self._batches = [
+            BatchEvaluator(spec.design, spec.path, own, self._files, bases)
+            for own, bases in zip(stated, self._bases, strict=True)
+        ]
+        self._alone = Lock()
 
     def evaluate(self, points: Sequence[Point]) -> list[PointResult]:
-        """One row for each point, in their order; the same rows whatever the points come together with."""
+        """One row for each point, in their order; the same rows whatever the points come together with.
+
+        Threads take turns: what one has found is there for the next.
+        """
         values = [point.values for point in points]
-        columns = [batch.rows(values) for batch in self._batches]
+        with self._alone:
+            columns = [batch.rows(values) for batch in self._batches]
         return [self._joined(point, rows) for point, rows in zip(points, zip(*columns, strict=True), strict=True)]
 
     def evaluate_plainly(self, points: Sequence[Point]) -> list[PointResult]:
@@ -71,7 +84,7 @@ class PointEvaluator:
 
     def _hash(self, designs: Sequence[str], files: Sequence[tuple[str, str]]) -> str:
         """SHA-256 of designs, as canonical texts, with the files that they name and all that the sweep fixes."""
-        text = f'{self._opening}[{",".join(designs)}],"files":{canonical(files)}{self._closing}'
+        text = f'{self._opening}[{",".join(designs)}],"files":{canonical(files) if files else "[]"}{self._closing}'
         return hashlib.sha256(text.encode()).hexdigest()
 
     def design(self, point: Point, workload: WeightedWorkload) -> Design:
@@ -84,10 +97,10 @@ class PointEvaluator:
         parts = []
         try:
             designs.extend(self.design(point, workload) for workload in self.spec.workloads)
-            for workload, design in zip(self.spec.workloads, designs, strict=True):
-                parts.append((workload.name, workload.weight, evaluation_values(evaluate(design).to_dict())))
+            for workload, design, bases in zip(self.spec.workloads, designs, self._bases, strict=True):
+                parts.append((workload.name, workload.weight, _values(design, bases, point)))
         except ArchsimError as error:
-            return self._failed(point, designs, text_of(error))
+            return self._failed(point, designs, reason_of(error))
         except UNEXPECTED as error:
             return self._failed(point, designs, f"unexpected {type(error).__name__}: {error}")
         values = combined(parts) if self.spec.combined else parts[0][2]
@@ -145,7 +158,21 @@ def texts(values: object) -> Iterator[str]:
             yield from texts(value)
 
 
+def _values(design: Design, bases: Bases | None, point: Point) -> Values:
+    """The columns of one design, with mappings of its own or with its base's."""
+    if bases is None:
+        return evaluation_values(evaluate(design).to_dict())
+    if design.mapper.fusion != "none" or design.simulation.fidelity != "analytic":
+        raise InfeasibleError("mappings can be kept where ops run by themselves and are not simulated cycle by cycle")
+    cost = kept_cost(design, bases.kept(point.values, design.trace))
+    return evaluation_values(evaluation_document(design_name=design.name, archsim_version="", cost=cost))
+
+
 def _frame_of(spec: EvaluatorSpec) -> tuple[str, str]:
     """The text that identifies a point, before its designs and after its files."""
     workloads = [(workload.name, workload.weight, workload.overrides) for workload in spec.workloads]
-    return '{"designs":', f',"model":{canonical(spec.model_version)},"workloads":{canonical(workloads)}}}'
+    fixed = [] if spec.mappings == "best" else [spec.mappings, spec.design.values, spec.overrides]
+    return (
+        '{"designs":',
+        f',"mappings":{canonical(fixed)},"model":{canonical(spec.model_version)},"workloads":{canonical(workloads)}}}',
+    )

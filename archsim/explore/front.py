@@ -53,6 +53,7 @@ def front_of(
     return SweepFront(
         run=table.name,
         points=len(table),
+        further=int((table.indices < 0).sum()),
         failed=table.failures,
         feasible=int(feasible.sum()),
         objectives=scaled,

@@ -19,6 +19,7 @@ from archsim.explore.design_parts import Resolved
 from archsim.explore.lru import Recent
 from archsim.explore.trace_table import TraceTable
 from archsim.sim.batch_kernels import N_LEVEL, PER_ACCESS, PER_BIT, PER_ELEMENT
+from archsim.sim.frame import COARSE
 from archsim.sim.kernels import Floats
 from archsim.sim.schedule import home_level
 from archsim.sim.totals import idle_array, peak_macs, unit_costs
@@ -38,23 +39,33 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """An accelerator with the figures that vector operations and placement take; its vector unit is any point's."""
+class SetUp:
+    """An accelerator as it is set up in one phase; its vector unit is any point's."""
 
     accelerator: Accelerator
     levels: Floats
     """(L, N_LEVEL)"""
     memories_w: float
+    """Leakage of all memories."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine(SetUp):
+    """An accelerator with the figures that vector operations and placement take."""
+
     far: int
     near: int
     home_bits: float
     """Capacity of the level where activations can stay; -1 without one."""
-    phases: Mapping[str, Accelerator]
-    """The accelerator in phases in which its array is set up differently."""
+    phases: Mapping[str, SetUp]
+    """Phases in which its array is set up differently."""
+
+    def in_phase(self, phase: str) -> SetUp:
+        """The accelerator as it is set up in a phase of the workload."""
+        return self.phases.get(phase, self)
 
     def accelerator_for(self, phase: str) -> Accelerator:
-        """The accelerator as it is set up in a phase of the workload."""
-        return self.phases.get(phase, self.accelerator)
+        return self.in_phase(phase).accelerator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +98,7 @@ def level_row(memory: MemoryLevel) -> Floats:
             float(memory.write_word_bits),
             memory.read_word_pj,
             memory.write_word_pj,
-            0.0,
+            float(memory.per not in COARSE),
         ],
         np.float64,
     )
@@ -125,23 +136,24 @@ class Machines:
 
     def _machine(self, point: Resolved) -> Machine:
         hardware = point.hardware()
-        levels = self._levels_of(point, hardware)
-        memories = tuple(level.memory for level in levels)
-        accelerator = self._accelerator(point, hardware, memories, "")
-        phases = {}
-        for phase in point.array.phases:
-            set_up = hardware.for_phase(phase)
-            own = tuple(level.memory for level in self._levels_of(point, set_up))
-            phases[phase] = self._accelerator(point, set_up, own, phase)
-        home = home_level(accelerator)
+        whole = self._set_up(point, hardware, "")
+        home, memories = home_level(whole.accelerator), whole.accelerator.memories
         return Machine(
-            accelerator=accelerator,
-            levels=np.array([level.row for level in levels]),
-            memories_w=sum(level.leakage_w for level in levels),
+            accelerator=whole.accelerator,
+            levels=whole.levels,
+            memories_w=whole.memories_w,
             far=_first(memories, off_chip=True),
             near=_first(memories, off_chip=False),
             home_bits=-1.0 if home is None else home.capacity_bits,
-            phases=phases,
+            phases={phase: self._set_up(point, hardware.for_phase(phase), phase) for phase in point.array.phases},
+        )
+
+    def _set_up(self, point: Resolved, hardware: HardwareOptions, phase: str) -> SetUp:
+        levels = self._levels_of(point, hardware)
+        return SetUp(
+            accelerator=self._accelerator(point, hardware, tuple(level.memory for level in levels), phase),
+            levels=np.array([level.row for level in levels]),
+            memories_w=sum(level.leakage_w for level in levels),
         )
 
     def _accelerator(

@@ -9,9 +9,10 @@ import numpy as np
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.memory import MemoryLevel
-from archsim.core.errors import ArchsimError, InfeasibleError, InputError
+from archsim.core.errors import InfeasibleError
 from archsim.explore.design_parts import Resolved
 from archsim.explore.lru import Recent
+from archsim.explore.reasons import reason_of
 from archsim.explore.trace_table import UnsuitableError
 from archsim.mappers.search import best_mapping
 from archsim.sim.batch_kernels import CYCLES, DRAM, ENERGY, FLAGS, HAS_DECODER, HAS_NETWORK, LATENCY, MAC
@@ -82,7 +83,7 @@ class OpCosts:
             settings, counting = point.mapper.settings, point.simulation.counting
             return best_mapping(op, chip, settings, counting, point.quantization.accumulator) is not None
 
-        return self._refusals.get(key, lambda: text_of(no_tile(op, accelerator, fits)))
+        return self._refusals.get(key, lambda: reason_of(no_tile(op, accelerator, fits)))
 
 
 def too_large(op: Op | VectorOp, accelerator: Accelerator) -> str:
@@ -90,15 +91,8 @@ def too_large(op: Op | VectorOp, accelerator: Accelerator) -> str:
     try:
         check_off_chip(op, accelerator)
     except InfeasibleError as error:
-        return text_of(error)
+        return reason_of(error)
     raise UnsuitableError
-
-
-def text_of(error: ArchsimError) -> str:
-    """An error in one line without places: every point of a sweep has the same."""
-    if isinstance(error, InputError):
-        return "; ".join(": ".join(filter(None, (problem.key, problem.message))) for problem in error.problems)
-    return "; ".join(str(error).splitlines())
 
 
 def machine_key(point: Resolved) -> Hashable:

@@ -118,5 +118,7 @@ or `{values, link, when}`."""
     constraints: dict[str, PlainValue] = Field(default_factory=dict)
     """Totals with a bound, such as `"<= 10"`, or several."""
     search: SearchOptions = SearchOptions()
+    mappings: Literal["best", "fixed"] = "best"
+    """Each op's best mapping at each point; or `fixed`, that of the base design at every point, where it fits."""
     workloads: tuple[WeightedWorkloadOptions, ...] = ()
     run: RunOptions = RunOptions()

@@ -78,7 +78,7 @@ class PointReader:
         """One point. Raises UnreadableError where only the plain way can say what it is, or what is wrong with it."""
         names = tuple([key for key, _ in values])
         plan = self._plans.get(names) or self._planned(names)
-        pairs = [(key, value if value.__class__ is str else _frozen(value)) for key, value in values]
+        pairs = [(key, value if value.__class__ is str else frozen(value)) for key, value in values]
         fixed = tuple([pairs[i] for i in plan.fixed])
         try:
             framed = self._framed.get((names, fixed), lambda: self._frame(plan, fixed, values))
@@ -157,6 +157,6 @@ def as_overrides(values: Values) -> list[Override]:
     return overrides_of(values, keys, range(len(keys)))
 
 
-def _frozen(value: object) -> Hashable:
+def frozen(value: object) -> Hashable:
     """A value to remember by: 1, 1.0 and true differ."""
     return (type(value).__name__, repr(value))

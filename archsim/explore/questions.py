@@ -91,9 +91,16 @@ def _store(run: Run) -> Store:
 
 @contextmanager
 def evaluating(
-    run: Run, *, workers: int | None = None, cluster: str | None = None, note: Callable[[str], None] = lambda text: None
+    run: Run,
+    points: int,
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[EvaluatePoints]:
-    """What evaluates further points of a run, on all cores if not said otherwise, and keeps them in its folder.
+    """What evaluates further points of a run, and keeps them in its folder.
+
+    By as many processes as `workers` says, else one for each core, but no more than are worth their start for `points`.
 
     Raises InputError when the run was made by another version of the model: its points and new ones must not mix.
     """
@@ -110,7 +117,7 @@ def evaluating(
         store.prepare()
         team = Team(
             Recipe(store.run_hash, run.sweep.spec, run.sweep.space),
-            lambda: workers_for(workers, cluster, _MANY),
+            lambda: workers_for(workers, cluster, max(1, points // _WORTH_A_PROCESS)),
             note,
         )
         try:
@@ -119,7 +126,8 @@ def evaluating(
             team.stop()
 
 
-_MANY = 1_000
+_WORTH_A_PROCESS = 32
+"""Points: a process takes a second or two to start."""
 
 
 class _Keeping:

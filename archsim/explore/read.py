@@ -50,6 +50,7 @@ def read_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
         overrides=tuple(overrides),
         workloads=_workloads(options.workloads, merged),
         model_version=model_version(),
+        mappings=options.mappings,
     )
     checked = check_designs(spec, space, merged, places) if axes and _usable(merged) else None
     columns = _columns(spec, checked)

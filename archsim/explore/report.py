@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import archsim
 from archsim.api.runs import read_evaluation, read_json
@@ -38,15 +40,17 @@ DESIGNS = 200
 Writer = Callable[[Path], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """A page and the figures beside it, ready to be written."""
 
     page: SweepPage
     figures: Mapping[str, Writer]
     """File name to what writes it."""
+    file: str = PAGE
+    """The page's name."""
 
-    @property
+    @cached_property
     def html(self) -> str:
         """The page as text."""
         return page_html(self.page)
@@ -59,13 +63,18 @@ class Report:
         """
         target = Path(folder)
         text = self.html
-        write_files(target / FIGURES, dict(self.figures))
-        write_files(target, {PAGE: lambda path: write_text(path, text)})
+        if self.figures:
+            write_files(target / FIGURES, dict(self.figures))
+        write_files(target, {self.file: lambda path: write_text(path, text)})
+        return self.document(target)
+
+    def document(self, folder: Path | None) -> dict[str, Any]:
+        """The document `archsim.report/1` of a report in a folder, or of one that was not written."""
         return {
             "schema": SCHEMA,
-            "page": str(target / PAGE),
-            "bytes": len(text.encode()),
-            "figures": [str(target / FIGURES / name) for name in self.figures],
+            "page": None if folder is None else str(folder / self.file),
+            "bytes": len(self.html.encode()),
+            "figures": [] if folder is None else [str(folder / FIGURES / name) for name in self.figures],
             "points": self.page.points,
             "designs": len(self.page.designs),
         }
@@ -89,7 +98,7 @@ def report(run: str | Path | Run | Evaluation, *, designs: int = DESIGNS, progre
     if (folder / RUN_FILE).is_file():
         return sweep_report(open_run(folder), designs, progress)
     if (folder / SUMMARY).is_file():
-        return evaluation_report(read_evaluation(folder), _versions(read_json(folder / RESOLVED)))
+        return evaluation_report(read_evaluation(folder), versions_of(read_json(folder / RESOLVED)))
     message = f"holds neither {RUN_FILE} nor {SUMMARY}" if folder.is_dir() else "no such folder"
     hint = "pass the folder that archsim sweep or archsim evaluate wrote"
     raise InputError(Problem(file=str(run), message=message, hint=hint))
@@ -122,7 +131,7 @@ def _sweep_page(
     index = np.asarray(table["index"].to_numpy(), np.int64)
     front = front_of(run_table(table.to_pandas(), sweep)) if table.num_rows else None
     rows = _rows(index, [design.design.index for design in front.designs] if front else [])
-    names, codes = _reasons(table["status"].to_pylist(), table["reason"].to_pylist())
+    names, codes = reasons_of(table["status"].to_pylist(), table["reason"].to_pylist())
     wanted = _wanted(run, table, index, rows, np.flatnonzero(codes == 0), designs)
     evaluated = evaluate_again(sweep, wanted, progress)
     page = SweepPage(
@@ -140,22 +149,27 @@ def _sweep_page(
         base=_known(evaluated.base),
         bounds=tuple(
             Bound(
-                key=one.name, operator=one.relation, value=one.bound, text=f"{total(one.name).label} {one.relation} {one.bound:g}"
+                key=one.name,
+                operator=one.relation,
+                value=one.bound,
+                text=f"{total(one.name).label} {one.relation} {one.bound:g}",
             )
             for one in sweep.constraints
         ),
         designs=evaluated.details,
-        evidence=_evidence(evaluated, _versions(document)),
+        evidence=_evidence(evaluated, versions_of(document)),
     )
     return page, evaluated
 
 
-def _rows(index: np.ndarray[Any, np.dtype[np.int64]], numbers_of: Sequence[int | None]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _rows(index: npt.NDArray[np.int64], numbers_of: Sequence[int | None]) -> npt.NDArray[np.int64]:
     """Rows of points by their numbers, which ascend."""
-    return np.searchsorted(index, np.array([number for number in numbers_of if number is not None], np.int64)).astype(np.int64)
+    return np.searchsorted(index, np.array([number for number in numbers_of if number is not None], np.int64)).astype(
+        np.int64
+    )
 
 
-def _reasons(status: Sequence[str], reasons: Sequence[str | None]) -> tuple[tuple[str, ...], np.ndarray[Any, np.dtype[np.int64]]]:
+def reasons_of(status: Sequence[str], reasons: Sequence[str | None]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Kinds of reasons, and each point's place among them; 0 for one that did not fail."""
     places = {OK: 0}
     codes = [
@@ -242,6 +256,7 @@ def _shared(details: Sequence[DesignDetail], texts: Callable[[DesignDetail], Seq
     )
 
 
-def _versions(document: Mapping[str, Any]) -> dict[str, str]:
+def versions_of(document: Mapping[str, Any]) -> dict[str, str]:
+    """Versions of what computed a run, from its document."""
     versions = document.get("versions")
     return {str(key): str(value) for key, value in versions.items()} if isinstance(versions, Mapping) else {}

@@ -36,14 +36,22 @@ _DIMENSIONS = (
 def page_columns(table: pa.Table, axes: Sequence[Axis], objectives: Sequence[Objective]) -> tuple[Column, ...]:
     """Axes, objectives, other totals, components: those that any point has, each once."""
     labels = axis_labels(tuple(axis.key for axis in axes))
-    columns = [axis_column(axis, table[axis.key].to_pylist(), labels[axis.key]) for axis in axes]
     goals = {objective.name: objective.sense for objective in objectives}
     known = [name for name in _totals(table) if table[name].null_count < table.num_rows]
-    for name in [*goals, *(name for name in known if name not in goals)]:
-        columns.append(
-            Column(key=name, quantity=total(name), role=_role(name, goals), values=numbers(table, name), goal=goals.get(name))
-        )
-    return tuple(columns)
+    shown = [*goals, *(name for name in known if name not in goals)]
+    return (
+        *(axis_column(axis, table[axis.key].to_pylist(), labels[axis.key]) for axis in axes),
+        *(
+            Column(
+                key=name,
+                quantity=total(name),
+                role=_role(name, goals),
+                values=numbers(table, name),
+                goal=goals.get(name),
+            )
+            for name in shown
+        ),
+    )
 
 
 def numbers(table: pa.Table, name: str) -> FloatArray:
@@ -63,7 +71,9 @@ def _role(name: str, goals: Mapping[str, str]) -> Role:
     if name in goals:
         return "objective"
     table = name.partition(".")[0]
-    return "energy" if table == "energy_j" and "." in name else "area" if table == "area_mm2" and "." in name else "total"
+    return (
+        "energy" if table == "energy_j" and "." in name else "area" if table == "area_mm2" and "." in name else "total"
+    )
 
 
 def axis_column(axis: Axis, given: Sequence[object], label: str) -> Column:
@@ -78,7 +88,9 @@ def axis_column(axis: Axis, given: Sequence[object], label: str) -> Column:
     found = quantities(texts)
     return Column(
         key=axis.key,
-        quantity=Quantity(label=label) if found is None else Quantity(label=label, unit=found[0].unit, style=found[0].style),
+        quantity=Quantity(label=label)
+        if found is None
+        else Quantity(label=label, unit=found[0].unit, style=found[0].style),
         role="axis",
         values=values,
         categories=tuple(texts),

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from archsim.api.evaluate import evaluate
 from archsim.core.errors import ArchsimError
-from archsim.explore.evaluate_points import PointEvaluator, reason_of
+from archsim.explore.evaluate_points import PointEvaluator
+from archsim.explore.op_costs import text_of
 from archsim.explore.results import Values, combined, evaluation_values
 from archsim.explore.space import Point
 from archsim.explore.study import Sweep
@@ -56,7 +57,7 @@ def evaluate_again(sweep: Sweep, wanted: Sequence[Wanted], progress: Progress | 
             found = _evaluations(evaluator, sweep, one.point)
         except ArchsimError as error:
             if one.row is not None:
-                warnings.append(f"#{one.point.index} cannot be evaluated again: {reason_of(error)}")
+                warnings.append(f"#{one.point.index} cannot be evaluated again: {text_of(error)}")
             continue
         values = _values(sweep, found)
         if one.row is None:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from archsim.core.errors import ArchsimError, InputError, Problem
+from archsim.core.kernels import compiled_before
 from archsim.explore.chunks import Chunk, chunk_size
 from archsim.explore.evolution import batch_size, evolve_run
 from archsim.explore.read import read_sweep
@@ -30,12 +31,16 @@ from archsim.explore.store import ChunkError, Store, locked, write_through
 from archsim.explore.study import Sweep
 from archsim.explore.tally import Tally
 from archsim.explore.team import Team, WorkersLostError
-from archsim.explore.workers import InProcess, Recipe, Workers, workers_for
+from archsim.explore.workers import LocalProcesses, Recipe, Workers, evaluate_chunk, workers_for
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from archsim.explore.runs import Run
+
+
+_KERNELS = ("archsim.mappers.branch_kernels", "archsim.sim.batch_kernels")
+"""Modules whose kernels evaluate points."""
 
 
 class Watcher:
@@ -233,18 +238,13 @@ class Working:
     def _new_workers(self) -> Workers:
         """Workers, after the kernels they need were compiled by one process alone."""
         chunks = -(-self._total // self._chunk)
-        if self.cluster is None and (self.worker_count == 1 or chunks == 1):
-            return InProcess()
-        self._compile()
-        return workers_for(self.worker_count, self.cluster, chunks)
-
-    def _compile(self) -> None:
-        from archsim.core.kernels import compiled_before
-        from archsim.explore.workers import evaluate_chunk
-
-        if not compiled_before("archsim.mappers.branch_kernels"):
+        compiled = all(compiled_before(module) for module in _KERNELS)
+        if not compiled:
             self.watcher.note("compiling kernels: the first run of a version takes a minute or two longer")
+        workers = workers_for(self.worker_count, self.cluster, chunks)
+        if not compiled and isinstance(workers, LocalProcesses):
             evaluate_chunk(self._recipe, Chunk(0, 1, ((0,) * len(self.sweep.space.free),)))
+        return workers
 
     def _tables(self, chunks: Callable[[], Iterable[Chunk]], team: Team) -> Iterator[tuple[Chunk, pa.Table]]:
         """The table of each chunk, as it is there: from an earlier session, or evaluated and stored now."""

@@ -40,8 +40,8 @@ def sensitivity_of(
     """What each axis does to each objective, around the point in row `centre` and over the space.
 
     The points come from the run. With `evaluate`, up to `budget` further ones are evaluated: first those that differ
-    from the centre in one axis, then, unless the run has the whole space, a design of Saltelli for the Sobol indices.
-    `log`: see `front_of`.
+    from the centre in one axis, then, for the Sobol indices, the rest of the space if the budget has that many, else a
+    design of Saltelli. `log`: see `front_of`.
 
     Raises:
         InputError: an objective that the run does not have; a centre that failed.
@@ -50,20 +50,20 @@ def sensitivity_of(
     if not table.ok[centre]:
         raise InputError(Problem(key="--around", message=f"this design failed: {table.reasons[centre]}"))
     further = Further(table, evaluate, budget)
-    values = table.minimised(chosen)
-    scaled = scaled_objectives(chosen, values[table.ok & ~np.isnan(values).any(axis=1)], log)
-    responses = tuple(_responses(further, centre, scaled))
+    responses = tuple(_responses(further, centre, [one.name for one in chosen]))
+    question = _Indices(further, chosen, log, seed)
+    indices = question.indices()
     return Sensitivity(
-        objectives=scaled,
+        objectives=question.scaled(),
         centre_name=centre_name,
         centre=run_design(table, centre),
         responses=responses,
-        sobol=_sobol(further, chosen, scaled, seed),
+        sobol=indices,
         evaluated=further.spent,
     )
 
 
-def _responses(further: Further, centre: int, scaled: Sequence[ScaledObjective]) -> Iterator[AxisResponse]:
+def _responses(further: Further, centre: int, names: Sequence[str]) -> Iterator[AxisResponse]:
     """Each free axis alone; values of axes that do not exist at the centre change nothing and are left out."""
     space = further.table.space
     own = tuple(further.table.genes[centre].tolist())
@@ -73,13 +73,10 @@ def _responses(further: Further, centre: int, scaled: Sequence[ScaledObjective])
             genes = [(*own[:place], value, *own[place + 1 :]) for value in range(len(axis.values))]
             spelled = [space.point(gene).genes for gene in genes]
             rows = further.rows(spelled)
-            yield _response(further.table, axis, own[place], rows, scaled)
+            yield _response(further.table, axis, own[place], rows, names)
 
 
-def _response(
-    table: RunTable, axis: Axis, own: int, rows: Sequence[int | None], scaled: Sequence[ScaledObjective]
-) -> AxisResponse:
-    names = tuple(one.name for one in scaled)
+def _response(table: RunTable, axis: Axis, own: int, rows: Sequence[int | None], names: Sequence[str]) -> AxisResponse:
     steps = tuple(
         _step(table, value, row, names, place == own)
         for place, (value, row) in enumerate(zip(axis.values, rows, strict=True))
@@ -132,32 +129,36 @@ def _elasticity(numbers: Sequence[float] | None, values: Sequence[float | None],
     return math.log(above / below) / math.log(numbers[high] / numbers[low])
 
 
-def _sobol(
-    further: Further, objectives: Sequence[Objective], scaled: Sequence[ScaledObjective], seed: int
-) -> SobolIndices:
-    question = _Indices(further, objectives, scaled, seed)
-    if len(further.table) == further.table.space.size:
-        return question.of_grid()
-    return question.of_sample() if further.left < 1 else question.evaluated()
-
-
 class _Indices:
     """Sobol indices of every free axis with more than one value."""
 
-    def __init__(
-        self, further: Further, objectives: Sequence[Objective], scaled: Sequence[ScaledObjective], seed: int
-    ) -> None:
-        self.further, self.objectives, self.scaled, self.seed = further, objectives, scaled, seed
+    def __init__(self, further: Further, objectives: Sequence[Objective], log: Sequence[str] | None, seed: int) -> None:
+        self.further, self.objectives, self.log, self.seed = further, objectives, log, seed
         self.axes = [(place, axis) for place, axis in enumerate(further.table.space.free) if len(axis.values) > 1]
+
+    def indices(self) -> SobolIndices:
+        """From all points of the space, from points evaluated for it, or from those of the run: the best there is."""
+        space = self.further.table.space
+        if len(self.further.table) + self.further.left >= space.size:
+            self.further.rows(space.grid(index).genes for index in range(space.size))
+            return self.of_grid()
+        return self.of_sample() if self.further.left < 1 else self.evaluated()
+
+    def scaled(self) -> tuple[ScaledObjective, ...]:
+        """The objectives with the scales that the points known by now give them."""
+        values = self.further.table.minimised(self.objectives)
+        return scaled_objectives(self.objectives, values[self._known(values)], self.log)
+
+    def _known(self, values: Floats) -> Flags:
+        return self.further.table.ok & np.isfinite(values).all(axis=1)
 
     def _values(self) -> tuple[Flags, Floats]:
         """Rows with all objectives, and the values on their scales, NaN elsewhere."""
-        table = self.further.table
-        values = table.minimised(self.objectives)
-        known = table.ok & np.isfinite(values).all(axis=1)
-        scaled = np.full(values.shape, np.nan)
-        scaled[known] = on_scale(values[known], self.scaled)
-        return known, scaled
+        values = self.further.table.minimised(self.objectives)
+        known = self._known(values)
+        found = np.full(values.shape, np.nan)
+        found[known] = on_scale(values[known], self.scaled())
+        return known, found
 
     def of_grid(self) -> SobolIndices:
         """From all points of the space."""
@@ -166,7 +167,7 @@ class _Indices:
         genes = table.genes[known]
         indices = {
             one.name: {axis.key: sobol.of_grid(genes, values[known, k], place) for place, axis in self.axes}
-            for k, one in enumerate(self.scaled)
+            for k, one in enumerate(self.objectives)
         }
         failed = int((~known).sum())
         note = "over the points that did not fail: the axes are then not independent" if failed else None
@@ -179,7 +180,7 @@ class _Indices:
         random = np.random.default_rng((self.seed, SEED_STREAM))
         indices = {
             one.name: {axis.key: self._sampled(k, place, axis, random) for place, axis in self.axes}
-            for k, one in enumerate(self.scaled)
+            for k, one in enumerate(self.objectives)
         }
         missing = any(index.total is None for axes in indices.values() for index in axes.values())
         note = "what is missing needs further points: --evaluate 500" if missing else None
@@ -205,7 +206,7 @@ class _Indices:
         failed = len({int(row) for row in rows[:, complete].flat if np.isnan(values[row]).any()})
         indices = {
             one.name: {axis.key: self._paired(y[:, usable, k], number) for number, (_, axis) in enumerate(self.axes)}
-            for k, one in enumerate(self.scaled)
+            for k, one in enumerate(self.objectives)
         }
         text = (
             f"{int(usable.sum())} of {len(a)} rows of the design are complete; {self.further.spent - before} new points"

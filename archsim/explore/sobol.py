@@ -1,8 +1,8 @@
 """Shares of the variance of a function of integer genes: first-order and total Sobol indices, with their uncertainty.
 
-The first-order index of an axis is the share of the variance that goes when the axis is known, Var(E[y|x]) / Var(y); its total index
-the share that stays when all others are known, E[Var(y|others)] / Var(y): with every interaction. Axes are taken as
-independent, each of their values as equally likely.
+The first-order index of an axis is the share of the variance that goes when the axis is known, Var(E[y|x]) / Var(y);
+its total index the share that stays when all others are known, E[Var(y|others)] / Var(y): with every interaction. Axes
+are taken as independent, each of their values as equally likely.
 Source: Sobol', "Global sensitivity indices for nonlinear mathematical models and their Monte Carlo estimates", 2001;
 Homma, Saltelli, "Importance measures in global sensitivity analysis of nonlinear models", 1996 (total).
 

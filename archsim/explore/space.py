@@ -54,34 +54,49 @@ class Space:
     @property
     def size(self) -> int:
         """Different points."""
-        return self._blocks[1][-1]
+        return self._blocks[0][-1]
 
     def point(self, genes: Sequence[int], index: int = 0) -> Point:
         """The point with these positions on the free axes."""
         if len(genes) != len(self.free):
             raise ValueError(f"a point has {len(self.free)} genes (got {len(genes)})")
-        chosen = dict(zip((axis.key for axis in self.free), genes, strict=True))
+        if not self._conditional:
+            chosen = tuple([(key, values[genes[free]]) for key, values, free in self._columns])
+            return Point(index, tuple(map(int, genes)), chosen)
         values: dict[str, Value] = {}
-        pending = list(self.axes)
         for axis in self._ordered:
             if condition_holds(axis.when, values) and (axis.link is None or axis.link in values):
-                values[axis.key] = axis.values[chosen[axis.key if axis.link is None else self._root(axis)]]
+                values[axis.key] = axis.values[genes[self._free_place[axis.key]]]
         kept = tuple(int(gene) if axis.key in values else 0 for axis, gene in zip(self.free, genes, strict=True))
-        ordered = tuple((axis.key, values[axis.key]) for axis in pending if axis.key in values)
-        return Point(index, kept, ordered)
+        return Point(index, kept, tuple((axis.key, values[axis.key]) for axis in self.axes if axis.key in values))
 
     def grid(self, index: int) -> Point:
         """The point at a place of the grid, from 0."""
         if not 0 <= index < self.size:
             raise IndexError(f"the space has {self.size} points (got {index})")
-        combinations, ends = self._blocks
+        ends, blocks = self._blocks
         block = bisect_right(ends, index)
         rest = index - (ends[block - 1] if block else 0)
-        deciding = dict(zip(self._deciding, combinations[block], strict=True))
-        genes = [deciding.get(axis.key, 0) for axis in self.free]
-        for position in reversed(self._counted(deciding)):
+        decided, counted = blocks[block]
+        genes = list(decided)
+        for position in counted:
             rest, genes[position] = divmod(rest, self.cardinalities[position])
         return self.point(genes, index)
+
+    @cached_property
+    def _conditional(self) -> bool:
+        return any(axis.when for axis in self.axes)
+
+    @cached_property
+    def _free_place(self) -> dict[str, int]:
+        """For each axis, the place of the free axis that decides it."""
+        places = {axis.key: place for place, axis in enumerate(self.free)}
+        return {axis.key: places[self._root(axis)] for axis in self.axes}
+
+    @cached_property
+    def _columns(self) -> tuple[tuple[str, tuple[Value, ...], int], ...]:
+        """Key and values of each axis, and the place of the free axis that decides it."""
+        return tuple((axis.key, axis.values, self._free_place[axis.key]) for axis in self.axes)
 
     @cached_property
     def _by_key(self) -> dict[str, Axis]:
@@ -107,35 +122,33 @@ class Space:
         return tuple(ordered.values())
 
     @cached_property
-    def _deciding(self) -> tuple[str, ...]:
-        """Free axes that conditions depend on, with those that their own conditions depend on."""
-        keys: set[str] = set()
-        for axis in self.axes:
-            keys |= {self._root(self._by_key[key]) for key, _ in axis.when}
-        return tuple(axis.key for axis in self.free if axis.key in keys)
+    def _deciding(self) -> frozenset[str]:
+        """Free axes that conditions depend on."""
+        return frozenset(self._root(self._by_key[key]) for axis in self.axes for key, _ in axis.when)
 
-    def _counted(self, deciding: dict[str, int]) -> list[int]:
-        """Positions of the free axes that exist and are not decided, under the decided ones."""
-        probe = self.point([deciding.get(axis.key, 0) for axis in self.free])
-        present = {key for key, _ in probe.values}
-        return [i for i, axis in enumerate(self.free) if axis.key in present and axis.key not in deciding]
+    def _counted(self, genes: Sequence[int]) -> tuple[int, ...]:
+        """Places of the free axes that exist and are not decided, under the decided ones; the last one first."""
+        present = {key for key, _ in self.point(genes).values}
+        places = [i for i, axis in enumerate(self.free) if axis.key in present and axis.key not in self._deciding]
+        return tuple(reversed(places))
 
     @cached_property
-    def _blocks(self) -> tuple[list[tuple[int, ...]], list[int]]:
-        """Combinations of the deciding axes that differ, and the place in the grid at which each one's points end."""
-        sizes = [len(self._by_key[key].values) for key in self._deciding]
+    def _blocks(self) -> tuple[list[int], list[tuple[tuple[int, ...], tuple[int, ...]]]]:
+        """Combinations of the deciding axes that differ: the place in the grid at which each one's points end, and its
+        genes with the places of those that are still to be counted.
+        """
+        sizes = [len(axis.values) if axis.key in self._deciding else 1 for axis in self.free]
         if math.prod(sizes) > LARGEST_TABLE:
             raise ValueError(f"conditions depend on {math.prod(sizes)} combinations, more than {LARGEST_TABLE}")
-        combinations, ends, total = [], [], 0
-        for combination in itertools.product(*(range(size) for size in sizes)):
-            deciding = dict(zip(self._deciding, combination, strict=True))
-            probe = self.point([deciding.get(axis.key, 0) for axis in self.free])
-            if any(probe.genes[i] != deciding.get(axis.key, 0) for i, axis in enumerate(self.free)):
+        ends, blocks, total = [], [], 0
+        for genes in itertools.product(*(range(size) for size in sizes)):
+            if self.point(genes).genes != genes:
                 continue  # a deciding axis that does not exist here: the same points as with its first value
-            total += math.prod(self.cardinalities[position] for position in self._counted(deciding))
-            combinations.append(combination)
+            counted = self._counted(genes)
+            total += math.prod(self.cardinalities[place] for place in counted)
             ends.append(total)
-        return combinations, ends
+            blocks.append((genes, counted))
+        return ends, blocks
 
 
 def needs(axis: Axis) -> set[str]:

@@ -72,6 +72,8 @@ class EvaluatorSpec:
     """``dotted.key=value`` texts over the base design, under those of workloads and axes."""
     workloads: tuple[WeightedWorkload, ...]
     model_version: str
+    mappings: Literal["best", "fixed"] = "best"
+    """Each op's best mapping at each point, or the base design's at all points."""
 
     @property
     def combined(self) -> bool:

@@ -90,6 +90,10 @@ class TraceTable:
             self._footprints[key] = tuple(float(sum(tensor_bits(op, outermost).values())) for op in self.classes)
         return self._footprints[key]
 
+    def largest_footprint(self, outermost: MemoryLevel) -> float:
+        """The most bits that any op's tensors take in an outermost memory."""
+        return max(self.footprints(outermost))
+
 
 def _pairs(ops: list[Op | VectorOp]) -> tuple[Op, ...]:
     pairs: dict[Hashable, Op] = {}

@@ -39,17 +39,18 @@ class Recipe:
 
 def evaluate_chunk(recipe: Recipe, chunk: Chunk) -> list[PointResult]:
     """The rows of a chunk, in whatever process. Raises ArchsimError where that has another version of the model."""
-    evaluator, space = _evaluator(recipe)
-    return evaluator.evaluate(chunk.points(space))
+    evaluator, space, alone = _evaluator(recipe)
+    with alone:
+        return evaluator.evaluate(chunk.points(space))
 
 
 @lru_cache(maxsize=2)
-def _evaluator(recipe: Recipe) -> tuple[PointEvaluator, Space]:
-    """The evaluator of a run, kept for its next chunk with all that it has learnt."""
+def _evaluator(recipe: Recipe) -> tuple[PointEvaluator, Space, threading.Lock]:
+    """The evaluator of a run, kept for its next chunk with all that it has learnt; it is one thread's at a time."""
     if recipe.spec.model_version != model_version():
         message = f"a worker has another version of archsim: {model_version()}, not {recipe.spec.model_version}"
         raise ArchsimError(f"{message}: install the same one, or start a new run")
-    return PointEvaluator(recipe.spec), recipe.space
+    return PointEvaluator(recipe.spec), recipe.space, threading.Lock()
 
 
 class Workers(Protocol):
@@ -177,7 +178,7 @@ class DaskCluster:
     def __init__(self, address: str) -> None:
         client_type, self.lost = _dask()
         try:
-            self._client = client_type(address, timeout=_CONNECT_S)
+            self._client = client_type(address, timeout=CONNECT_S)
         except (OSError, ValueError) as error:
             raise InputError(Problem(key="--cluster", message=f"no dask scheduler at '{address}': {error}")) from None
         threads = sum(self._client.ncores().values())
@@ -194,11 +195,11 @@ class DaskCluster:
         self._pool = self._client.get_executor(pure=False)
 
     def stop(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False)
         self._client.close()
 
 
-_CONNECT_S = 10
+CONNECT_S = 10
 
 
 def _dask() -> tuple[Callable[..., Any], tuple[type[BaseException], ...]]:
@@ -223,5 +224,5 @@ def workers_for(count: int | None, cluster: str | None, chunks: int) -> Workers:
     """As many processes as asked for (one for each core, if not said), but no more than there are chunks."""
     if cluster is not None:
         return DaskCluster(cluster)
-    number = min(cores() if count is None else count, max(1, chunks))
+    number = 1 if chunks == 1 else min(cores() if count is None else count, max(1, chunks))
     return InProcess() if number == 1 else LocalProcesses(number)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from archsim.core.errors import InfeasibleError, InputError, Problem, unknown_name
@@ -11,14 +12,16 @@ from archsim.reproduce.options import DesignsOptions
 
 def evaluated(options: DesignsOptions, folder: Path) -> float:
     """The number of the design, or of it against the baseline; design files lie in `folder`."""
-    design = _number(options.metric, folder / options.design, options.set)
+    design = number(options.metric, folder / options.design, options.set)
     if options.baseline is None:
         return design
-    baseline = _number(options.metric, folder / options.baseline, options.baseline_set)
+    baseline = number(options.metric, folder / options.baseline, options.baseline_set)
     return baseline / design if options.quantity == "ratio" else 100 * (1 - design / baseline)
 
 
-def _number(metric: str, design: Path, overrides: Sequence[str]) -> float:
+@lru_cache(maxsize=1024)
+def number(metric: str, design: Path, overrides: tuple[str, ...]) -> float:
+    """The number at a dotted place in the evaluation of a design; InputError where there is none."""
     from archsim.api.evaluate import evaluate
 
     value: object = evaluate(design, overrides=overrides).to_dict()

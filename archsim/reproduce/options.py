@@ -136,8 +136,41 @@ class DesignsOptions(Options):
         return self
 
 
+class RunOptions(Options):
+    """One run of a task: overrides, as of `--set`, for the design and for the baseline."""
+
+    times: Positive = 1.0
+    """How often it is run: the tokens of a decode."""
+    set: tuple[Text, ...] = ()
+    baseline_set: tuple[Text, ...] = ()
+    baseline_by_model: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    """Overrides of the baseline that differ from model to model."""
+
+
+class TaskOptions(Options):
+    """Runs whose numbers add up."""
+
+    name: Text
+    run: Annotated[tuple[RunOptions, ...], Field(min_length=1)]
+
+
+class SuiteOptions(Options):
+    """The mean over models and tasks of baseline / design."""
+
+    kind: Literal["suite"]
+    metric: Text
+    mean: Literal["arithmetic", "geometric"]
+    design: Text
+    baseline: Text
+    models: Annotated[tuple[Text, ...], Field(min_length=1)]
+    set: tuple[Text, ...] = ()
+    """Overrides of both, as of `--set`."""
+    task: Annotated[tuple[TaskOptions, ...], Field(min_length=1)]
+
+
 Recompute = Annotated[
-    BitsOptions | StorageOptions | FidelityOptions | DotProductOptions | DesignsOptions, Field(discriminator="kind")
+    BitsOptions | StorageOptions | FidelityOptions | DotProductOptions | DesignsOptions | SuiteOptions,
+    Field(discriminator="kind"),
 ]
 
 

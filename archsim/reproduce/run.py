@@ -100,11 +100,18 @@ def _dot_product(recompute: Any, folder: Path) -> float:
     return unit_ratio(recompute)
 
 
+def _suite(recompute: Any, folder: Path) -> float:
+    from archsim.reproduce.suite import mean_gain
+
+    return mean_gain(recompute, folder)
+
+
 _EVALUATORS: dict[str, Callable[[Any, Path], float]] = {
     "bits": _bits,
     "storage": _storage,
     "fidelity": _fidelity,
     "dot-product": _dot_product,
     "designs": _designs,
+    "suite": _suite,
 }
 """One general evaluator for each kind of recomputation."""

@@ -1,4 +1,4 @@
-"""The page as HTML text: our own script and style inside, the record as base64, and a policy that forbids the network."""
+"""The page as HTML text: one script and one style inside, the record in base64, a policy that forbids the network."""
 
 from __future__ import annotations
 

@@ -71,6 +71,7 @@ def _head(page: SweepPage, arrays: _Arrays) -> dict[str, Any]:
         "base": page.base,
         "bounds": [dataclasses.asdict(bound) for bound in page.bounds],
         "designs": [_design(design) for design in page.designs],
+        "pairs": [dataclasses.asdict(pair) for pair in page.pairs],
         "tables": [dataclasses.asdict(table) for table in page.tables],
         "evidence": dataclasses.asdict(page.evidence),
     }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from archsim.reports.page.record import Column, FloatArray, SweepPage
 from archsim.reports.values import binary_bytes, engineering
@@ -44,16 +46,19 @@ def sweep_figures(page: SweepPage, evaluation: Evaluation | None = None) -> dict
 
 def evaluation_figures(evaluation: Evaluation) -> dict[str, Writer]:
     """Writers of the figures of one design by file name."""
-    kinds = ("latency", "energy", "roofline")
-    return _files({kind: lambda kind=kind: evaluation.plot(kind) for kind in kinds})  # type: ignore[misc]
+    return _files({kind: partial(evaluation.plot, kind) for kind in ("latency", "energy", "roofline")})
 
 
-def _files(figures: dict[str, Callable[[], Figure]]) -> dict[str, Writer]:
-    return {
-        f"{name}.{ending}": (lambda path, draw=draw, ending=ending: _write(draw(), path, ending))
-        for name, draw in figures.items()
-        for ending in ("png", "svg")
-    }
+def _files(figures: Mapping[str, Callable[[], Figure]]) -> dict[str, Writer]:
+    files: dict[str, Writer] = {}
+    for name, draw in figures.items():
+        for ending in ("png", "svg"):
+            files[f"{name}.{ending}"] = partial(_draw, draw, ending)
+    return files
+
+
+def _draw(draw: Callable[[], Figure], ending: str, path: Path) -> None:
+    _write(draw(), path, ending)
 
 
 def _write(figure: Figure, path: Path, ending: str) -> None:
@@ -126,7 +131,9 @@ def _uprights(axes: Axes, columns: list[Column]) -> None:
         for height, text in _ticks(column):
             axes.text(place + 0.04, height, text, fontsize=6.5, color=INK, va="center", parse_math=False,
                       bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.4})  # fmt: skip
-    axes.set_xticks(range(len(columns)), [_wrapped(_title(column)) for column in columns], fontsize=7.5, parse_math=False)
+    axes.set_xticks(
+        range(len(columns)), [_wrapped(_title(column)) for column in columns], fontsize=7.5, parse_math=False
+    )
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.set_yticks([])
@@ -143,7 +150,9 @@ def _drawn(page: SweepPage) -> list[Column]:
 
 def _chosen(page: SweepPage) -> tuple[Column, Column, Column | None]:
     drawn = [column for column in _drawn(page) if column.role != "run"]
-    ranked = [column for role in ("objective", "total", "axis", "energy", "area") for column in drawn if column.role == role]
+    ranked = [
+        column for role in ("objective", "total", "axis", "energy", "area") for column in drawn if column.role == role
+    ]
     others = [column for column in ranked[2:] if column.role in ("objective", "axis")]
     return ranked[0], ranked[1], others[0] if others else None
 
@@ -156,7 +165,7 @@ def places(column: Column) -> FloatArray:
     return table[np.where(np.isnan(column.values), len(column.positions), column.values).astype(np.int64)]
 
 
-def _front_rows(page: SweepPage) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _front_rows(page: SweepPage) -> npt.NDArray[np.int64]:
     return np.unique(np.concatenate([front.rows for front in page.fronts])) if page.fronts else np.zeros(0, np.int64)
 
 
@@ -203,15 +212,17 @@ def _points(
 def _steps(axes: Axes, page: SweepPage, x: Column, y: Column) -> None:
     if x.goal is None or y.goal is None:
         return
-    colours = ("#0072B2", "#D55E00") if len(page.fronts) > 1 else (FRONT,)
+    colours = ("#0072B2", "#E69F00") if len(page.fronts) > 1 else (FRONT,)
     for front, colour in zip(page.fronts, colours, strict=False):
         rows = staircase(places(x)[front.rows], places(y)[front.rows], x.goal == "min", y.goal == "min")
         corners = front.rows[rows]
         label = f"front of {front.name}" if len(page.fronts) > 1 else "front of x and y"
-        axes.step(places(x)[corners], places(y)[corners], where="post", color=colour, linewidth=1.3, label=label, zorder=2.5)
+        axes.step(
+            places(x)[corners], places(y)[corners], where="post", color=colour, linewidth=1.3, label=label, zorder=2.5
+        )
 
 
-def staircase(first: FloatArray, second: FloatArray, less_first: bool, less_second: bool) -> np.ndarray[Any, np.dtype[np.int64]]:
+def staircase(first: FloatArray, second: FloatArray, less_first: bool, less_second: bool) -> npt.NDArray[np.int64]:
     """Indices of the points that none beats in both values, in the order of the first.
 
     >>> staircase(np.array([3.0, 1.0, 2.0]), np.array([1.0, 3.0, 4.0]), True, True).tolist()
@@ -222,16 +233,35 @@ def staircase(first: FloatArray, second: FloatArray, less_first: bool, less_seco
     order = order[~np.isnan(a[order]) & ~np.isnan(b[order])]
     best = np.minimum.accumulate(b[order]) if order.size else b[order]
     kept = np.concatenate([[True], b[order][1:] < best[:-1]]) if order.size else np.zeros(0, np.bool_)
-    return order[kept]
+    chosen: npt.NDArray[np.int64] = order[kept]
+    return chosen
 
 
 def _mark(axes: Axes, page: SweepPage, x: Column, y: Column) -> None:
     for place, knee in enumerate(page.knees):
         label = "knee" if place == 0 else None
-        axes.plot(places(x)[knee], places(y)[knee], "D", color=FRONT, markersize=5.5, markeredgecolor="white", label=label, zorder=4)
+        axes.plot(
+            places(x)[knee],
+            places(y)[knee],
+            "D",
+            color=FRONT,
+            markersize=5.5,
+            markeredgecolor="white",
+            label=label,
+            zorder=4,
+        )
     base = page.base or {}
     if x.key in base and y.key in base:
-        axes.plot(base[x.key], base[y.key], "D", color="none", markeredgecolor=INK, markersize=6, label="base design", zorder=4)
+        axes.plot(
+            base[x.key],
+            base[y.key],
+            "D",
+            color="none",
+            markeredgecolor=INK,
+            markersize=6,
+            label="base design",
+            zorder=4,
+        )
 
 
 def _style(axes: Axes) -> None:
@@ -309,7 +339,10 @@ def _ticks(column: Column) -> Iterator[tuple[float, str]]:
     known = ~np.isnan(values)
     distinct, first = np.unique(values[known], return_index=True)
     if distinct.size <= 8:
-        yield from ((float(heights[known][place]), written(column, float(value))) for value, place in zip(distinct, first, strict=True))
+        yield from (
+            (float(heights[known][place]), written(column, float(value)))
+            for value, place in zip(distinct, first, strict=True)
+        )
         return
     low, high = float(distinct[0]), float(distinct[-1])
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):

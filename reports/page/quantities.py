@@ -71,8 +71,8 @@ def total(key: str) -> Quantity:
 def axis_labels(keys: tuple[str, ...]) -> dict[str, str]:
     """Axes by the last parts of their dotted keys, as many as tell them apart.
 
-    >>> axis_labels(("hardware.array.rows", "hardware.memory.glb.capacity", "hardware.memory.wbuf.capacity"))
-    {'hardware.array.rows': 'array rows', 'hardware.memory.glb.capacity': 'glb capacity', 'hardware.memory.wbuf.capacity': 'wbuf capacity'}
+    >>> axis_labels(("hardware.array.rows", "hardware.memory.glb.capacity"))
+    {'hardware.array.rows': 'array rows', 'hardware.memory.glb.capacity': 'glb capacity'}
     """
     labels = {}
     for key in keys:

@@ -125,7 +125,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """A set of points that no other dominates, by row; two of them in a page that compares two sweeps."""
+    """A set of points that no other dominates, by row; a page that compares two sweeps has two, called a and b."""
 
     name: str
     rows: IntArray
@@ -139,6 +139,22 @@ class Evidence:
     sources: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
+    elsewhere: str = ""
+    """Where estimates and sources are told, when not here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Two bars for each name: a quantity on both sides of a comparison, in `unit` (s or J)."""
+
+    id: str
+    title: str
+    note: str
+    unit: str
+    sides: tuple[str, str]
+    names: tuple[str, ...]
+    a: tuple[float, ...]
+    b: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +186,7 @@ class SweepPage:
     """The design that the sweep starts from, by the keys of columns: drawn for comparison, not a point of the table."""
     bounds: tuple[Bound, ...] = ()
     designs: tuple[DesignDetail, ...] = ()
+    pairs: tuple[Pairs, ...] = ()
     tables: tuple[Table, ...] = ()
     evidence: Evidence = field(default_factory=Evidence)
 

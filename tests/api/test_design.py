@@ -212,6 +212,25 @@ class TestOverrides:
         design = load_design(path, ["hardware.memory.buffer.capacity=2 MiB"])
         assert design.accelerator.memory("buffer").capacity_bits == 2 * 2**20 * 8
 
+    def test_what_a_design_states_of_the_array_holds_in_every_phase_of_its_base(self, write: Write) -> None:
+        work = '[workload]\nmodel = "opt-125m"\nphase = "decode"\n'
+        own = load_design(write(f'[hardware]\nbase = "bitmod-28nm"\narray.rows = 8\n{work}'))
+        assert own.resolved["hardware"]["array"]["phase"]["decode"] == {"cols": 16}
+        assert own.accelerator_for("decode").units == 8 * 16
+        base = load_design(write(f'[hardware]\nbase = "bitmod-28nm"\n{work}'))
+        assert base.accelerator_for("decode").engine != base.accelerator.engine
+
+    def test_the_resolved_design_has_by_phase_what_is_stated_by_phase(self, write: Write) -> None:
+        design = load_design(write('[hardware]\nbase = "bitmod-28nm"\n[workload]\nmodel = "opt-125m"\n'))
+        again = design_from_dict(design.resolved)
+        assert again.resolved == design.resolved
+        assert again.accelerator_for("decode") == design.accelerator_for("decode")
+
+    def test_keys_of_another_kind_of_engine_are_warned_of(self, write: Write) -> None:
+        text = '[hardware]\nbase = "bitmod-28nm"\nkind = "systolic"\n[workload]\nmodel = "opt-125m"\n'
+        said = [warning for warning in load_design(write(text)).warnings if "says nothing for kind" in warning]
+        assert "hardware.array.step_energy says nothing for kind 'systolic'" in said
+
     def test_the_base_itself(self, write: Write) -> None:
         path = write('[hardware]\nbase = "edge-array"\n[workload]\nmodel = "resnet-50"\n')
         assert load_design(path, ["hardware.base=gemmini-16x16"]).accelerator.name == "gemmini-16x16"

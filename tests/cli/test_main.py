@@ -199,6 +199,45 @@ def test_compare_of_two_runs(capsys: Capture) -> None:
     assert "Energy by component" in capsys.readouterr().out
 
 
+ISO_AREA = """
+[hardware]
+base = "{base}"
+[workload]
+model = "opt-125m"
+[quantization]
+weights = "fp16"
+inputs = "fp16"
+outputs = "fp16"
+[simulation]
+convention = "bitmod-2024"
+"""
+
+
+def test_compare_at_equal_area(capsys: Capture) -> None:
+    for name, base in (("a", "bitmod-28nm"), ("b", "fp16-28nm")):
+        Path(f"{name}.toml").write_text(ISO_AREA.format(base=base), encoding="utf-8")
+    assert run(["compare", "--iso-area", "a.toml", "b.toml", "--json", "--out", "c"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "archsim.iso-area/1"
+    assert json.loads(Path("c/iso-area.json").read_text("utf-8")) == document
+    assert run(["compare", "--iso-area", "a.toml", "b.toml", "--area", "3 mm^2", "--models", "opt-125m,opt-350m"]) == 0
+    assert "At 3 mm² of PEs and decoders" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.toml"], "compares two designs or runs (got 1)"),
+        (["a.toml", "b.toml", "--models", "x"], "belong to --iso-area"),
+        (["--iso-area", "a.toml"], "needs two designs or more (got 1)"),
+        (["--iso-area", "a.toml", "b.toml", "--area", "2 s"], "--area"),
+    ],
+)
+def test_wrong_input_of_compare(arguments: list[str], message: str, capsys: Capture) -> None:
+    assert run(["compare", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_compare_of_what_is_not_there(capsys: Capture) -> None:
     assert run(["compare", "a.json", "b.json"]) == 2
     assert capsys.readouterr().err.splitlines()[0] == "error: a.json: no such file"

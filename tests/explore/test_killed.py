@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,7 +79,7 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a sweep that nobody disturbed, in one process."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
@@ -88,7 +87,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         workers._evaluator.cache_clear()
         sweep(sweeps.write(folder, SWEEP), out=folder / "run", workers=1)
         workers._evaluator.cache_clear()
-    yield folder / "run"
+    return folder / "run"
 
 
 def assert_same(folder: Path, undisturbed: Path) -> None:

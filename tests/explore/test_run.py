@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Sequence
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import archsim
 from archsim.core.errors import ArchsimError, InputError
 from archsim.explore import store, workers
 from archsim.explore.load import load_run, open_run
 from archsim.explore.results import PointResult
 from archsim.explore.run import SweepInterrupted, SweepStoppedError, Watcher, sweep
+from archsim.explore.runs import Run
 from archsim.explore.space import Point
 from tests.explore import sweeps
 
@@ -50,7 +52,7 @@ def path(tmp_path: Path, evaluated: list[int]) -> Path:
     return sweeps.write(tmp_path)
 
 
-def run_sweep(path: Path, name: str = "run", **options: Any) -> archsim.Evaluation:
+def run_sweep(path: Path, name: str = "run", **options: Any) -> Run:
     return sweep(path, out=path.parent / name, workers=1, **options)
 
 
@@ -222,6 +224,29 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(
     assert evaluated == list(range(10, 24))
     run_sweep(path, name="undisturbed")
     assert load_run(path.parent / "run").equals(load_run(path.parent / "undisturbed"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 128 KiB in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount a small file system here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_file_system_that_is_really_full_stops_the_run(path: Path, evaluated: list[int], small_disk: Path) -> None:
+    with pytest.raises(SweepStoppedError, match=r"No space left on device; [1-9][0-9]? of 24 points are stored in"):
+        sweep(path, out=small_disk / "run", workers=1)
+    finished = len(load_run(small_disk / "run"))
+    assert finished == len(list((small_disk / "run" / "points").iterdir()))
+    shutil.copytree(small_disk / "run", path.parent / "run")
+    evaluated.clear()
+    run_sweep(path)
+    assert evaluated == list(range(finished, 24))
 
 
 def test_ctrl_c_leaves_a_run_that_goes_on(path: Path, evaluated: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

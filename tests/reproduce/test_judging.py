@@ -20,6 +20,26 @@ model = "mobilenet-v1"
 weights = "int8"
 activations = "int8"
 """
+SUITE = """
+[recompute]
+kind = "suite"
+metric = "totals.macs"
+mean = "{mean}"
+design = "designs/d.toml"
+baseline = "designs/d.toml"
+models = ["mobilenet-v1", "mobilenet-v2"]
+
+[[recompute.task]]
+name = "once"
+run = [{{ baseline_set = ["workload.batch=2"] }}]
+
+[[recompute.task]]
+name = "thrice"
+run = [
+    {{ times = 2 }},
+    {{ baseline_set = ["workload.batch=4"], baseline_by_model = {{ mobilenet-v2 = ["workload.batch=7"] }} }},
+]
+"""
 HEAD = """
 system = "S"
 family = "F"
@@ -220,3 +240,12 @@ class TestWrongFiles:
     def test_text_cannot_be_recomputed_as_one_number(self, tmp_path: Path) -> None:
         text = HEAD.format(value='"small"', relation="=") + 'recompute = { kind = "bits", format = "int4" }\n'
         assert "needs a value that is one number" in problems(tmp_path, text)[0]
+
+
+@pytest.mark.parametrize(("mean", "expected"), [("arithmetic", 9 / 4), ("geometric", (2 * 2 * 2 * 3) ** (1 / 4))])
+def test_a_suite_is_the_mean_over_models_and_tasks(tmp_path: Path, mean: str, expected: float) -> None:
+    """Twice the MACs at batch 2; (2 + 4) / 3 and (2 + 7) / 3 of them in three runs."""
+    (tmp_path / "designs").mkdir()
+    (tmp_path / "designs" / "d.toml").write_text(DESIGN, encoding="utf-8")
+    claim = judged(tmp_path, SUITE.format(mean=mean), value=round(expected, 3))
+    assert claim.parts[0].simulated == pytest.approx(expected)

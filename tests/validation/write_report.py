@@ -11,6 +11,7 @@ from tests.validation.mapping_rows import mapping_rows
 from tests.validation.measure import DATA, MEASUREMENTS, default_against_scalesim, relative
 from tests.validation.networks import network_rows
 from tests.validation.optimum_rows import optimum_rows, optimum_section
+from tests.validation.published import published_rows
 from tests.validation.speed import speed_rows
 
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "validation.md"
@@ -51,7 +52,7 @@ CPU time (user + system) of whole processes, caches warm, as a ratio to somethin
 def accuracy() -> str:
     """The part that is the same on every machine."""
     rows = [measurement.row() for measurement in MEASUREMENTS]
-    rows += mapping_rows() + optimum_rows() + network_rows() + component_rows()
+    rows += mapping_rows() + optimum_rows() + network_rows() + component_rows() + published_rows()
     table = "".join(f"| {row.what} | {row.source} | {row.rows} | {row.error} |\n" for row in rows)
     differences = ""
     for dataflow in ("os", "ws", "is"):

@@ -155,6 +155,16 @@ function axisText(record, row) {
   return `${pointName(record, row)}  ${text}`;
 }
 
+/** Two bars for each name, those of a and b. */
+function pairBars({ sides, names, a, b, unit }) {
+  const rows = names.flatMap((name, i) => [
+    { name, runs: 1, plain: true, parts: [a[i], 0], total: a[i], tip: [sides[0]] },
+    { name: "", runs: 1, plain: true, parts: [0, b[i]], total: b[i], tip: [`${sides[1]}: ${name}`] },
+  ]);
+  const series = sides.map((name, i) => ({ name, colour: FRONT_STROKES[i] }));
+  return { rows, series, unit, title: unit === "s" ? "time" : "energy", empty: "nothing to compare" };
+}
+
 /** The components of one design, each its own bar. */
 function componentBars(entries, unit, title) {
   const present = entries.filter(([, value]) => value > 0);

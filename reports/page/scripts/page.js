@@ -115,16 +115,23 @@ function smallTable({ title, note, head, rows, numeric }) {
   );
 }
 
+function pairFigure(state, pair) {
+  const chart = barChart(() => pairBars(pair));
+  const figure = makeFigure({ id: pair.id, title: pair.title, about: pair.note, chart, height: chart.height });
+  state.on("theme", figure.later);
+  return titled(figure);
+}
+
 /** What the numbers rest on. */
-function evidence({ estimates, sources, warnings, versions }) {
+function evidence({ estimates, sources, warnings, versions, elsewhere }) {
   const listing = (title, texts, empty) =>
     element("section", { class: "part" }, element("h3", {}, `${title} (${texts.length})`),
       texts.length ? element("ul", {}, ...texts.map((text) => element("li", {}, text))) : element("p", { class: "note" }, empty));
   return section(
     "evidence", "What the numbers rest on",
     warnings.length ? listing("Warnings", warnings, "") : null,
-    listing("Estimates", estimates, "None of the figures is an estimate."),
-    listing("Sources", sources, "The design states all its figures itself."),
+    elsewhere ? element("p", {}, elsewhere) : listing("Estimates", estimates, "None of the figures is an estimate."),
+    elsewhere ? null : listing("Sources", sources, "The design states all its figures itself."),
     element("section", { class: "part" }, element("h3", {}, "Versions"),
       element("dl", { class: "facts" }, ...versions.map(([name, text]) => element("div", { class: "fact" }, element("dt", {}, name), element("dd", {}, text))))),
   );
@@ -163,7 +170,7 @@ async function start() {
     const sections = record.columns.length ? sweepSections(state) : [];
     if (!record.columns.length) {
       const single = record.designs.length ? makeDesignSection(record.designs, state) : null;
-      if (record.tables.length) sections.push(section("differences", "Differences", ...record.tables.map(smallTable)));
+      if (record.tables.length) sections.push(section("differences", "Differences", ...record.pairs.map((pair) => pairFigure(state, pair)), ...record.tables.map(smallTable)));
       if (single) sections.push(section("design", record.designs.length > 1 ? "The designs" : "The design", single.host));
     } else if (record.tables.length) sections.splice(1, 0, section("differences", "Differences", ...record.tables.map(smallTable)));
     sections.push(evidence(record.evidence));

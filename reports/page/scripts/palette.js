@@ -1,6 +1,8 @@
 // Colours. Categories: Okabe and Ito, "Color Universal Design" (2008). Quantities: viridis (van der Walt and Smith).
 
 const CATEGORIES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999"];
+/** Of the two sides of a comparison: the first two categories. */
+const FRONT_STROKES = [CATEGORIES[0], CATEGORIES[1]];
 const MARKS = ["circle", "square", "triangle", "diamond", "down", "plus", "star", "hexagon"];
 
 const VIRIDIS = [

@@ -71,8 +71,8 @@ function paintParallel(state, chart, frame) {
 
 /** Rows with results; those kept by all filters apart from the rest. */
 function splitRows(state) {
-  const [kept, out] = [[], []];
-  for (let i = 0; i < state.record.points; i += 1) if (!state.record.reason[i]) (state.active[i] ? kept : out).push(i);
+  const { points, reason } = state.record;
+  const [kept, out] = [rowsWhere(points, (i) => !reason[i] && state.active[i]), rowsWhere(points, (i) => !reason[i] && !state.active[i])];
   return { kept, out };
 }
 
@@ -81,7 +81,8 @@ function rasterLines(state, chart, frame, axes, box) {
   const [width, height] = [Math.round((box.right - box.left) * ratio) + 1, Math.round((box.bottom - box.top) * ratio)];
   const raster = makeRaster(frame.canvas, width, height, rgb(frame.colours.paper));
   const { kept, out } = splitRows(state);
-  const coarse = Math.max(1, Math.round(ratio)) * (chart.coarse && frame.live && kept.length > 4000 ? 2 : 1);
+  const many = kept.length + out.length > 4000;
+  const coarse = Math.max(1, Math.round(ratio)) * (chart.coarse && frame.live && many ? 4 : 1);
   const places = axes.map(({ column, scale }) => linePlaces(column, scale, box.top, ratio));
   const layers = [[out, [rgb(frame.colours.muted)], 0.55], [kept, shadeColours(state, frame.colours), 1]];
   for (const [rows, colours, strongest] of layers) {
@@ -97,8 +98,9 @@ function rasterLines(state, chart, frame, axes, box) {
 }
 
 function linePlaces(column, scale, top, ratio) {
-  const out = new Float32Array(column.values.length);
-  for (let i = 0; i < out.length; i += 1) out[i] = (scale.place(column.values[i]) - top) * ratio;
+  const values = scale.log ? transformed(column, true) : column.values;
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < out.length; i += 1) out[i] = (scale.from - top + (values[i] - scale.low) * scale.slope) * ratio;
   return out;
 }
 

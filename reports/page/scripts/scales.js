@@ -17,10 +17,11 @@ function makeScale(column, log, domain, from, to) {
 }
 
 /** The range of a column in transformed values, with some air at both ends. */
-function fullDomain(column, log, air = 0.04) {
+function fullDomain(column, log, air = 0.04, also = null) {
   if (column.categories) return [-0.6, Math.max(0, column.categories.length - 1) + 0.6];
   let { low, high } = column;
   if (!(low <= high)) return [0, 1];
+  if (known(also) && (!log || also > 0)) [low, high] = [Math.min(low, also), Math.max(high, also)];
   if (log) {
     low = Math.log10(low > 0 ? low : smallestPositive(column));
     high = Math.log10(high > 0 ? high : 1);

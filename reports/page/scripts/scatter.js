@@ -102,7 +102,7 @@ function transformed(column, log) {
 function scatterScales(state, chart, { width, height }) {
   const { options, domains } = chart;
   const [x, y] = [state.record.columns[options.x], state.record.columns[options.y]];
-  const domain = (name, column) => (domains[name] ??= fullDomain(column, options[`log${name}`]));
+  const domain = (name, column) => (domains[name] ??= fullDomain(column, options[`log${name}`], 0.04, state.record.base?.[column.key]));
   const box = { top: 14, bottom: height - 52, right: width - 138 };
   const up = makeScale(y, options.logy, domain("y", y), box.bottom, box.top);
   box.left = Math.ceil(tickRoom(up)) + 42;
@@ -129,7 +129,7 @@ function paintScatter(state, chart, frame) {
   drawUp(svg, { ...up, title: titleWithGoal(up) }, box.left, frame.colours, 12);
   drawLegend(state, svg, box, frame, rows);
   if (frame.live) Object.assign(chart, { scales: { across, up, box }, over: inner, grid: gridOf(state, places, rows, box, frame.ratio) });
-  if (!rows.ordered.length) svg.append(emptyText(box, state, frame.colours));
+  if (!rows.drawn.length) svg.append(emptyText(box, state, frame.colours));
   return { svg, raster };
 }
 
@@ -159,13 +159,10 @@ function placesOf(state, chart, across, up, box, ratio) {
 /** Rows from the bottom to the top: filtered out, against a constraint, the rest, the fronts. */
 function drawingOrder(state, { xs, ys }) {
   const { record, active, onFront } = state;
-  const groups = [[], [], [], []];
-  for (let i = 0; i < record.points; i += 1) {
-    if (xs[i] !== xs[i] || ys[i] !== ys[i] || record.reason[i]) continue;
-    groups[!active[i] ? 0 : !record.feasible[i] ? 1 : onFront[i] ? 3 : 2].push(i);
-  }
-  const [out, against, inside, front] = groups;
-  return { out, against, inside, front, ordered: inside.concat(against, front, out) };
+  const group = Uint8Array.from(xs, (x, i) =>
+    x !== x || ys[i] !== ys[i] || record.reason[i] ? 4 : !active[i] ? 0 : !record.feasible[i] ? 1 : onFront[i] ? 3 : 2);
+  const [out, against, inside, front] = [0, 1, 2, 3].map((kind) => rowsWhere(record.points, (i) => group[i] === kind));
+  return { out, against, inside, front, drawn: rowsWhere(record.points, (i) => group[i] < 4) };
 }
 
 function pointRadius(count) {
@@ -213,7 +210,7 @@ function drawVector(state, group, { box, places, rows, colours, ratio }, paper) 
   const disc = (row, r, fill, attributes) =>
     shape("circle", { cx: (box.left + places.xs[row] / ratio).toFixed(2), cy: (box.top + places.ys[row] / ratio).toFixed(2), r, fill, ...attributes });
   const fill = (row) => css(colours[Math.min(colours.length - 1, Math.round(state.colour.shade[row]))]);
-  for (const row of [...out, ...against].slice(0, VECTORS)) group.append(disc(row, radius * 0.9, paper.muted));
+  for (const row of [...out.subarray(0, VECTORS), ...against.subarray(0, VECTORS)]) group.append(disc(row, radius * 0.9, paper.muted));
   for (const row of inside) group.append(disc(row, radius, fill(row)));
   for (const row of front) group.append(disc(row, frontRadius(front.length), fill(row), { stroke: paper.ring, "stroke-width": 1.1 }));
 }
@@ -322,8 +319,6 @@ function marksOf(state, rows, colours) {
   return marks;
 }
 
-const FRONT_STROKES = [CATEGORIES[0], CATEGORIES[5]];
-
 function drawKeys(state, svg, x, top, column, colours) {
   column.categories.slice(0, 16).forEach((name, i) => {
     const y = top + 18 * i;
@@ -355,7 +350,7 @@ function gridOf(state, { xs, ys }, rows, box, ratio) {
   const columns = Math.ceil((box.right - box.left) / CELL) + 1;
   const lines = Math.ceil((box.bottom - box.top) / CELL) + 1;
   const starts = new Uint32Array(columns * lines + 1);
-  const visible = rows.ordered;
+  const visible = rows.drawn;
   const cellOf = (row) => {
     const i = Math.floor(xs[row] / ratio / CELL);
     const j = Math.floor(ys[row] / ratio / CELL);

@@ -80,6 +80,14 @@ function keepWithin({ column, low, high, codes }, active, points) {
   }
 }
 
+/** The rows for which something holds. */
+function rowsWhere(points, holds) {
+  const rows = new Uint32Array(points);
+  let count = 0;
+  for (let i = 0; i < points; i += 1) if (holds(i)) rows[count++] = i;
+  return rows.subarray(0, count);
+}
+
 /** A filter in words. */
 function filterText({ column, low, high, codes }) {
   if (codes) {

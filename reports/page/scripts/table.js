@@ -14,7 +14,7 @@ function makeTable(state) {
     filters: new Map(),
   };
   build(table);
-  state.on("filter", ({ brushing }) => (brushing ? table.laterRows() : order(table)));
+  state.on("filter", ({ brushing }) => (brushing ? tell(table) : order(table)));
   state.on("select", () => reveal(table));
   state.on("hover", () => markRows(table));
   order(table);
@@ -29,7 +29,6 @@ function build(table) {
   table.body = element("div", { class: "rows", role: "rowgroup" }, table.space);
   table.grid = element("div", { class: "grid", role: "grid", "aria-label": "Points", tabindex: 0 }, table.head, table.body);
   table.later = oncePerFrame(() => drawRows(table));
-  table.laterRows = oncePerFrame(() => order(table));
   table.grid.addEventListener("scroll", table.later);
   table.grid.addEventListener("keydown", (event) => pressedInTable(table, event));
   new ResizeObserver(table.later).observe(table.grid);
@@ -154,6 +153,11 @@ function sortBy(table, column) {
   order(table);
 }
 
+/** How many rows there are; while a range is being brushed this alone follows, the rows when it is let go. */
+function tell({ state, count }) {
+  count.textContent = `${state.activeCount.toLocaleString("en")} of ${counted(state.record.points, "point")}`;
+}
+
 /** The rows that all filters keep, in the order asked for; what a row lacks comes last. */
 function order(table) {
   const { state, sort } = table;
@@ -171,7 +175,7 @@ function order(table) {
     return sign * (p - q);
   });
   table.rows = rows;
-  table.count.textContent = `${rows.length.toLocaleString("en")} of ${counted(points, "point")}`;
+  tell(table);
   table.space.style.height = `${rows.length * ROW}px`;
   table.grid.setAttribute("aria-rowcount", rows.length + 2);
   drawRows(table);
