@@ -11,7 +11,7 @@ import numpy as np
 
 from archsim.mappers.constraints import Constraints, SpatialConstraint
 from archsim.mappers.factors import tile_factors, unit_factors
-from archsim.sim.frame import CHIP_AXES, COARSE, GROUPS
+from archsim.sim.frame import CHIP_AXES, COARSE, GROUPS, Frame
 from archsim.sim.kernels import OUTPUTS, Ints
 from archsim.sim.problem import Problem
 
@@ -46,12 +46,11 @@ def choices(problem: Problem, *, perfect: bool, constraints: Constraints = Const
     )
 
 
-def _stage_of(problem: Problem, finer_than: tuple[str, ...]) -> int:
+@lru_cache(maxsize=1024)
+def _stage_of(frame: Frame, finer_than: tuple[str, ...]) -> int:
     """First stage (from 1) that has a level with instances finer than `finer_than`; else below all stages."""
-    stages = [
-        int(problem.level_stage[i].max()) for i, level in enumerate(problem.levels_used) if level.per not in finer_than
-    ]
-    return max(1, min([stage for stage in stages if stage > 0], default=problem.n_stages))
+    stages = [int(frame.level_stage[i].max()) for i, place in enumerate(frame.places) if place.per not in finer_than]
+    return max(1, min([stage for stage in stages if stage > 0], default=frame.n_stages))
 
 
 def _shared_along(problem: Problem, position: int) -> tuple[str, ...]:
@@ -83,7 +82,7 @@ def _spatial(problem: Problem, perfect: bool, constraints: Constraints) -> tuple
         parts.append((np.tile(np.array(dims or [-1], np.int64), (len(fills), 1)), fills))
     if not parts:
         none = np.full((1, 1), -1, np.int64)
-        return [(0, _stage_of(problem, ("chip",)))], (none, np.ones((1, 1), np.int64)), True
+        return [(0, _stage_of(problem.frame, ("chip",)))], (none, np.ones((1, 1), np.int64)), True
     dims_all, factors_all = parts[0]
     for dims_next, factors_next in parts[1:]:
         a, b = len(factors_all), len(factors_next)
@@ -97,13 +96,13 @@ def _axes(problem: Problem) -> Iterator[tuple[int, int, list[int], int]]:
     """(axis, stage, dimensions that it can unroll, how many of them at once) of every axis."""
     over_outputs = [d for d in range(len(problem.dims)) if problem.shape.relevant[OUTPUTS, d] and problem.sizes[d] > 1]
     for axis, shared in enumerate((("chip",), ("chip", "core"))):
-        yield axis, _stage_of(problem, shared), over_outputs if problem.axis_sizes[axis] > 1 else [], 1
+        yield axis, _stage_of(problem.frame, shared), over_outputs if problem.axis_sizes[axis] > 1 else [], 1
     if problem.flow[0]:
         return
     for i, own in enumerate(problem.dataflow.axes):
         names = [dim for entry in own.dims(problem.op.kind) for dim in _expand(problem, entry)]
         dims = [problem.dims.index(dim) for dim in dict.fromkeys(names) if problem.op.loops[dim] > 1]
-        yield len(CHIP_AXES) + i, _stage_of(problem, _shared_along(problem, i)), dims, len(dims)
+        yield len(CHIP_AXES) + i, _stage_of(problem.frame, _shared_along(problem, i)), dims, len(dims)
 
 
 def _allowed_fills(
@@ -158,6 +157,8 @@ def _distinct(problem: Problem, slots: Slots, dims: Ints, factors: Ints, perfect
     for i, (axis, stage) in enumerate(slots):
         alike = (stage, *problem.machine.multicast[:, axis].tolist(), int(dims[0, i]))
         units[alike] = units[alike] * factors[:, i] if alike in units else factors[:, i]
+    if len(units) == len(slots):
+        return dims, factors
     code = np.zeros(len(dims), np.int64)
     for total in units.values():
         top = int(total.max())

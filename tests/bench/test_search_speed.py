@@ -24,6 +24,9 @@ pytest.importorskip("pytest_benchmark")
 from archsim.api.evaluate import mapper_settings
 from archsim.mappers.found import Found
 from archsim.mappers.search import find_mapping
+from archsim.sim.cost import Costing
+from archsim.sim.problem import build_problem
+from archsim.sim.recost import machines_of, prices_of, recost
 from archsim.workloads.op import Op
 from tests.validation.machines import machine, with_bits
 
@@ -147,3 +150,28 @@ def test_resnet_50_on_os8_is_proven_layer_by_layer(benchmark: Any, finding: Call
     assert proven >= LAYERS
     detail = f"{proven} of {len(ops)} layers proven"
     finding(Row(what="zigzag-os8: all layers of ResNet-50", value=f"{seconds:.1f} s", detail=detail))
+
+
+def test_one_mapping_on_many_machines(benchmark: Any, finding: Callable[[Any], None], Row: Any) -> None:
+    """Costing a given mapping on machines whose bandwidths differ, beside searching for it on each."""
+    design, op, count = machine("accelforge-b"), gemm((512, 512, 512)), 1000
+    counting, chip = design.simulation.switches, design.accelerator
+    mapping = found("accelforge-b", op).cost.mapping
+    assert mapping is not None
+    chips = [
+        replace(chip, memories=tuple(replace(level, read_bits_per_cycle=64.0 + i) for level in chip.memories))
+        for i in range(count)
+    ]
+    problems = [build_problem(op, each, each.engine.dataflows[0], counting, design.accumulator) for each in chips]
+    costings = [
+        Costing.of(each, problem, design.accumulator, counting) for each, problem in zip(chips, problems, strict=True)
+    ]
+    machines, prices = machines_of(problems), prices_of(problems, costings)
+    costs = benchmark.pedantic(recost, args=(problems[0], mapping, machines, prices), rounds=ROUNDS)
+    assert len(costs.cycles) == count
+    begin = time.process_time()
+    recost(problems[0], mapping, machines, prices)
+    each_s = (time.process_time() - begin) / count
+    detail = f"{1e6 * each_s:.1f} us each"
+    ratio = cpu_s("accelforge-b", op) / each_s
+    finding(Row(what="searching over costing a given mapping", value=f"{ratio:.0f}x", detail=detail))

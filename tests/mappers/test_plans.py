@@ -28,12 +28,12 @@ CONSTRAINTS = (
 
 
 def alike(one: Plan, other: Plan) -> bool:
-    arrays = zip(
-        (*one.space, *one.ways, one.steps, one.jumps),
-        (*other.space, *other.ways, other.steps, other.jumps),
-        strict=True,
-    )
-    return all(np.array_equal(a, b) for a, b in arrays) and (one.complete, one.whole) == (other.complete, other.whole)
+    pairs = zip(_plan_arrays(one), _plan_arrays(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs) and (one.complete, one.whole) == (other.complete, other.whole)
+
+
+def _plan_arrays(of: Plan) -> list[np.ndarray]:
+    return [np.asarray(item) for item in (*of.space, *of.ways, of.steps, of.jumps)]
 
 
 def problem(**numbers: float) -> Problem:
