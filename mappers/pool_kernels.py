@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archsim.core.kernels import inlined_kernel
+from archsim.core.kernels import inlined_kernel, inner_kernel
 from archsim.mappers.space_kernels import doubles, sums_in_time
 from archsim.mappers.state_kernels import Case
 from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, SHARED_PORTS, Floats, Ints
@@ -116,7 +116,7 @@ def _in_order(a: Rival, b: Rival, c: Rival, batch: bool, joint: bool, room: floa
     return _together(a, b, c, batch, room) if joint else _apart(a, b, c, batch)
 
 
-@inlined_kernel
+@inner_kernel
 def _in_any_order(a: Rival, b: Rival, c: Rival, batch: bool, joint: bool, room: float) -> float:
     """The least over all orders of the three tiles; inf where none fits."""
     best = _in_order(a, b, c, batch, joint, room)

@@ -1,4 +1,4 @@
-"""What one element costs in each transfer of a node: energy and bits, in whole words where the convention counts them."""
+"""What one element costs in each transfer of a node: energy and bits, in whole words where these are counted."""
 
 # pyright: reportArgumentType=false, reportReturnType=false
 # numpy's stubs let an element of an array be an array again, where numba sees a number.

@@ -69,7 +69,7 @@ class Lines(NamedTuple):
     widths: Floats
     """(K, 6): bits of an element in them, at least."""
     refills: Floats
-    """(K,): pJ of an element whose sum goes down from an output node's tile, at most (without nodes inside: exactly)."""
+    """(K,): pJ of an element whose sum goes down from an output node's tile, at most; to PEs, exactly."""
     excess: Floats
     """(pools,): energy that the nodes of a pool cost above one visit each."""
     traffic: Floats
