@@ -12,9 +12,7 @@ from archsim.core.errors import InputError, Problem
 FILE = "iso-area.json"
 
 
-def run(
-    designs: Sequence[Path], area: str | None, models: str | None, phases: str | None, options: Options
-) -> None:
+def run(designs: Sequence[Path], area: str | None, models: str | None, phases: str | None, options: Options) -> None:
     """Compare designs at equal compute area, print the result, and write it into the folder asked for."""
     from archsim.api.iso_area import compare_iso_area
 

@@ -201,7 +201,8 @@ def _fuse(design: Path, request: Request, options: Options) -> int:
 
 
 def _enumerate(design: Path, request: Request, options: Options) -> int:
-    from archsim.api.space import USUAL_LIMIT, mapping_space
+    from archsim.api.space import mapping_space
+    from archsim.mappers.enumerate import USUAL_LIMIT
 
     report = mapping_space(
         design,

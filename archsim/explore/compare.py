@@ -122,9 +122,7 @@ class SweepComparison:
             if one.front.size and other.front.size:
                 of = f"{one.beaten} of the {one.front.size} designs on the front of {names[0]}"
                 lines.append(f"{of} are dominated by a design of {names[1]}")
-        lines.append(
-            f"{self.matched:,} points are in both runs; the objectives of {len(self.moved):,} moved"
-        )
+        lines.append(f"{self.matched:,} points are in both runs; the objectives of {len(self.moved):,} moved")
         return tuple(lines)
 
 
