@@ -44,7 +44,7 @@ def evaluate(design: Design | Mapping[str, Any] | str | Path, *, overrides: Sequ
     if chosen.mapper.fusion == "auto":
         from archsim.api.fusion import fused_schedule, tile_settings
 
-        of_tiles = replace(scheduler, cost_op=_cost_op(chosen, tile_settings(settings)))
+        of_tiles = replace(scheduler, cost_op=_cost_op(chosen, tile_settings(settings)), memo={})
         placements, costs, chains = fused_schedule(chosen, settings, of_tiles, placements, costs, additive)
     cost = trace_cost(chosen.trace, chosen.accelerator, placements, costs, chosen.accumulator, warnings=chosen.warnings)
     cost = replace(cost, chains=chains) if chains else cost
