@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import archsim
 from archsim.core.errors import ArchsimError, InputError
 from archsim.explore import store, workers
 from archsim.explore.load import load_run, open_run
@@ -344,3 +345,19 @@ def test_conditional_axes_are_empty_where_they_do_not_exist(tmp_path: Path, eval
     frame = run_sweep(path).frame()
     assert frame["hardware.cores"].isna().tolist() == [False] * 4 + [True] * 2
     assert set(frame["hardware.array.dataflows"]) == {'["ws"]', '["os"]'}
+
+
+def test_rows_are_what_evaluate_gives(tmp_path: Path) -> None:
+    """With the real evaluator, in two processes."""
+    axes = '[axes]\n"hardware.array.rows" = [4, 8]\n"hardware.memory.glb.capacity" = ["1 KiB", "32 KiB", "1 B"]\n'
+    path = sweeps.write(tmp_path, f'design = "design.toml"\n{axes}')
+    workers._evaluator.cache_clear()
+    frame = sweep(path, out=tmp_path / "run", workers=2, overrides=["hardware.clock=2 GHz"]).frame()
+    assert frame["status"].tolist() == ["ok", "ok", "failed"] * 2
+    assert "does not fit" in frame["reason"][2]
+    for _, row in frame[frame["status"] == "ok"].iterrows():
+        stated = [f"{key}={row[key]}" for key in ("hardware.array.rows", "hardware.memory.glb.capacity")]
+        document = archsim.evaluate(path.parent / "design.toml", overrides=["hardware.clock=2 GHz", *stated]).to_dict()
+        totals = {name: value for name, value in document["totals"].items() if isinstance(value, int | float)}
+        assert {name: row[name] for name in totals} == totals
+        assert row["energy_j.glb"] == document["energy_j"]["glb"]

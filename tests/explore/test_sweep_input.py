@@ -162,4 +162,4 @@ def test_a_sweep_may_be_plain_values(tmp_path: Path) -> None:
 def test_evolutionary_search_without_pymoo_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archsim.explore.read.find_spec", lambda name: None)
     (found,) = problems(tmp_path, sweep('[search]\nmethod = "evolutionary"\npoints = 2\n'))
-    assert found == "6: search.method: evolutionary search needs pymoo\nhint: pip install 'archsim[search]'"
+    assert found == "5: search.method: evolutionary search needs pymoo\nhint: pip install 'archsim[search]'"
