@@ -35,10 +35,21 @@ def best_mapping(
     *,
     resident: frozenset[str] = frozenset(),
     reserved_bits: float = 0.0,
+    details: bool = True,
 ) -> OpCost | None:
-    """Cost of the best mapping found, its mapping included; None when no tile fits the memories."""
+    """Cost of the best mapping found, its mapping included; None when no tile fits the memories.
+
+    Without `details`, no more than cycles, energies and bytes: see `sim.cost.cost_of`.
+    """
     found = find_mapping(
-        op, accelerator, settings, counting, accumulator, resident=resident, reserved_bits=reserved_bits
+        op,
+        accelerator,
+        settings,
+        counting,
+        accumulator,
+        resident=resident,
+        reserved_bits=reserved_bits,
+        details=details,
     )
     return None if found is None else found.cost
 
@@ -52,6 +63,7 @@ def find_mapping(
     *,
     resident: frozenset[str] = frozenset(),
     reserved_bits: float = 0.0,
+    details: bool = True,
 ) -> Found | None:
     """The best mapping of `op` with what is proven about it; None when no tile fits the memories.
 
@@ -71,7 +83,7 @@ def find_mapping(
             tally.take(cost, value, value, proven=True, evaluated=1, pruned=0, front=np.zeros((2, 0)))
             continue
         for skipped in bypasses(problem, settings.constraints):
-            parts.append(_Part(problem=problem, costing=costing, skipped=skipped))
+            parts.append(_Part(problem=problem, costing=costing, skipped=skipped, details=details))
             _search(parts[-1], settings, tally)
     if settings.objective == "latency" and parts:
         _save_energy(parts, settings, tally)
@@ -85,6 +97,7 @@ class _Part:
     problem: Problem
     costing: Costing
     skipped: Skipped
+    details: bool
 
 
 @dataclass
@@ -175,7 +188,7 @@ def _cost(part: _Part, outcome: Outcome) -> OpCost | None:
     """The record of what a search found."""
     if outcome.mapping is None or outcome.raw is None:
         return None
-    return cost_of(part.problem, outcome.mapping, outcome.raw, part.costing)
+    return cost_of(part.problem, outcome.mapping, outcome.raw, part.costing, details=part.details)
 
 
 def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) -> None:

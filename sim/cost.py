@@ -96,21 +96,41 @@ def cost_mapping(problem: Problem, mapping: Mapping, costing: Costing) -> OpCost
     return cost_of(problem, mapping, run_kernel(problem, mapping), costing)
 
 
-def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing) -> OpCost:
-    """Cost of one occurrence of the op, from what the closed form gave for the mapping."""
+def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing, *, details: bool = True) -> OpCost:
+    """Cost of one occurrence of the op, from what the closed form gave for the mapping.
+
+    Without `details`, cycles, energies and bytes alone are right: nothing is said of traffic, stalls, bounds and
+    utilizations.
+    """
     accelerator, macs = costing.accelerator, problem.op.macs
     out: list[float] = raw.out.tolist()
     cycles = math.ceil(out[TOTAL] - 1e-9)
     compute = math.ceil(out[COMPUTE] - 1e-9)
-    traffic = _traffic(problem, raw)
     latency_s = cycles / accelerator.clock_hz
     peak = problem.peak_macs_per_cycle
+    if not details:
+        return OpCost(
+            cycles=cycles,
+            compute_cycles=compute,
+            stall_cycles=cycles - compute,
+            latency_s=latency_s,
+            energy_j=_energy(problem, costing, _level_energies(problem, raw), macs, cycles, latency_s),
+            macs=macs,
+            utilization=None,
+            compute_utilization=None,
+            mapping_utilization=None,
+            bound="",
+            dram_bytes=out[DRAM_BITS] / 8,
+            mapping=mapping,
+        )
+    traffic = _traffic(problem, raw)
+    energies = [(row.level, row.energy_j) for row in traffic]
     return OpCost(
         cycles=cycles,
         compute_cycles=compute,
         stall_cycles=cycles - compute,
         latency_s=latency_s,
-        energy_j=_energy(problem, costing, traffic, macs, cycles, latency_s),
+        energy_j=_energy(problem, costing, energies, macs, cycles, latency_s),
         macs=macs,
         utilization=macs / (peak * cycles) if cycles else None,
         compute_utilization=_compute_utilization(problem, out, costing.counting, macs, compute),
@@ -159,6 +179,19 @@ def _traffic(problem: Problem, raw: Raw) -> tuple[Traffic, ...]:
     return tuple(rows)
 
 
+def _level_energies(problem: Problem, raw: Raw) -> list[tuple[str, float]]:
+    """(memory, J) of every operand at every level, in the order of traffic."""
+    tiles: list[list[int]] = raw.tiles.tolist()
+    planes: list[list[list[float]]] = raw.traffic.transpose(1, 2, 0).tolist()
+    prices = _LevelPrices.of(problem)
+    return [
+        (level.name, prices.energy_pj(planes[i][j], i, j) * PJ)
+        for i, level in enumerate(problem.levels_used)
+        for j in range(len(OPERANDS))
+        if tiles[i][j] >= 0
+    ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LevelPrices:
     """Energy of the accesses to each level: [level][operand, then partial sums] in pJ of an element, and of words."""
@@ -192,16 +225,21 @@ class _LevelPrices:
 
 
 def _energy(
-    problem: Problem, costing: Costing, traffic: tuple[Traffic, ...], macs: int, cycles: int, latency_s: float
+    problem: Problem,
+    costing: Costing,
+    energies: list[tuple[str, float]],
+    macs: int,
+    cycles: int,
+    latency_s: float,
 ) -> dict[str, float]:
-    """Joules by component; the sum is the op's energy."""
+    """Joules by component; the sum is the op's energy. `energies`: (memory, J) of single operands."""
     energy = {"mac": (costing.mac_pj(macs) + costing.array_cycle_pj * cycles) * PJ}
     if costing.unit.decode_pj:
         energy["decoder"] = costing.decoder_pj(macs) * PJ
     for level in costing.accelerator.memories:
         energy[level.name] = 0.0
-    for row in traffic:
-        energy[row.level] += row.energy_j
+    for name, joules in energies:
+        energy[name] += joules
     energy["vector"] = 0.0
     network = costing.network_pj(problem)
     if network is not None:

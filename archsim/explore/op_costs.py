@@ -58,6 +58,7 @@ class OpCosts:
             point.quantization.accumulator,
             resident=RESIDENT[code],
             reserved_bits=bits,
+            details=False,
         )
         return None if cost is None else cost_row(cost, accelerator)
 
