@@ -12,7 +12,7 @@ from archsim.api.design import Design, design_from_dict, load_design
 from archsim.mappers.options import MapperOptions
 from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.reports.evaluation import Evaluation
-from archsim.sim.published import PublishedSimulator
+from archsim.sim.published import PublishedSimulator, published_simulator
 from archsim.sim.records import ChainRow, OpCost, TraceCost
 from archsim.sim.schedule import CostOp, OpPlacement, Scheduler, place
 from archsim.sim.totals import idle_array, trace_cost
@@ -32,6 +32,9 @@ def evaluate(design: Design | Mapping[str, Any] | str | Path, *, overrides: Sequ
         InfeasibleError: an op has no mapping that fits the memories.
     """
     chosen = _chosen(design, overrides)
+    simulator = published_simulator(chosen.simulation.convention)
+    if simulator is not None:
+        return _published(chosen, simulator)
     settings = mapper_settings(chosen)
     if chosen.simulation.fidelity == "cycle":
         from archsim.sim.fidelity import check_cycle_fidelity

@@ -7,34 +7,12 @@ numbers can be had again to the cycle. docs/published-simulators.md says where t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
-from archsim.arch.accelerator import Accelerator
-from archsim.arch.formats import Format
 from archsim.core.errors import InputError, Problem
-from archsim.sim.records import OpCost
-from archsim.workloads.trace import Trace
+from archsim.sim.published.simulator import PublishedSimulator
 
-AcceleratorFor = Callable[[str], Accelerator]
-"""The accelerator as it is set up in a phase."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedSimulator:
-    """One simulator: `costs` gives the cost of one occurrence of each op of a trace, in order.
-
-    Raises InputError for hardware that it cannot stand for.
-    """
-
-    name: str
-    summary: str
-    costs: Callable[[Trace, AcceleratorFor, Format], tuple[OpCost, ...]]
-
-    @property
-    def warning(self) -> str:
-        """What every result of it says."""
-        return f"convention '{self.name}' {self.summary}: see docs/published-simulators.md"
+__all__ = ["PublishedSimulator", "published_simulator", "refuse_published"]
 
 
 def published_simulator(convention: str) -> PublishedSimulator | None:

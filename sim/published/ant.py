@@ -26,9 +26,9 @@ from archsim.arch.engines.bit_composable import ComposableEngine
 from archsim.arch.formats import Format
 from archsim.arch.memory import MemoryLevel
 from archsim.core.errors import InfeasibleError, InputError, Problem
-from archsim.sim.published import AcceleratorFor, PublishedSimulator
 from archsim.sim.published.ant_search import Array, Counts, Layer, Prices, best_counts
 from archsim.sim.published.machine import buffer_of, dram_of, op_cost, stored_bits
+from archsim.sim.published.simulator import AcceleratorFor, PublishedSimulator
 from archsim.sim.records import OpCost
 from archsim.workloads.op import AnyOp, Op, Role
 from archsim.workloads.trace import Trace

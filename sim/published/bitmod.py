@@ -34,7 +34,6 @@ from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format, Granularity
 from archsim.arch.formats.stored import StoredFormat
 from archsim.arch.interpolation import log_log
-from archsim.sim.published import AcceleratorFor, PublishedSimulator
 from archsim.sim.published.machine import (
     ChannelArray,
     buffer_of,
@@ -43,6 +42,7 @@ from archsim.sim.published.machine import (
     op_cost,
     stored_bits,
 )
+from archsim.sim.published.simulator import AcceleratorFor, PublishedSimulator
 from archsim.sim.records import OpCost
 from archsim.workloads.attention import attentions
 from archsim.workloads.op import AnyOp, Op, Role
