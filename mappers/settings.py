@@ -10,10 +10,10 @@ from archsim.core.errors import InfeasibleError
 from archsim.mappers.constraints import Constraints
 from archsim.sim.records import OpCost
 
-STEPS_PER_SECOND = 4_000_000
+STEPS_PER_SECOND = 10_000_000
 """What a second of budget buys. Budgets are counted in steps of the search, not by the clock, so that a result is the
-same on every machine; source: measured on one core of a 2.6 GHz server, 3 to 5 million."""
-USUAL_STEPS = 400_000
+same on every machine; source: measured on one core of a 2.6 GHz server, 7 to 12 million."""
+USUAL_STEPS = 1_000_000
 """Steps for each dataflow where no budget is stated: about a tenth of a second."""
 
 
