@@ -20,7 +20,7 @@ class Rival(NamedTuple):
 
     further: float
     """Cost of a further visit of all its tiles; below 0: it is not held here."""
-    count: float
+    tiles: float
     """Tiles that the dimensions that do not index it make."""
     size: float
     """Bits of its smallest tile."""
@@ -32,7 +32,7 @@ class Rival(NamedTuple):
 
 @inlined_kernel
 def _least_excess(a: Rival, b: Rival, room: float, size2: float, size3: float) -> float:
-    """Least of ``a.further (a.count/g - 1) + b.further (b.count/h - 1)`` over reuses g, h that the room allows.
+    """Least of ``a.further (a.tiles/g - 1) + b.further (b.tiles/h - 1)`` over reuses g, h that the room allows.
 
     The room holds the second tile grown by g and the third grown by g*h. The first term falls with g, the second
     rises, both are convex: the minimum is where their slopes meet, moved into the range.
@@ -41,17 +41,17 @@ def _least_excess(a: Rival, b: Rival, room: float, size2: float, size3: float) -
     most = room / (size2 + size3) if size2 + size3 > 0.0 else np.inf
     if most < 1.0:
         return np.inf
-    g = min(a.count, most)
+    g = min(a.tiles, most)
     if slope2 > 0.0 and size3 > 0.0:
-        flat = room / (size2 + b.count * size3)
+        flat = room / (size2 + b.tiles * size3)
         meet = 1.0
         if slope1 > 0.0:
-            meet = room / (size2 + np.sqrt(slope2 * b.count * size3 * room / (slope1 * a.count)))
+            meet = room / (size2 + np.sqrt(slope2 * b.tiles * size3 * room / (slope1 * a.tiles)))
         g = max(1.0, min(g, max(meet, flat)))
-    reach = b.count
+    reach = b.tiles
     if size3 > 0.0:
-        reach = max(1.0, min(b.count, (room - size2 * g) / (size3 * g)))
-    return (slope1 * (a.count / g - 1.0) + slope2 * (b.count / reach - 1.0)) * (1.0 - 1e-9)
+        reach = max(1.0, min(b.tiles, (room - size2 * g) / (size3 * g)))
+    return (slope1 * (a.tiles / g - 1.0) + slope2 * (b.tiles / reach - 1.0)) * (1.0 - 1e-9)
 
 
 @inlined_kernel
@@ -62,14 +62,14 @@ def _together(a: Rival, b: Rival, c: Rival, batch: bool, room: float) -> float:
     leaves. `batch`: all tiles change. inf: not even the smallest tiles fit.
     """
     # Doubled where a dimension that indexes the operand has tiles left to come.
-    two1 = 2.0 if a.twice and (batch or b.count > 1.0 or c.count > 1.0) else 1.0
-    two2 = 2.0 if b.twice and (batch or c.count > 1.0) else 1.0
+    two1 = 2.0 if a.twice and (batch or b.tiles > 1.0 or c.tiles > 1.0) else 1.0
+    two2 = 2.0 if b.twice and (batch or c.tiles > 1.0) else 1.0
     first = a.size * two1 if a.further >= 0.0 else 0.0
     second = b.size * two2 if b.further >= 0.0 else 0.0
     third = c.size if c.further >= 0.0 else 0.0
     if c.twice and third > 0.0:
         # The last tile may be whole, and held once.
-        if first + second * a.count + third * a.count * b.count * (2.0 if batch else 1.0) <= room:
+        if first + second * a.tiles + third * a.tiles * b.tiles * (2.0 if batch else 1.0) <= room:
             return 0.0
         third *= 2.0
     return _least_excess(a, b, room - first, second, third)
@@ -78,19 +78,19 @@ def _together(a: Rival, b: Rival, c: Rival, batch: bool, room: float) -> float:
 @inlined_kernel
 def _apart(a: Rival, b: Rival, c: Rival, batch: bool) -> float:
     """`_together` of tiles that have memories of their own."""
-    changes1 = batch or b.count > 1.0 or c.count > 1.0
+    changes1 = batch or b.tiles > 1.0 or c.tiles > 1.0
     if a.further >= 0.0 and a.room < (2.0 if changes1 and a.twice else 1.0):
         return np.inf
     room2, room3 = b.room, c.room
     if b.further < 0.0:
         room2 = np.inf
-    elif (batch or c.count > 1.0) and b.twice:
+    elif (batch or c.tiles > 1.0) and b.twice:
         room2 /= 2.0
     if c.further < 0.0:
         room3 = np.inf
     elif c.twice:
         # The last tile may be whole, and held once.
-        room3 = np.inf if room3 >= a.count * b.count * (2.0 if batch else 1.0) else room3 / 2.0
+        room3 = np.inf if room3 >= a.tiles * b.tiles * (2.0 if batch else 1.0) else room3 / 2.0
     return _least_apart(a, b, room2, room3)
 
 
@@ -98,17 +98,17 @@ def _apart(a: Rival, b: Rival, c: Rival, batch: bool) -> float:
 def _least_apart(a: Rival, b: Rival, room2: float, room3: float) -> float:
     """`_least_excess` where the second tile may grow `room2` times and the third `room3` times."""
     slope1, slope2 = max(a.further, 0.0), max(b.further, 0.0)
-    most = min(a.count, room2, room3)
+    most = min(a.tiles, room2, room3)
     if most < 1.0:
         return np.inf
     g = most
     if slope2 > 0.0 and room3 < np.inf:
-        g = room3 / b.count
+        g = room3 / b.tiles
         if slope1 > 0.0:
-            g = max(g, np.sqrt(slope1 * a.count * room3 / (slope2 * b.count)))
+            g = max(g, np.sqrt(slope1 * a.tiles * room3 / (slope2 * b.tiles)))
         g = max(1.0, min(g, most))
-    reach = max(1.0, min(b.count, room3 / g))
-    return (slope1 * (a.count / g - 1.0) + slope2 * (b.count / reach - 1.0)) * (1.0 - 1e-9)
+    reach = max(1.0, min(b.tiles, room3 / g))
+    return (slope1 * (a.tiles / g - 1.0) + slope2 * (b.tiles / reach - 1.0)) * (1.0 - 1e-9)
 
 
 @inlined_kernel
@@ -171,7 +171,7 @@ def _rival(
 def _in_bits(rival: Rival, rate: float) -> Rival:
     """A rival whose cost is counted in bits, `rate` for a further visit."""
     further = rate if rival.further >= 0.0 else -1.0
-    return Rival(further, rival.count, rival.size, rival.room, rival.twice)
+    return Rival(further, rival.tiles, rival.size, rival.room, rival.twice)
 
 
 @inlined_kernel
