@@ -30,7 +30,7 @@ from archsim.explore.identity import canonical
 from archsim.explore.lru import Recent
 from archsim.mappers.options import MapperOptions
 from archsim.mappers.settings import MapperSettings
-from archsim.sim.conventions import Counting
+from archsim.sim.conventions import PUBLISHED, Counting
 from archsim.sim.options import SimulationOptions
 from archsim.workloads.options import QuantizationOptions, SparsityOptions, WorkloadOptions
 from archsim.workloads.trace import Trace
@@ -259,6 +259,8 @@ class Frame:
             case SimulationOptions():
                 if options.fidelity != "analytic":
                     raise UnreadableError("cycles are simulated")
+                if options.convention in PUBLISHED:
+                    raise UnreadableError("a published simulator's cost model has no mappings")
                 return SimulationState(
                     number=number, options=options, text=text, files=files, counting=options.switches
                 )

@@ -24,6 +24,7 @@ from archsim.explore.points import as_overrides
 from archsim.explore.reasons import reason_of
 from archsim.explore.results import PointResult, Values, combined, evaluation_values
 from archsim.reports.document import evaluation_document
+from archsim.sim.published import refuse_published
 
 if TYPE_CHECKING:
     from archsim.api.design import Design
@@ -167,6 +168,7 @@ def _values(design: Design, bases: Bases | None, point: Point) -> Values:
     """The columns of one design, with mappings of its own or with its base's."""
     if bases is None:
         return evaluation_values(evaluate(design).to_dict())
+    refuse_published(design.simulation.convention, "keeping mappings")
     if design.mapper.fusion != "none" or design.simulation.fidelity != "analytic":
         raise InfeasibleError("mappings can be kept where ops run by themselves and are not simulated cycle by cycle")
     cost = kept_cost(design, bases.kept(point.values, design.trace))
