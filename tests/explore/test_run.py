@@ -354,7 +354,7 @@ def test_rows_are_what_evaluate_gives(tmp_path: Path) -> None:
     workers._evaluator.cache_clear()
     frame = sweep(path, out=tmp_path / "run", workers=2, overrides=["hardware.clock=2 GHz"]).frame()
     assert frame["status"].tolist() == ["ok", "ok", "failed"] * 2
-    assert "does not fit" in frame["reason"][2]
+    assert frame["reason"][2] == "hardware: an SRAM's port has from 1 bit to its capacity (got 64 bit of 8 bit)"
     for _, row in frame[frame["status"] == "ok"].iterrows():
         stated = [f"{key}={row[key]}" for key in ("hardware.array.rows", "hardware.memory.glb.capacity")]
         document = archsim.evaluate(path.parent / "design.toml", overrides=["hardware.clock=2 GHz", *stated]).to_dict()
