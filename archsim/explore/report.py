@@ -201,7 +201,7 @@ def _subtitle(run: Run) -> str:
     axes = f"{len(sweep.space.axes)} {'axis' if len(sweep.space.axes) == 1 else 'axes'}"
     what = ", ".join(one.name for one in sweep.spec.workloads if one.name)
     parts = [f"{method[sweep.search.method]} over {axes} of {sweep.space.size:,} points"]
-    parts += [f"design {sweep.spec.design.name}"] + ([f"workloads {what}"] if what else [])
+    parts += [f"design {Path(sweep.spec.design.name).name}"] + ([f"workloads {what}"] if what else [])
     return "; ".join(parts)
 
 

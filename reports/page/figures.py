@@ -28,6 +28,8 @@ LINES = 2000
 """Lines of the parallel coordinates: of larger sweeps the front's and as many others, evenly chosen."""
 WIDE = 20.0
 """Values above 0 that span this factor or more stand on a logarithmic axis."""
+FINE = 1000.0
+"""Logarithmic axes that span less than this factor have ticks between the powers of ten."""
 ALONG = 14
 """Axes of the parallel coordinates."""
 INK, FAINT, FRONT, MUTED = "#1c1f24", "#e3e6ea", "#c1272d", "#c9ced6"
@@ -282,10 +284,13 @@ def _axis(axes: Axes, column: Column, name: str) -> None:
 
 
 def _format(axis: Any, column: Column) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
     if column.categories is not None and column.positions is None:
         axis.set_major_locator(FixedLocator(range(len(column.categories))))
+    if _is_log(column):
+        known = places(column)[~np.isnan(places(column))]
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if known.max() < FINE * known.min() else (1.0,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: written(column, value)))
     axis.set_minor_formatter(NullFormatter())
 
