@@ -14,7 +14,7 @@ from archsim.explore.results import TOTALS
 from archsim.explore.study import Objective
 from archsim.explore.table import cell, column_type
 from archsim.reports.page.quantities import Quantity, axis_labels, total
-from archsim.reports.page.record import Column, FloatArray, Role
+from archsim.reports.page.record import Column, FloatArray, Goal, Role
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,7 @@ _DIMENSIONS = (
 def page_columns(table: pa.Table, axes: Sequence[Axis], objectives: Sequence[Objective]) -> tuple[Column, ...]:
     """Axes, objectives, other totals, components: those that any point has, each once."""
     labels = axis_labels(tuple(axis.key for axis in axes))
-    goals = {objective.name: objective.sense for objective in objectives}
+    goals: dict[str, Goal] = {objective.name: objective.sense for objective in objectives}
     known = [name for name in _totals(table) if table[name].null_count < table.num_rows]
     shown = [*goals, *(name for name in known if name not in goals)]
     return (
@@ -67,7 +67,7 @@ def _totals(table: pa.Table) -> Iterator[str]:
     yield from dict.fromkeys([*names, *dotted, *of_workloads])
 
 
-def _role(name: str, goals: Mapping[str, str]) -> Role:
+def _role(name: str, goals: Mapping[str, Goal]) -> Role:
     if name in goals:
         return "objective"
     table = name.partition(".")[0]
