@@ -81,7 +81,7 @@ def multiply(turns: int, steps: int) -> float:
 
 
 def test_mappings_per_second(benchmark: Any, finding: Callable[..., None], Row: Any) -> None:
-    op = gemm(4, 4, 2)
+    op = gemm(4, 4, 4)
     enumerated(gemm(2, 2, 2))
     multiply(10, FLOPS_A_MAPPING)
     begin = time.process_time()
@@ -91,7 +91,7 @@ def test_mappings_per_second(benchmark: Any, finding: Callable[..., None], Row: 
     begin = time.process_time()
     assert np.isfinite(multiply(turns, FLOPS_A_MAPPING))
     loop_s = (time.process_time() - begin) / turns
-    assert space.mappings > 1e7
+    assert space.mappings > 1e6
     finding(
         Row(
             what="mappings enumerated, counted and costed",

@@ -67,3 +67,9 @@ def test_the_search_finds_the_optimum_of_every_mapping(kind: str, first: int) ->
         check(small)
         tried += 1
     assert tried
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("gemm", 2238), ("gemm", 2284), ("gemm", 2332), ("passes", 2347)])
+def test_spaces_that_once_lacked_their_optimum(kind: str, seed: int) -> None:
+    """Tiles kept only while others stand still; words that an array with passes reads."""
+    check(case(seed, kind))

@@ -117,6 +117,8 @@ def test_what_may_or_must_pass_a_memory_by(seed: int, forced: bool) -> None:
     """Through the search of all choices, against every mapping of each."""
     one, rng = case(seed, "gemm"), random.Random(seed)
     chip, problem = one.costing.accelerator, one.problem
+    if len({level.per for level in chip.memories} - {"chip"}) > 1:
+        pytest.skip("units at two heights keep their heights in the search, used or not (docs/mapper.md, Limits)")
     passing = {
         level.name: frozenset(name for name in sorted(level.operands) if rng.random() < 0.5)
         for level in chip.memories[1:]
