@@ -18,18 +18,21 @@ from archsim.explore.bases import Bases
 from archsim.explore.batch_arrays import Batch, Item
 from archsim.explore.batch_rows import Row, row_of, values_of
 from archsim.explore.design_parts import Resolved, UnreadableError
-from archsim.explore.kept_batch import KeptCosts, KeptPlan, kept_refusal, plan_of
+from archsim.explore.kept import off_chip
+from archsim.explore.kept_batch import Entry, KeptCosts, KeptPlan, kept_refusal, plan_of
 from archsim.explore.lru import Recent
 from archsim.explore.machines import Machine, Machines
 from archsim.explore.op_costs import OpCosts, machine_key, too_large
 from archsim.explore.points import PointReader, Values
 from archsim.explore.trace_table import TraceTable, UnsuitableError
 from archsim.sim import batch_kernels as kernels
+from archsim.sim.kernels import Bools
 from archsim.workloads.op import Op
 from archsim.workloads.trace import Trace
 
 MOST_TRACES = 128
 MOST_PAIRS = 4096
+MOST_POINTS = 1024
 TOGETHER = 128
 """Points whose arrays are held at once."""
 REFUSED = (
@@ -72,6 +75,12 @@ class BatchEvaluator:
 
     def rows(self, points: Sequence[Values]) -> list[Row | None]:
         """A row for each point, in their order; None for one that only the plain way evaluates or refuses."""
+        found: list[Row | None] = []
+        for start in range(0, len(points), MOST_POINTS):
+            found += self._rows(points[start : start + MOST_POINTS])
+        return found
+
+    def _rows(self, points: Sequence[Values]) -> list[Row | None]:
         found: list[Row | None] = [None] * len(points)
         groups: dict[Hashable, list[Item]] = {}
         for place, values in enumerate(points):
@@ -88,10 +97,12 @@ class BatchEvaluator:
                 item.plan and item.plan.number,
             )
             groups.setdefault(key, []).append(item)
-        evaluate = self._evaluate if self._bases is None else self._evaluate_kept
+        if self._bases is not None:
+            self._evaluate_kept(list(groups.values()), found)
+            return found
         for items in groups.values():
             for start in range(0, len(items), TOGETHER):
-                evaluate(items[start : start + TOGETHER], found)
+                self._evaluate(items[start : start + TOGETHER], found)
         return found
 
     def _item(self, place: int, values: Values) -> Item:
@@ -116,7 +127,7 @@ class BatchEvaluator:
             raw = self._traces.get(stated, lambda: point.frame.trace(point, self._reader.overrides(values)))
             trace = expanded(raw, machine.accelerator.engine)
             self._numbers += 1
-            return plan_of(self._numbers, table, trace, bases.kept(values, trace))
+            return plan_of(self._numbers, table, trace, bases.kept(values, trace), self._signature)
 
         return self._plans.get((table.number, point.frame.number, *stated), make)
 
@@ -173,18 +184,30 @@ class BatchEvaluator:
                 waiting.append(p)
             active = waiting
 
-    def _evaluate_kept(self, items: list[Item], found: list[Row | None]) -> None:
-        """Points that run with the mappings of one base, into `found`."""
-        plan = items[0].plan
-        assert plan is not None
-        batch = Batch(items, len(plan.variants.code))
-        points = [item.point for item in items]
-        possible = np.ones(batch.known.shape, np.bool_)
-        for product in plan.products:
-            chips = [item.machine.in_phase(product.op.phase) for item in items]
-            possible[:, product.number] = self._kept_costs.cost(
-                plan, product, points, chips, batch.rows[:, product.number]
-            )
+    def _evaluate_kept(self, groups: Sequence[list[Item]], found: list[Row | None]) -> None:
+        """Points that run with the mappings of their bases, into `found`; each group is one trace and one base."""
+        batches = [Batch(items, _plan_of(items[0]).rows) for items in groups]
+        possible = [np.ones(batch.known.shape, np.bool_) for batch in batches]
+        shared: dict[Hashable, list[tuple[int, int, Entry]]] = {}
+        for g, items in enumerate(groups):
+            plan = _plan_of(items[0])
+            for p, item in enumerate(items):
+                alike = (item.point.frame.number, item.point.simulation.number, off_chip(item.machine.accelerator))
+                for product in plan.products:
+                    chip = item.machine.in_phase(product.op.phase)
+                    entry = Entry(plan=plan.number, product=product, point=item.point, chip=chip)
+                    shared.setdefault((*alike, product.shape_number), []).append((g, p, entry))
+        for entries in shared.values():
+            rows, fits = self._kept_costs.cost([entry for *_, entry in entries])
+            for i, (g, p, entry) in enumerate(entries):
+                batches[g].rows[p, entry.product.number] = rows[i]
+                possible[g][p, entry.product.number] = fits[i]
+        for items, batch, good in zip(groups, batches, possible, strict=True):
+            self._run_kept(items, batch, good, found)
+
+    def _run_kept(self, items: list[Item], batch: Batch, possible: Bools, found: list[Row | None]) -> None:
+        """Points of one trace whose products are costed, into `found`."""
+        plan = _plan_of(items[0])
         good = []
         for p, item in enumerate(items):
             reason = kept_refusal(plan, item.machine, possible[p], limited=batch.goal.places)
@@ -236,3 +259,9 @@ class BatchEvaluator:
         if row is not None:
             batch.rows[p, number] = row
         return row is not None
+
+
+def _plan_of(item: Item) -> KeptPlan:
+    """How a point with fixed mappings runs."""
+    assert item.plan is not None
+    return item.plan

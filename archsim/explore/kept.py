@@ -159,11 +159,11 @@ def _flow(design: Design, op: AnyOp, mapping: Mapping | None) -> Dataflow | None
 
 def flow_of(accelerator: Accelerator, flow: Dataflow) -> Dataflow | None:
     """The accelerator's own dataflow of this name and structure, where it has one."""
-    same = (own for own in accelerator.engine.dataflows if _structure(own) == _structure(flow))
+    same = (own for own in accelerator.engine.dataflows if structure(own) == structure(flow))
     return next(same, None)
 
 
-def _structure(flow: Dataflow) -> tuple[object, ...]:
+def structure(flow: Dataflow) -> tuple[object, ...]:
     """A dataflow without sizes and times."""
     axes = tuple((axis.name, axis.gemm_dims, axis.conv_dims, axis.multicast, axis.reduce) for axis in flow.axes)
     return flow.name, flow.stream, flow.stationary, flow.moving, axes

@@ -6,14 +6,14 @@ Results equal those of `archsim.explore.kept.kept_cost` to the bit.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from archsim.arch.engines.base import Dataflow
 from archsim.explore.design_parts import Resolved
-from archsim.explore.kept import Kept, flow_of, off_chip, placements_of, refusal, stands
+from archsim.explore.kept import Kept, flow_of, off_chip, placements_of, refusal, stands, structure
 from archsim.explore.lru import Recent
 from archsim.explore.machines import Machine, SetUp
 from archsim.explore.op_costs import RESIDENT, component_names, too_large
@@ -45,6 +45,8 @@ class KeptOp:
     mapping: Mapping
     flow: Dataflow
     """The base design's."""
+    shape_number: int
+    """The same for products that can be costed together: of equal loops, mapping, dataflow and placement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +65,13 @@ class KeptPlan:
     most_kept: float
     """The largest of them."""
 
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self.variants.code)
 
-def plan_of(number: int, table: TraceTable, trace: Trace, kept: Kept) -> KeptPlan:
+
+def plan_of(number: int, table: TraceTable, trace: Trace, kept: Kept, number_of: Callable[[Hashable], int]) -> KeptPlan:
     """How a trace runs with the mappings of another one of the same ops. Rows: one for each (class, placement,
     mapping).
     """
@@ -85,7 +92,10 @@ def plan_of(number: int, table: TraceTable, trace: Trace, kept: Kept) -> KeptPla
             described.append(found)
             flow = kept.flows[i]
             if isinstance(op, Op) and mapping is not None and flow is not None:
-                products.append(KeptOp(variant=found, number=rows[key], op=op, mapping=mapping, flow=flow))
+                shape = number_of(_shape(op, mapping, flow, found[1]))
+                products.append(
+                    KeptOp(variant=found, number=rows[key], op=op, mapping=mapping, flow=flow, shape_number=shape)
+                )
             else:
                 vector.append(rows[key])
         variant.append(rows[key])
@@ -109,6 +119,13 @@ def plan_of(number: int, table: TraceTable, trace: Trace, kept: Kept) -> KeptPla
     )
 
 
+def _shape(op: Op, mapping: Mapping, flow: Dataflow, code: int) -> Hashable:
+    operands = tuple((operand.axes, operand.role) for operand in (op.inputs, op.weights, op.outputs))
+    tiles = tuple((level, tuple(held.items())) for level, held in mapping.tiles.items())
+    loops, base = tuple(op.loops.items()), tuple(mapping.array_tile.items())
+    return (op.kind, op.phase, loops, operands, mapping.loops, tiles, base, structure(flow), code)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OnArray:
     """A kept op on one array: whether it stands there, a problem that shows its structure, and the array's numbers."""
@@ -120,7 +137,18 @@ class _OnArray:
 # Columns of the numbers of an op on an array, after its rows and columns.
 _TIMING = slice(2, 11)
 _ARRAYS, _MAC_PJ, _CYCLE_PJ, _HOP_PJ, _DECODE_PJ, _LEAKAGE_W, _IDLE_FRACTION, _PEAK = range(11, 19)
-_COLUMNS = 19
+_BITS = slice(19, 23)
+_COLUMNS = 23
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A product of one point: the number of its plan, and the accelerator as it is set up for it."""
+
+    plan: int
+    product: KeptOp
+    point: Resolved
+    chip: SetUp
 
 
 class KeptCosts:
@@ -129,28 +157,29 @@ class KeptCosts:
     def __init__(self) -> None:
         self._on_arrays: Recent[_OnArray] = Recent(MOST_PROBLEMS)
 
-    def cost(
-        self, plan: KeptPlan, product: KeptOp, points: Sequence[Resolved], chips: Sequence[SetUp], out: Floats
-    ) -> Bools:
-        """Rows of one product on each chip into `out` (P, columns); whether it stands and fits there (P,)."""
-        found = [self._on_array(plan, product, point, chip) for point, chip in zip(points, chips, strict=True)]
+    def cost(self, entries: Sequence[Entry]) -> tuple[Floats, Bools]:
+        """Rows (P, columns) of products of one shape, each on its machine; whether it stands and fits there (P,)."""
+        chips = [entry.chip for entry in entries]
+        found = [self._on_array(entry) for entry in entries]
         sample = next((item.problem for item in found if item.problem is not None), None)
+        rows = np.zeros((len(entries), rows_of.MAC + len(component_names(chips[0].accelerator.memories))))
         if sample is None:
-            return np.zeros(len(found), np.bool_)
+            return rows, np.zeros(len(found), np.bool_)
         standing: Bools = np.array([item.problem is not None for item in found])
         numbers = np.array([item.numbers for item in found])
         levels = np.array([chip.levels for chip in chips])
-        point = points[0]
-        machines = _machines(sample, point, numbers, levels, product.variant[2])
-        costs = recost(sample, product.mapping, machines, _prices(numbers, chips))
-        _write(costs, chips[0], out)
-        if point.simulation.counting.tiling == "whole-layer":
-            return standing
-        return np.asarray(standing & costs.fits)
+        first = entries[0]
+        reserved = np.array([entry.product.variant[2] for entry in entries])
+        machines = _machines(sample, first.point, numbers, levels, reserved)
+        costs = recost(sample, first.product.mapping, machines, _prices(numbers, chips))
+        _write(costs, chips[0], rows)
+        whole = first.point.simulation.counting.tiling == "whole-layer"
+        return rows, standing if whole else np.asarray(standing & costs.fits)
 
-    def _on_array(self, plan: KeptPlan, product: KeptOp, point: Resolved, chip: SetUp) -> _OnArray:
-        key = (plan.number, product.number, point.array.number, point.chip.number, point.simulation.number)
-        return self._on_arrays.get(key, lambda: _on_array(product, point, chip))
+    def _on_array(self, entry: Entry) -> _OnArray:
+        product, point = entry.product, entry.point
+        key = (entry.plan, product.number, point.array.number, point.chip.number, point.simulation.number)
+        return self._on_arrays.get(key, lambda: _on_array(product, point, entry.chip))
 
 
 def _on_array(product: KeptOp, point: Resolved, chip: SetUp) -> _OnArray:
@@ -173,12 +202,13 @@ def _on_array(product: KeptOp, point: Resolved, chip: SetUp) -> _OnArray:
     numbers[_ARRAYS] = accelerator.cores * accelerator.engine.arrays if passes else 0
     numbers[_MAC_PJ], numbers[_CYCLE_PJ] = costing.unit.energy_pj, costing.array_cycle_pj
     numbers[_HOP_PJ], numbers[_DECODE_PJ] = NO_HOPS if hop is None else hop, costing.unit.decode_pj
+    numbers[_BITS] = problem.bits
     numbers[_LEAKAGE_W] = costing.unit.leakage_w * accelerator.units
     numbers[_IDLE_FRACTION], numbers[_PEAK] = accelerator.idle_energy_fraction, problem.peak_macs_per_cycle
     return _OnArray(problem=problem, numbers=numbers)
 
 
-def _machines(sample: Problem, point: Resolved, numbers: Floats, levels: Floats, reserved_bits: float) -> Machines:
+def _machines(sample: Problem, point: Resolved, numbers: Floats, levels: Floats, reserved_bits: Floats) -> Machines:
     """The machines, as `sim.machine.machine_of` makes one; levels (P, all memories, N_LEVEL)."""
     counting = point.simulation.counting
     used: Floats = np.ascontiguousarray(levels[:, list(sample.frame.used)])
@@ -193,7 +223,7 @@ def _machines(sample: Problem, point: Resolved, numbers: Floats, levels: Floats,
     table[:, :, 4], table[:, :, 5] = used[:, :, rows_of.DOUBLE_BUFFER], used[:, :, rows_of.OFF_CHIP]
     if sample.frame.home >= 0:
         table[:, sample.frame.home, 6] = reserved_bits
-    bits = sample.bits
+    bits: Floats = np.ascontiguousarray(numbers[:, _BITS])
     stored = _stored(bits, used[:, :, rows_of.READ_WORD], packed=counting.packing == "bits")
     return Machines(
         flow=sample.machine.flow,
@@ -202,7 +232,7 @@ def _machines(sample: Problem, point: Resolved, numbers: Floats, levels: Floats,
         counting=sample.machine.counting,
         multicast=sample.machine.multicast,
         levels=table,
-        bits=np.tile(bits, (len(numbers), 1)),
+        bits=bits,
         stored_bits=stored,
         read_pj=_element_pj(used, rows_of.READ_BASIS, stored),
         write_pj=_element_pj(used, rows_of.WRITE_BASIS, stored),
@@ -214,7 +244,7 @@ def _machines(sample: Problem, point: Resolved, numbers: Floats, levels: Floats,
 
 def _stored(bits: Floats, word: Floats, *, packed: bool) -> Floats:
     """Bits that elements of each width take in words (P, L, 4); see `sim.machine.stored_bits`."""
-    whole = np.broadcast_to(bits, (*word.shape, len(bits)))
+    whole = np.broadcast_to(bits[:, None, :], (*word.shape, bits.shape[1]))
     if packed:
         return np.ascontiguousarray(whole)
     words = word[:, :, None]

@@ -144,11 +144,11 @@ def test_memory_does_not_grow(benchmark: Any, finding: Callable[[Any], None], Ro
     evaluator = PointEvaluator(spec_of(study, "fixed"))
     evaluator.evaluate(spread(study, 2000))
     before = resident_bytes()
-    for start in range(2000, 12000, CHUNK):
+    for start in range(2000, 7000, CHUNK):
         evaluator.evaluate(spread(study, CHUNK, start))
     grown = resident_bytes() - before
     benchmark.pedantic(evaluator.evaluate, args=(spread(study, CHUNK, 30000),), rounds=1)
-    finding(Row(what="memory grown over 10,000 points", value=f"{grown / 2**20:.0f} MiB", against="flat"))
+    finding(Row(what="memory grown over 5,000 points", value=f"{grown / 2**20:.0f} MiB", against="flat"))
 
 
 def resident_bytes() -> int:
@@ -167,7 +167,7 @@ def test_two_workers_beside_one(
     study: Sweep,
     mappings: Literal["best", "fixed"],
 ) -> None:
-    count = 4000 if mappings == "best" else 20000
+    count = 4000 if mappings == "best" else 8000
     one = worked_s(spec_of(study, mappings), study, 1, count)
     two = benchmark.pedantic(worked_s, args=(spec_of(study, mappings), study, 2, count), rounds=1)
     detail = f"{count} points in {one:.1f} s and {two:.1f} s on the wall, starting and warming up left out"
