@@ -32,6 +32,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, tuple[str, ...]
         return samples.small()
 
     monkeypatch.setattr("archsim.api.evaluate.evaluate", evaluate)
+    monkeypatch.setattr("archsim.core.kernels.compiled_before", lambda module: True)
     return asked
 
 
