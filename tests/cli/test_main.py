@@ -22,6 +22,12 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command says is compared, whether this version's kernels lie compiled or not."""
+    monkeypatch.setattr("archsim.core.kernels.compiled_before", lambda module: True)
+
+
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, tuple[str, ...]]]:
     """Evaluations answered by the small sample; what was asked is recorded."""
@@ -32,7 +38,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, tuple[str, ...]
         return samples.small()
 
     monkeypatch.setattr("archsim.api.evaluate.evaluate", evaluate)
-    monkeypatch.setattr("archsim.core.kernels.compiled_before", lambda module: True)
     return asked
 
 
