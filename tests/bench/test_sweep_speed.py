@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,7 +69,7 @@ def cpu_s(work: Callable[[], Any]) -> float:
 def rates(evaluator: PointEvaluator, study: Sweep, chunks: int) -> list[float]:
     """Points per CPU second of each chunk."""
     return [
-        CHUNK / cpu_s(lambda start=start: evaluator.evaluate(spread(study, CHUNK, start)))
+        CHUNK / cpu_s(partial(evaluator.evaluate, spread(study, CHUNK, start)))
         for start in range(5000, 5000 + chunks * CHUNK, CHUNK)
     ]
 
