@@ -13,7 +13,10 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,10 +24,12 @@ import pytest
 
 pytest.importorskip("pytest_benchmark")
 
+from archsim.explore.chunks import Chunk
 from archsim.explore.evaluate_points import PointEvaluator
 from archsim.explore.read import read_sweep
 from archsim.explore.space import Point
 from archsim.explore.study import EvaluatorSpec, Sweep
+from archsim.explore.workers import Recipe, evaluate_chunk
 from archsim.workloads.op import Op
 
 HERE = Path(__file__).resolve().parent
@@ -68,7 +73,7 @@ def cpu_s(work: Callable[[], Any]) -> float:
 def rates(evaluator: PointEvaluator, study: Sweep, chunks: int) -> list[float]:
     """Points per CPU second of each chunk."""
     return [
-        CHUNK / cpu_s(lambda start=start: evaluator.evaluate(spread(study, CHUNK, start)))
+        CHUNK / cpu_s(partial(evaluator.evaluate, spread(study, CHUNK, start)))
         for start in range(5000, 5000 + chunks * CHUNK, CHUNK)
     ]
 
@@ -177,20 +182,21 @@ def test_two_workers_beside_one(
 
 def worked_s(spec: EvaluatorSpec, study: Sweep, workers: int, count: int) -> float:
     """Seconds on the wall for `count` points after each worker has had its first ones."""
-    from archsim.explore.chunks import Chunk
-    from archsim.explore.workers import LocalProcesses, Recipe
-
     recipe = Recipe(run_hash=f"{spec.mappings} {workers}", spec=spec, space=study.space)
-    pool = LocalProcesses(workers)
-    try:
-        wait([pool.submit(recipe, Chunk(start, CHUNK)) for start in range(0, 4 * workers * CHUNK, CHUNK)])
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        wait([pool.submit(warm_up, recipe) for _ in range(workers)])
         begin = time.perf_counter()
-        wait([pool.submit(recipe, Chunk(start, CHUNK)) for start in range(50000, 50000 + count, CHUNK)])
+        wait([pool.submit(evaluate_chunk, recipe, Chunk(start, CHUNK)) for start in range(50000, 50000 + count, CHUNK)])
         return time.perf_counter() - begin
-    finally:
-        pool.stop()
 
 
-def wait(futures: Sequence[Any]) -> None:
+def warm_up(recipe: Recipe) -> None:
+    """A worker's first points, and time for the others to take theirs meanwhile."""
+    for start in range(0, 4 * CHUNK, CHUNK):
+        evaluate_chunk(recipe, Chunk(start, CHUNK))
+    time.sleep(10.0)
+
+
+def wait(futures: Sequence[Future[Any]]) -> None:
     for future in futures:
         future.result()

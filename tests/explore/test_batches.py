@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -246,6 +247,6 @@ def test_what_was_used_least_recently_is_forgotten_first() -> None:
 
     recent: Recent[str] = Recent(2)
     for key in ("a", "b", "a", "c", "a", "b"):
-        assert recent.get(key, lambda key=key: make(key)) == key
+        assert recent.get(key, partial(make, key)) == key
     assert made == ["a", "b", "c", "b"]
     assert len(recent) == 2
