@@ -48,10 +48,9 @@ is the difference.
 *packed in words* fills words with floor(word / bits) elements (`counting.packing = "words"`) in memories that state a
 width: of a 64-bit word 6-bit elements then take as much as if they had 6.4 bits, 5-bit ones 5.3. Energies in µJ.
 
-**Read the savings on `eyeriss` with care.** The search stops at its usual budget, and there few layers are proven: for
-MobileNet v1 at 8 bits 1 of 20, 2,910 µJ found and 1,900 µJ the bound. With 3 s a layer it finds 2,387 µJ, against which
-`mixed` saves 32 % instead of 44 %; against the bound, which no mapping beats, 15 %. Part of *saved*, and of the
-difference to *same mappings*, is therefore an 8-bit search that stopped early, not the narrower operands.
+**Read the savings on `eyeriss` with care.** The search stops at its usual budget, and there few layers are proven: the
+difference between *energy* and *bound* at 8 bits is what is not known. Part of *saved*, and of the difference to *same
+mappings*, may therefore be an 8-bit search that stopped early, not the narrower operands; *saved for sure* is not.
 """
 
 
