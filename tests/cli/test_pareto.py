@@ -142,6 +142,14 @@ def test_an_inverse_question(runs: Path, capsys: Capture) -> None:
         assert word in text
 
 
+def test_a_question_without_conditions_has_no_table_of_them(runs: Path, tmp_path: Path, capsys: Capture) -> None:
+    sweep(sweeps.write(tmp_path, sweeps.SWEEP.partition("[constraints]")[0]), out=tmp_path / "run", workers=1)
+    text = printed(capsys, str(tmp_path / "run"), "--minimize", "area_mm2")
+    assert "smallest area" in text
+    assert "smallest area with" not in text
+    assert "What each condition does" not in text
+
+
 def test_an_inverse_question_without_an_answer_has_exit_code_1(runs: Path, capsys: Capture) -> None:
     arguments = [str(runs / "grid"), "--find", "latency_s < 0", "--minimize", "area_mm2"]
     found = document(capsys, *arguments, code=1)["find"]
