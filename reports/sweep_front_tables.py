@@ -54,6 +54,8 @@ def _front_notes(front: SweepFront, shown: int) -> Iterable[str]:
     )
     for reason, count in list(front.failed.items())[:REASONS]:
         yield f"  {count:,} failed: {reason}"
+    if front.constraints and not front.feasible and failed < front.points:
+        yield "no design keeps all constraints: --minimize TOTAL says which of them bind and what misses least"
     if front.covered_fraction is not None:
         yield f"covers {percent(front.covered_fraction)} of the box from its best values to the worst feasible ones"
     scales = [f"{total(one.name).label} {'log' if one.log else 'linear'}" for one in front.objectives]
@@ -135,6 +137,7 @@ def finding_tables(finding: Finding, axes: tuple[str, ...]) -> list[RenderableTy
     """The answer to an inverse question, and the evidence for it."""
     what = f"{'smallest' if finding.sense == 'min' else 'largest'} {total(finding.total).label}"
     conditions = " and ".join(one.condition for one in finding.conditions)
+    what += f" with {conditions}" if conditions else ""
     labels = axis_labels(axes)
     columns: list[Column] = [("", "left"), ("point", "right"), *((labels[key], "left") for key in axes)]
     columns += [(total(name).label, "right") for name in finding.names] + [("misses", "text")]
@@ -145,8 +148,9 @@ def finding_tables(finding: Finding, axes: tuple[str, ...]) -> list[RenderableTy
     rows += [
         ("nearest", *_design_cells(one.design, axes, finding.names), _missed(one.missed)) for one in finding.nearest[:3]
     ]
-    title = f"{what} with {conditions}" if finding.answer else f"No design has {conditions}"
-    return [plain_table(title, columns, rows), _evidence_table(finding), _finding_note(finding)]
+    title = what if finding.answer else f"No design has {conditions or total(finding.total).label}"
+    evidence = [_evidence_table(finding)] if finding.conditions else []
+    return [plain_table(title, columns, rows), *evidence, _finding_note(finding)]
 
 
 def _missed(missed: Any) -> str:

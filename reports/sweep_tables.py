@@ -58,8 +58,13 @@ def sweep_tables(document: Mapping[str, Any]) -> list[RenderableType]:
         tables.append(_reasons(document["failed"]))
     if document["pareto"]:
         tables.append(front_rows(document))
+        if document["axes"] and (same := _same(document["axes"], document["pareto"])):
+            tables.append(f"the same in all of them: {same}")
     else:
-        tables.append("no front: no point has all objectives and meets every constraint")
+        text = "no front: no point has all objectives and meets every constraint"
+        if document["constraints"] and document["run"] and not document["feasible"]:
+            text += f"\narchsim pareto {document['run']} --minimize TOTAL says which constraints bind"
+        tables.append(text)
     return tables
 
 
@@ -106,6 +111,13 @@ def front_rows(document: Mapping[str, Any]) -> RenderableType:
 def _varying(axes: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The axes that differ between rows; all where none does."""
     return [key for key in axes if len({str(row[key]) for row in rows}) > 1] or list(axes)
+
+
+def _same(axes: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The axes that `_varying` leaves out, each with its only value."""
+    shown = _varying(axes, rows)
+    names = dict(zip(axes, short_names(axes), strict=True))
+    return ", ".join(f"{names[key]} {_value(rows[0][key])}" for key in axes if key not in shown)
 
 
 def _spread(rows: Sequence[Any]) -> list[Any]:

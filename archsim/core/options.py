@@ -153,6 +153,8 @@ def _words(details: ErrorDetails, model: type[Options], path: KeyPath) -> tuple[
             return f"must be at most {context['le']:.15g} {got}", None
         case "string_too_short":
             return "must not be empty", None
+        case "too_short" if context["min_length"] == 1:
+            return "must not be empty", None
         case "finite_number":
             return f"must be finite {got}", None
         case "literal_error":

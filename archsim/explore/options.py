@@ -116,7 +116,7 @@ or `{values, link, when}`."""
     objectives: Annotated[dict[str, Literal["min", "max"]], Field(min_length=1)] | None = None
     """Totals to minimise or maximise; left out: latency_s and energy_j, to minimise."""
     constraints: dict[str, PlainValue] = Field(default_factory=dict)
-    """Totals with a bound, such as `"<= 10"`, or several."""
+    """Totals with a bound, such as `"<= 10"` or `"<= 50 ms"`, or several."""
     search: SearchOptions = SearchOptions()
     mappings: Literal["best", "fixed"] = "best"
     """Each op's best mapping at each point; or `fixed`, that of the base design at every point, where it fits."""

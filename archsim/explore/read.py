@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from archsim.explore.axis_options import axes_of
 from archsim.explore.checks import Checked, check_designs
 from archsim.explore.options import SearchOptions, SweepOptions, WeightedWorkloadOptions
 from archsim.explore.results import TOTALS
+from archsim.explore.scales import parse_bound
 from archsim.explore.space import Space
 from archsim.explore.study import Constraint, EvaluatorSpec, Objective, Relation, Sweep, WeightedWorkload
 from archsim.explore.version import model_version
 from archsim.workloads.options import WorkloadOptions
 
-_BOUND = re.compile(r"\s*(<=|>=|==|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*", re.ASCII)
+_BOUND = re.compile(r"\s*(<=|>=|==|<|>)\s*(\S.*?)\s*", re.ASCII)
 _DEFAULT_OBJECTIVES = {"latency_s": "min", "energy_j": "min"}
 
 
@@ -34,6 +36,9 @@ def read_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     The design and each value of each axis are tried. Raises InputError with every problem found, each with its line.
     """
     document, path = _document(source)
+    if "hardware" in document.values and "axes" not in document.values:
+        hint = 'archsim evaluate takes it; a sweep file names it, design = "...", and has [axes]'
+        raise InputError(Problem(file=document.name or None, message="is a design, not a sweep of designs", hint=hint))
     merged = Merged(values=document.values, origins={(): Origin(document, ())})
     options = _options(merged)
     axes, places = axes_of(merged)
@@ -93,13 +98,16 @@ def _options(merged: Merged) -> SweepOptions | None:
     if isinstance(values.get("workloads"), list):
         values["workloads"] = [_own_keys(entry) for entry in values["workloads"]]
         _check_workloads(merged)
+    wrong: set[KeyPath] = set()
     for _ in range(2):  # the second time without what was wrong, to find what else is
         try:
             return SweepOptions.model_validate(values)
         except ValidationError as error:
-            for path, problem in validation_problems(error, SweepOptions, values):
+            found = [item for item in validation_problems(error, SweepOptions, values) if item[0][:1] not in wrong]
+            for path, problem in found:
                 merged.report(path, problem)
                 values.pop(str(path[0]) if path else "", None)
+            wrong.update(path[:1] for path, _ in found)
     return None
 
 
@@ -222,6 +230,8 @@ def _objectives(options: SweepOptions, columns: Sequence[str], merged: Merged) -
 def _constraints(options: SweepOptions, columns: Sequence[str], merged: Merged) -> Iterator[Constraint]:
     for name, bounds in options.constraints.items():
         _check_total(name, ("constraints", name), columns, merged)
+        if name not in columns:
+            continue  # which units it may have, nobody knows
         for text in bounds if isinstance(bounds, list) else [bounds]:
             constraint = parse_constraint(name, text)
             if isinstance(constraint, Problem):
@@ -231,13 +241,17 @@ def _constraints(options: SweepOptions, columns: Sequence[str], merged: Merged) 
 
 
 def parse_constraint(name: str, text: object) -> Constraint | Problem:
-    """The constraint that a bound such as ``<= 10`` puts on a total."""
+    """The constraint that a bound such as ``<= 10`` or ``<= 50 ms`` puts on a total."""
     match = _BOUND.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
+    try:
+        bound = None if match is None else parse_bound(name, match[2])
+    except InputError as error:
+        return replace(error.problems[0], key=None)
+    if match is None or bound is None:
         return Problem(message=f"must be a bound such as '<= 10' (got {spelled(text)})")
     relation: Any = match[1]
     checked: Relation = relation
-    return Constraint(name=name, relation=checked, bound=float(match[2]))
+    return Constraint(name=name, relation=checked, bound=bound)
 
 
 def _check_total(name: str, path: KeyPath, columns: Sequence[str], merged: Merged) -> None:

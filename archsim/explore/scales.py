@@ -68,7 +68,19 @@ def parse_condition(text: str, key: str = "--where") -> Constraint:
     return Constraint(name=match[1], relation=relations[match[2]], bound=_bound(match[1], quantity, key))
 
 
-def _bound(name: str, quantity: re.Match[str], key: str) -> float:
+def parse_bound(name: str, text: str, key: str | None = None) -> float | None:
+    """A number, or a quantity with a unit, in the unit of the total `name`; None where the text is neither.
+
+    Raises InputError, naming `key`, for a unit that the total does not have.
+
+    >>> parse_bound("latency_s", "50 ms"), parse_bound("utilization", "0.5"), parse_bound("area_mm2", "small")
+    (0.05, 0.5, None)
+    """
+    quantity = _QUANTITY.fullmatch(text)
+    return None if quantity is None else _bound(name, quantity, key)
+
+
+def _bound(name: str, quantity: re.Match[str], key: str | None) -> float:
     number, unit = float(quantity[1]), quantity[2].replace(" ", "")
     if not unit:
         return number

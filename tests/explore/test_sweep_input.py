@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archsim.core.errors import InputError
-from archsim.explore.read import read_sweep
+from archsim.explore.read import parse_constraint, read_sweep
 from tests.explore import sweeps
 
 AXES = '[axes]\n"hardware.array.rows" = [4, 8]\n'
@@ -64,6 +64,9 @@ def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
     [
         ('[objectives]\n"energy_j.glbb" = "min"\n', '5: objectives."energy_j.glbb": unknown total'),
         ('[constraints]\narea_mm2 = "<= ten"\n', "5: constraints.area_mm2: must be a bound such as '<= 10'"),
+        ('[constraints]\npower_w = "<= 2 mm"\n', "5: constraints.power_w: 'mm' is no unit of power_w"),
+        ('[constraints]\npower = "<= 2 W"\n', "5: constraints.power: unknown total\nhint: did you mean 'power_w'?"),
+        ("[objectives]\n", "4: objectives: must not be empty"),
         ('[search]\nmethod = "sobol"\n', "method 'sobol' needs points"),
         ('[search]\nmethod = "random"\npoints = 3\n', "6: search.points: the space has 2 (got 3)"),
         ("[search]\nseed = 3\n", "5: search.seed: says nothing for method 'grid'"),
@@ -80,6 +83,28 @@ def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
 def test_wrong_tables_are_named_with_their_line(tmp_path: Path, rest: str, expected: str) -> None:
     (found,) = problems(tmp_path, sweep(rest))
     assert expected in found
+
+
+def test_two_mistakes_of_one_table_have_a_line_each(tmp_path: Path) -> None:
+    found = problems(tmp_path, sweep('[search]\nmethod = "grids"\npts = 3\n'))
+    assert [line.partition(":")[0] for line in found] == ["5", "6"]
+    assert "search.pts: unknown key\nhint: did you mean 'points'?" in found[1]
+
+
+def test_a_table_that_is_a_number_is_not_missing_too(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, 'design = "design.toml"\naxes = 3\n')
+    assert "axes: must be a table (got 3)" in found
+
+
+def test_bounds_may_have_units_of_their_total() -> None:
+    bounds = [parse_constraint(*one) for one in (("latency_s", "<= 50 ms"), ("a.energy_j", "< 3 mJ"))]
+    assert [str(bound) for bound in bounds] == ["latency_s <= 0.05", "a.energy_j < 0.003"]
+
+
+def test_a_design_in_the_place_of_a_sweep_is_called_one(tmp_path: Path) -> None:
+    sweeps.write(tmp_path, sweep(""))
+    with pytest.raises(InputError, match="is a design, not a sweep"):
+        read_sweep(tmp_path / "design.toml")
 
 
 def test_a_missing_design_is_a_mistake_of_the_sweep_file(tmp_path: Path) -> None:
