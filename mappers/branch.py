@@ -28,7 +28,7 @@ from archsim.mappers.goal_kernels import (
     new_best,
 )
 from archsim.mappers.nodes import Skipped
-from archsim.mappers.plan import plan_of
+from archsim.mappers.plan import Plan, plans_of
 from archsim.mappers.settings import MapperSettings
 from archsim.mappers.state_kernels import Task
 from archsim.sim.cost import Costing, Raw, pass_loops
@@ -134,8 +134,19 @@ def _goal(problem: Problem, costing: Costing, settings: MapperSettings, cycle_li
 
 def _search(request: _Request, perfect: bool, known: float, most_steps: int) -> Outcome:
     problem = request.problem
-    plan = plan_of(problem, request.constraints, request.skipped, perfect=perfect, even=request.even)
-    task = Task(
+    plans = plans_of(problem, request.constraints, request.skipped, perfect=perfect, even=request.even)
+    best = new_best(len(problem.dims), len(problem.levels_used), request.front, float(known))
+    left_over = np.inf
+    for plan in plans:
+        search(_task(request, plan, most_steps), best)
+        left_over = min(left_over, float(best.value[LEFT_OVER]))
+    best.value[LEFT_OVER] = left_over
+    return _outcome(request, best, complete=all(plan.complete for plan in plans))
+
+
+def _task(request: _Request, plan: Plan, most_steps: int) -> Task:
+    problem = request.problem
+    return Task(
         shape=problem.shape,
         machine=problem.machine,
         space=plan.space_for(problem),
@@ -148,9 +159,6 @@ def _search(request: _Request, perfect: bool, known: float, most_steps: int) -> 
         lifted=bool(problem.machine.counting[NESTED_REUSE]) and not request.even,
         most_streamed=_most_streamed(problem, request.constraints.min_utilization),
     )
-    best = new_best(len(problem.dims), len(problem.levels_used), request.front, float(known))
-    search(task, best)
-    return _outcome(request, best, complete=plan.complete)
 
 
 def _outcome(request: _Request, best: Best, *, complete: bool) -> Outcome:

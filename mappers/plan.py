@@ -6,7 +6,7 @@ alone (a sweep's) share one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from archsim.mappers.factors import divisors_of
 from archsim.mappers.nodes import Nodes, Skipped, nodes_of
 from archsim.mappers.programs import program_of
 from archsim.mappers.space_kernels import Space, Ways
-from archsim.mappers.starts import choices
+from archsim.mappers.starts import Choices, choices
 from archsim.sim.kernels import OUTPUTS, Ints
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
+
+Idle = tuple[int, ...]
+"""Stages at which no units are used."""
 
 MOST_BYTES = 1 << 26
 """Of plans that are kept. One of a large array with many ways to unroll takes a megabyte."""
@@ -38,6 +41,8 @@ class Plan:
     """Whether all ways to begin are there."""
     whole: tuple[tuple[int, int, int], ...]
     """(level, operand, elements) of the operands that levels hold whole."""
+    idle: tuple[Idle, ...]
+    """Stages of units that stand between tiles and that some ways to begin leave unused: each set has its own plan."""
 
     def space_for(self, problem: Problem) -> Space:
         """The space with the bits that operands kept whole take of each level."""
@@ -57,15 +62,41 @@ class Plan:
 _PLANS: Memo[Plan] = Memo(most_bytes=MOST_BYTES, size_of=lambda plan: plan.nbytes)
 
 
-def plan_of(problem: Problem, constraints: Constraints, skipped: Skipped, *, perfect: bool, even: bool) -> Plan:
-    """The plan of a problem. `constraints` are the op's, `skipped` is passed by, `perfect`: factors must divide."""
-    key = (problem.frame, tuple(problem.op.loops.values()), constraints, skipped, perfect, even)
-    return _PLANS.get(key, lambda: _planned(problem, constraints, skipped, perfect=perfect, even=even))
+def plans_of(
+    problem: Problem, constraints: Constraints, skipped: Skipped, *, perfect: bool, even: bool
+) -> tuple[Plan, ...]:
+    """The plan of a problem, and those of the ways to begin that leave units unused which stand between tiles.
+
+    Units in use hold the tiles inside them below all tiles outside. Where one unit alone works, nothing does: a tile of
+    its own memory may stand above one of another operand further out. The first plan has these ways too, with the
+    tiles apart: most of them lose to others, and what it finds bounds them.
+    """
+    main = plan_of(problem, constraints, skipped, perfect=perfect, even=even)
+    rest = [plan_of(problem, constraints, skipped, perfect=perfect, even=even, idle=idle) for idle in main.idle]
+    return (main, *rest)
 
 
-def _planned(problem: Problem, constraints: Constraints, skipped: Skipped, *, perfect: bool, even: bool) -> Plan:
+def plan_of(
+    problem: Problem, constraints: Constraints, skipped: Skipped, *, perfect: bool, even: bool, idle: Idle = ()
+) -> Plan:
+    """The plan of a problem. `constraints` are the op's, `skipped` is passed by, `perfect`: factors must divide.
+
+    `idle`: of the ways to begin that use no units at these stages, where tiles stand as if there were none.
+    """
+    key = (problem.frame, tuple(problem.op.loops.values()), constraints, skipped, perfect, even, idle)
+    return _PLANS.get(key, lambda: _planned(problem, constraints, skipped, perfect=perfect, even=even, idle=idle))
+
+
+def _planned(
+    problem: Problem, constraints: Constraints, skipped: Skipped, *, perfect: bool, even: bool, idle: Idle = ()
+) -> Plan:
     chosen = choices(problem, perfect=perfect, constraints=constraints)
     nodes = nodes_of(problem.frame, tuple(chosen.slot_stage.tolist()), skipped)
+    unused = _idle_stages(chosen, nodes)
+    if idle:
+        kept = np.array([stages == idle for stages in unused], np.bool_)
+        chosen = replace(chosen, dims=chosen.dims[kept], factors=chosen.factors[kept])
+        nodes = nodes_of(problem.frame, _stages_without(idle, chosen, problem), skipped)
     sizes = tuple(problem.op.loops.values())
     fixed = _fixed(problem, nodes, constraints)
     steps, jumps = program_of(nodes, sizes, fixed, even=even)
@@ -94,7 +125,25 @@ def _planned(problem: Problem, constraints: Constraints, skipped: Skipped, *, pe
         jumps=jumps,
         complete=chosen.complete,
         whole=_whole(problem, nodes.homes),
+        idle=() if idle else tuple(sorted(set(unused) - {()})),
     )
+
+
+def _idle_stages(chosen: Choices, nodes: Nodes) -> list[Idle]:
+    """Of each spatial option the stages whose units it does not use and that have tiles both inside and outside."""
+    stage = nodes.frame.level_stage.max(axis=1)
+    held = [int(stage[nodes.level(k)]) for k in range(len(nodes.table)) if nodes.level(k) >= 0]
+    between = [s for s in sorted(set(chosen.slot_stage.tolist())) if any(h >= s for h in held) and min(held) < s]
+    used = np.array([(chosen.factors[:, chosen.slot_stage == s] > 1).any(axis=1) for s in between], np.bool_)
+    columns: list[list[bool]] = used.reshape(len(between), len(chosen.factors)).T.tolist()
+    return [tuple(s for s, works in zip(between, row, strict=True) if not works) for row in columns]
+
+
+def _stages_without(idle: Idle, chosen: Choices, problem: Problem) -> tuple[int, ...]:
+    """The stage of each slot where those in `idle` stand at none of their own: beside others, or inside all tiles."""
+    stages: list[int] = chosen.slot_stage.tolist()
+    inside = max((s for s in stages if s not in idle), default=problem.frame.n_stages)
+    return tuple(inside if s in idle else s for s in stages)
 
 
 def _whole(problem: Problem, homes: Ints) -> tuple[tuple[int, int, int], ...]:

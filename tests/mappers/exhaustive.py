@@ -23,10 +23,7 @@ from archsim.sim.cost_kernels import cost, fits
 from archsim.sim.frame import CHIP_AXES, GROUPS
 from archsim.sim.kernels import (
     ENERGY_PJ,
-    NESTED_REUSE,
     TOTAL,
-    TRANSFERRED,
-    WORDS,
     Floats,
     Ints,
     Machine,
@@ -57,19 +54,6 @@ class Optimum:
 
 
 @kernel
-def in_ranks(tiles: Ints, ranks: Ints) -> bool:
-    """Whether no tile of a level lies outside one of a level of lower rank."""
-    for a in range(tiles.shape[0]):
-        for b in range(tiles.shape[0]):
-            if ranks[a] < ranks[b]:
-                for i in range(3):
-                    for j in range(3):
-                        if tiles[a, i] >= 0 and tiles[b, j] >= 0 and tiles[a, i] > tiles[b, j]:
-                            return False
-    return True
-
-
-@kernel
 def cost_all(
     shape: Shape,
     machine: Machine,
@@ -78,7 +62,6 @@ def cost_all(
     inputs: Ints,
     weights: Ints,
     outputs: Ints,
-    ranks: Ints,
     fixed_pj: float,
     pj_per_cycle: float,
     scratch: Scratch,
@@ -106,7 +89,7 @@ def cost_all(
                             for operand in range(3):
                                 between = between or tiles[level, operand] == at
                         twice = twice or not between
-                if twice or not in_ranks(tiles, ranks):
+                if twice:
                     continue
                 counts[0] += 1
                 if not fits(shape, nest, n_loops, tiles, machine, scratch):
@@ -142,7 +125,6 @@ def enumerate_all(
     counts = np.zeros(2, np.int64)
     mappings: dict[str, Mapping] = {}
     holds = held(problem, skipped)
-    ranks = _ranks(problem)
     fixed, per_cycle = costing.fixed_pj(problem), costing.pj_per_cycle(problem)
     for base in np.ones((1, n_dims), np.int64) if bases is None else bases:
         for loops in all_nests(problem, base, perfect=perfect):
@@ -152,8 +134,8 @@ def enumerate_all(
             nest.base[:] = base
             inputs, weights, outputs = (heights(problem, holds, j, loops) for j in range(3))
             better = cost_all(
-                problem.shape, problem.machine, nest, len(loops), inputs, weights, outputs, ranks, fixed, per_cycle,
-                room, best, best_tiles, counts,
+                problem.shape, problem.machine, nest, len(loops), inputs, weights, outputs, fixed, per_cycle, room,
+                best, best_tiles, counts,
             )  # fmt: skip
             for i, name in enumerate(OBJECTIVES):
                 if better >> i & 1:
@@ -229,7 +211,7 @@ def unrollings(problem: Problem, counts: tuple[int, ...], *, perfect: bool) -> I
         yield tuple(itertools.chain.from_iterable(choice))
 
 
-def _dims_on(problem: Problem, axis: int, counts: tuple[int, ...]) -> list[int]:
+def dims_on(problem: Problem, axis: int, counts: tuple[int, ...]) -> list[int]:
     """Dimensions with several tiles that an axis may unroll."""
     if axis < len(CHIP_AXES):
         dims = [d for d in range(len(problem.dims)) if problem.shape.relevant[2, d]]
@@ -242,35 +224,12 @@ def _dims_on(problem: Problem, axis: int, counts: tuple[int, ...]) -> list[int]:
 
 
 def _on_axis(problem: Problem, axis: int, size: int, counts: tuple[int, ...], perfect: bool) -> Iterator[Unrolled]:
-    dims = _dims_on(problem, axis, counts)
+    dims = dims_on(problem, axis, counts)
     ranges = [[f for f in range(1, min(size, counts[d]) + 1) if not (perfect and counts[d] % f)] for d in dims]
     for factors in itertools.product(*ranges):
         steps = tuple((d, f, axis) for d, f in zip(dims, factors, strict=True) if f > 1)
         if math.prod(factors) <= size and (axis >= len(CHIP_AXES) or len(steps) <= 1):
             yield steps
-
-
-def _ranks(problem: Problem) -> Ints:
-    """Axes that may be unrolled outside each level, used or not; all 0 but under two conventions.
-
-    Where a tile is kept only while the level above stands still, or whole words move with each tile, the search lets
-    the units of an axis stand at one height of a nest even where none are used: what lies in that limit is compared.
-    """
-    ranks = np.zeros(len(problem.levels_used), np.int64)
-    counting = problem.machine.counting
-    if not counting[NESTED_REUSE] and counting[WORDS] != TRANSFERRED:
-        return ranks
-    whole = tuple(int(size) for size in problem.sizes)
-    axes = {
-        axis
-        for axis, size in enumerate(problem.axis_sizes)
-        if (not problem.flow[0] if axis >= len(CHIP_AXES) else size > 1) and _dims_on(problem, axis, whole)
-    }
-    axes = axes or {0}
-    for i in range(len(ranks)):
-        outer = [k for k in range(len(ranks)) if problem.level_stage[k].max() <= problem.level_stage[i].max()]
-        ranks[i] = len(axes.intersection(*(frozenset().union(*(multiplied(problem, k) for k in outer)),)))
-    return ranks
 
 
 def multiplied(problem: Problem, level: int) -> frozenset[int]:
