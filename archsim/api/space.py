@@ -81,5 +81,7 @@ def _ranked(cost: OpCost) -> Ranked:
 
 def _placed(cost: OpCost, settings: MapperSettings, better: int) -> Placed:
     one = _ranked(cost)
-    values = dict(zip(("latency", "energy", "edp", "weighted"), one.values(settings.exponents), strict=True))
+    values: dict[str, float] = dict(
+        zip(("latency", "energy", "edp", "weighted"), one.values(settings.exponents), strict=True)
+    )
     return Placed(cycles=one.cycles, energy_pj=one.energy_pj, value=values[settings.objective], better=better)

@@ -78,7 +78,9 @@ class PointReader:
         """One point. Raises UnreadableError where only the plain way can say what it is, or what is wrong with it."""
         names = tuple([key for key, _ in values])
         plan = self._plans.get(names) or self._planned(names)
-        pairs = [(key, value if value.__class__ is str else frozen(value)) for key, value in values]
+        pairs: list[tuple[str, Hashable]] = [
+            (key, cast(Hashable, value) if value.__class__ is str else frozen(value)) for key, value in values
+        ]
         fixed = tuple([pairs[i] for i in plan.fixed])
         try:
             framed = self._framed.get((names, fixed), lambda: self._frame(plan, fixed, values))
