@@ -63,7 +63,7 @@ def test_a_missing_design_is_wrong_input(tmp_path: Path) -> None:
 
 def test_output_survives_an_ascii_terminal(tmp_path: Path) -> None:
     samples.small().save(tmp_path / "a")
-    done = archsim("compare", "a", "a", cwd=tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    done = archsim("compare", "a", "a", "--no-files", cwd=tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert (done.returncode, done.stderr) == (0, "")
     assert "0.5256 mm?" in done.stdout
 

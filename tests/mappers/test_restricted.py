@@ -29,7 +29,7 @@ from tests.mappers.small_spaces import Case, case
 Points = list[tuple[float, float]]
 ENOUGH_S = 1e6
 SEEDS = range(24)
-MOST = 200_000
+MOST = 20_000
 """Mappings that a test tries, over all choices of what passes by."""
 
 
