@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.cli import output
 from archsim.cli.options import Options
+from archsim.cli.requests import IsoAreaRequest
 from archsim.core.errors import InputError, Problem
 from archsim.reports.run_folder import RUNS, run_name
 
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 FILE = "comparison.json"
 
 
-def run(sides: Sequence[Path], only_iso_area: Sequence[str | None], options: Options) -> None:
+def run(sides: Sequence[Path], only_iso_area: IsoAreaRequest, options: Options) -> None:
     """Compare two sides, print the result, and write it as JSON and as a page."""
     from archsim.explore.compare import is_sweep
 
-    if any(value is not None for value in only_iso_area):
+    if only_iso_area != IsoAreaRequest():
         raise InputError(Problem(message="--area, --models and --phases belong to --iso-area"))
     if len(sides) != 2:
         hint = "archsim compare --iso-area takes more"

@@ -7,20 +7,21 @@ from pathlib import Path
 
 from archsim.cli import output
 from archsim.cli.options import Options
+from archsim.cli.requests import IsoAreaRequest
 from archsim.core.errors import InputError, Problem
 
 FILE = "iso-area.json"
 
 
-def run(designs: Sequence[Path], area: str | None, models: str | None, phases: str | None, options: Options) -> None:
+def run(designs: Sequence[Path], request: IsoAreaRequest, options: Options) -> None:
     """Compare designs at equal compute area, print the result, and write it into the folder asked for."""
     from archsim.api.iso_area import compare_iso_area
 
     result = compare_iso_area(
         designs,
-        models=_listed(models),
-        phases=_listed(phases),
-        area_mm2=None if area is None else _area_mm2(area),
+        models=_listed(request.models),
+        phases=_listed(request.phases),
+        area_mm2=None if request.area is None else _area_mm2(request.area),
         overrides=options.overrides,
     )
     document = result.to_dict()

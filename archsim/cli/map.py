@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsim.cli import output
 from archsim.cli.options import Options
+from archsim.cli.requests import MapRequest
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import spelled
 
@@ -22,25 +23,7 @@ DATAFLOWS = ("os", "ws", "is", "any")
 _NUMBERS = re.compile(r"\s*\d{1,10}\s*(,\s*\d{1,10}\s*)*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """The options of `archsim map`, as they were written."""
-
-    layer: str | None = None
-    gemm: str | None = None
-    conv: str | None = None
-    objective: str | None = None
-    formats: str | None = None
-    dataflows: str | None = None
-    mapping: Path | None = None
-    pareto: str | None = None
-    fuse: str | None = None
-    budget: str | None = None
-    enumerate: bool = False
-    limit: int | None = None
-
-
-def run(design: Path, request: Request, options: Options) -> int:
+def run(design: Path, request: MapRequest, options: Options) -> int:
     """Map, print, write where `--out` says; exit code 1 when a given mapping does not fit."""
     from archsim.core.kernels import start_without_linear_algebra
 
@@ -59,7 +42,7 @@ def run(design: Path, request: Request, options: Options) -> int:
     return _map(design, request, options)
 
 
-def _check(request: Request) -> None:
+def _check(request: MapRequest) -> None:
     """Options that exclude one another."""
     stated = [name for name in ("layer", "gemm", "conv") if getattr(request, name) is not None]
     problems = []
@@ -96,7 +79,7 @@ def _listed(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
-def _overrides(request: Request) -> list[str]:
+def _overrides(request: MapRequest) -> list[str]:
     """What the options say as `--set` keys; one dataflow is a choice, several are a comparison."""
     overrides = []
     if request.objective is not None:
@@ -109,7 +92,7 @@ def _overrides(request: Request) -> list[str]:
     return overrides
 
 
-def stated_op(request: Request) -> Op | None:
+def stated_op(request: MapRequest) -> Op | None:
     """The op that `--gemm` or `--conv` spells."""
     from archsim.api.map import conv_op, gemm_op
 
@@ -126,7 +109,7 @@ def _numbers(key: str, text: str, form: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
-def _map(design: Path, request: Request, options: Options) -> int:
+def _map(design: Path, request: MapRequest, options: Options) -> int:
     from archsim.api.map import map_ops
     from archsim.reports.mapping import table_document
 
@@ -158,7 +141,7 @@ def _print(mapped: tuple[MappedOp, ...], document: dict[str, Any], options: Opti
     output.emit_tables(mapping_tables(mapped[0]) if len(mapped) == 1 else [mappings_table(mapped)])
 
 
-def _compare(design: Path, request: Request, options: Options) -> int:
+def _compare(design: Path, request: MapRequest, options: Options) -> int:
     from archsim.api.dataflows import compare_dataflows
 
     comparison = compare_dataflows(
@@ -183,7 +166,7 @@ def _compare(design: Path, request: Request, options: Options) -> int:
     return 0
 
 
-def _fuse(design: Path, request: Request, options: Options) -> int:
+def _fuse(design: Path, request: MapRequest, options: Options) -> int:
     """The chains of the workload, or one of them with how it is cut and what every level holds."""
     from archsim.api.fusion import fuse_chains
     from archsim.reports.document import chains_document
@@ -200,7 +183,7 @@ def _fuse(design: Path, request: Request, options: Options) -> int:
     return 0
 
 
-def _enumerate(design: Path, request: Request, options: Options) -> int:
+def _enumerate(design: Path, request: MapRequest, options: Options) -> int:
     from archsim.api.space import mapping_space
     from archsim.mappers.enumerate import USUAL_LIMIT
 
@@ -226,7 +209,7 @@ def _enumerate(design: Path, request: Request, options: Options) -> int:
     return 0
 
 
-def _pareto(design: Path, request: Request, options: Options) -> int:
+def _pareto(design: Path, request: MapRequest, options: Options) -> int:
     from archsim.api.front import mapping_front
 
     front = mapping_front(
@@ -246,7 +229,7 @@ def _pareto(design: Path, request: Request, options: Options) -> int:
     return 0
 
 
-def _front_document(design: Path, request: Request, front: Front, options: Options) -> dict[str, Any]:
+def _front_document(design: Path, request: MapRequest, front: Front, options: Options) -> dict[str, Any]:
     """The front; of energy and time of one op, its best mapping with the front in it."""
     from archsim.api.map import map_ops
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim.cli import output
 from archsim.cli.options import Options
+from archsim.cli.requests import ParetoRequest
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,28 +19,7 @@ if TYPE_CHECKING:
     from archsim.explore.runs import Run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the command's own options say."""
-
-    objectives: str | None = None
-    where: tuple[str, ...] = ()
-    log: str | None = None
-    color: str | None = None
-    knees: int = 1
-    sensitivity: bool = False
-    around: str | None = None
-    dominate: str | None = None
-    find: tuple[str, ...] = ()
-    minimize: str | None = None
-    maximize: str | None = None
-    evaluate: int = 0
-    seed: int = 0
-    workers: int | None = None
-    cluster: str | None = None
-
-
-def run(folder: Path, request: Request, options: Options) -> int:
+def run(folder: Path, request: ParetoRequest, options: Options) -> int:
     """Answer, print, and write where `--out` says. Exit code 1 when `--find` has no answer."""
     from archsim.explore.answers import Asked, answer, ask
     from archsim.explore.load import open_run
@@ -74,7 +53,7 @@ def run(folder: Path, request: Request, options: Options) -> int:
 
 
 @contextmanager
-def _evaluating(opened: Run, request: Request, options: Options) -> Iterator[EvaluatePoints | None]:
+def _evaluating(opened: Run, request: ParetoRequest, options: Options) -> Iterator[EvaluatePoints | None]:
     """What evaluates further points, where the request allows any."""
     if request.evaluate < 1:
         yield None

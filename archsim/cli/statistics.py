@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archsim.cli import output
 from archsim.cli.options import Options
+from archsim.cli.requests import Exports, StatisticsRequest, TraceRequest
 from archsim.core.errors import InputError, Problem
 from archsim.core.spelling import brief
 
 if TYPE_CHECKING:
     from archsim.api.statistics import Counted
-    from archsim.cli.trace import Exports
 
 TABLE, DOCUMENT, PLOT = "statistics.csv", "statistics.json", "statistics.png"
 SIDE_SUFFIX = ".stats.parquet"
 SET_HINT = "formats to count in are --formats; --set takes the keys of workload"
 
 
-def run(
-    source: str, given: Mapping[str, Any], asked: Mapping[str, str | None], exports: Exports, options: Options
-) -> None:
+def run(source: str, request: TraceRequest, asked: StatisticsRequest, exports: Exports, options: Options) -> None:
     """Count, write the side file, the trace that names it, table, document and plot to `--out DIR`; print a table."""
     from archsim.api.statistics import DEFAULT_FORMATS, trace_statistics
-    from archsim.api.trace import Request
+    from archsim.cli.trace import request_of
     from archsim.reports.statistics import statistics_document
     from archsim.reports.statistics_tables import statistics_tables
     from archsim.workloads.statistics.tensor import DEFAULT_LANES
@@ -34,14 +33,14 @@ def run(
     _refuse_exports(exports)
     if options.folder is not None and options.folder.suffix and not options.folder.is_dir():
         raise InputError(Problem(key="--out", message="statistics are several files: name a folder"))
-    groups = asked["groups"]
+    groups = asked.groups
     counted = trace_statistics(
         source,
-        listed(asked["formats"]) or DEFAULT_FORMATS,
-        weights=asked["weights"],
-        samples=asked["samples"],
+        listed(asked.formats) or DEFAULT_FORMATS,
+        weights=asked.weights,
+        samples=asked.samples,
         groups=DEFAULT_LANES if groups is None else tuple(_number(word) for word in listed(groups)),
-        request=Request(**given),
+        request=request_of(request),
         overrides=options.overrides,
     )
     document = statistics_document(counted.statistics)
@@ -54,10 +53,12 @@ def run(
         output.emit_tables(statistics_tables(document, output.width()))
 
 
-def refuse_without_stats(asked: Mapping[str, str | None]) -> None:
+def refuse_without_stats(asked: StatisticsRequest) -> None:
     """Raise InputError for options that only `--stats` takes."""
     problems = [
-        Problem(key=f"--{name}", message="says nothing without --stats") for name, value in asked.items() if value
+        Problem(key=f"--{name}", message="says nothing without --stats")
+        for name, value in asdict(asked).items()
+        if value
     ]
     if problems:
         raise InputError(problems)

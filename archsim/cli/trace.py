@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.cli import output
 from archsim.cli.options import Options
+from archsim.cli.requests import Exports, TraceRequest
 from archsim.core.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
 
 FILE_SUFFIXES = (".csv", ".parquet", ".pq", ".json")
 DESIGN = "design.toml"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exports:
-    """What else is written: a SCALE-Sim topology, and a design on the hardware of a SCALE-Sim cfg."""
-
-    scale_sim: Path | None = None
-    cfg: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +36,10 @@ class _Made:
         return self.trace if self.formats_stated else self.plain
 
 
-def run(source: str, given: dict[str, Any], exports: Exports, options: Options) -> None:
+def run(source: str, asked: TraceRequest, exports: Exports, options: Options) -> None:
     """Make the trace, write it where `--out` and `--scale-sim` say, print it."""
     _check_paths(exports, options)
-    made = _made(source, given, options)
+    made = _made(source, asked, options)
     design = _design(exports, made.plain, options)
     _save(made, design, options)
     if exports.scale_sim is not None and not options.no_files:
@@ -60,11 +53,18 @@ def run(source: str, given: dict[str, Any], exports: Exports, options: Options) 
     _say(made, design, options)
 
 
-def _made(source: str, given: dict[str, Any], options: Options) -> _Made:
-    from archsim.api.trace import Request, idle_choices, trace_of, with_policies, workload_keys
+def request_of(asked: TraceRequest) -> Request:
+    """What is asked of a model, as the API takes it."""
+    from archsim.api.trace import Request
+
+    return Request(phase=asked.phase, batch=asked.batch, context=asked.context, output_tokens=asked.output_tokens)
+
+
+def _made(source: str, asked: TraceRequest, options: Options) -> _Made:
+    from archsim.api.trace import idle_choices, trace_of, with_policies, workload_keys
     from archsim.workloads.summary import trace_summary
 
-    request: Request = Request(**given)
+    request = request_of(asked)
     try:
         plain = trace_of(source, request, options.overrides)
     except InputError as error:

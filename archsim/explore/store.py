@@ -123,11 +123,9 @@ def write_through(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    except BaseException:
+    finally:  # whatever stopped it; a finished file has its own name by now
         partial.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager
