@@ -127,3 +127,25 @@ class Engine(ABC):
     @abstractmethod
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """Energy and area of one PE for these operand arithmetics."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridEngine(Engine):
+    """An engine of `count` arrays per core, each of `rows` x `columns` PEs."""
+
+    rows: int
+    columns: int
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in (("rows", self.rows), ("columns", self.columns), ("count", self.count)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1 (got {value})")
+
+    @property
+    def units(self) -> int:
+        return self.rows * self.columns * self.count
+
+    @property
+    def arrays(self) -> int:
+        return self.count

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-from archsim.arch.engines.base import Dataflow, Engine, PassTiming, SpatialAxis, UnitCost
+from archsim.arch.engines.base import Dataflow, GridEngine, PassTiming, SpatialAxis, UnitCost
 from archsim.arch.engines.edge import GroupScaling
 from archsim.arch.engines.serial import Terms, terms
 from archsim.arch.engines.units import UnitModel
@@ -33,7 +33,7 @@ def output_stationary(rows: int, columns: int) -> Dataflow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SerialEngine(Engine):
+class SerialEngine(GridEngine):
     """`count` arrays per core of `rows` x `columns` PEs: output channels down, tokens or windows across.
 
     A PE adds up `lanes` products of the reduction and holds its result (output stationary); operands are broadcast
@@ -41,8 +41,6 @@ class SerialEngine(Engine):
     ceil(terms / terms_per_cycle) cycles, of both operands multiplied where both are serial.
     """
 
-    rows: int
-    columns: int
     serial: Serial = "weights"
     how: Terms = Terms.FORMAT
     terms_per_cycle: int = 1
@@ -51,17 +49,8 @@ class SerialEngine(Engine):
     step_pj: float | None = None
     """Energy of one PE in a cycle at work."""
     scaling: GroupScaling | None = None
-    count: int = 1
     unit: UnitModel
     kind: str = "bit-serial"
-
-    @property
-    def units(self) -> int:
-        return self.rows * self.columns * self.count
-
-    @property
-    def arrays(self) -> int:
-        return self.count
 
     @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:

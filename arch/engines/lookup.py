@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from archsim.arch.components.lookup import lookup_cost, table_adder_cost, table_cost, table_entries
-from archsim.arch.engines.base import Dataflow, Engine, UnitCost
+from archsim.arch.engines.base import Dataflow, GridEngine, UnitCost
 from archsim.arch.engines.bit_serial import output_stationary
 from archsim.arch.engines.serial import Terms, terms
 from archsim.arch.engines.units import UnitModel
@@ -14,7 +14,7 @@ from archsim.arch.formats import Arithmetic
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookupEngine(Engine):
+class LookupEngine(GridEngine):
     """`count` arrays per core of `rows` x `columns` lookups: output channels down, tokens across.
 
     The table of a column holds the signed sums of `group` activations of a token; the units of its rows each pick one
@@ -23,21 +23,10 @@ class LookupEngine(Engine):
     Source: structure as in Mo et al., LUT Tensor Core, ISCA 2025 (recalled).
     """
 
-    rows: int
-    columns: int
     group: int = 4
     adders: int = 2
-    count: int = 1
     unit: UnitModel
     kind: str = "lookup"
-
-    @property
-    def units(self) -> int:
-        return self.rows * self.columns * self.count
-
-    @property
-    def arrays(self) -> int:
-        return self.count
 
     @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from archsim.arch.engines.base import Dataflow, Engine, PassTiming, SpatialAxis, UnitCost
+from archsim.arch.engines.base import Dataflow, GridEngine, PassTiming, SpatialAxis, UnitCost
 from archsim.arch.engines.units import UnitModel, rate_of
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
@@ -13,7 +13,7 @@ DATAFLOWS = ("os", "ws", "is")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SystolicEngine(Engine):
+class SystolicEngine(GridEngine):
     """`count` arrays per core of `rows` x `columns` PEs, each `lanes` MACs wide along the reduction.
 
     One pass of T streamed steps over r <= R used rows and c <= C used columns takes T + R + r + c - 2 cycles in each
@@ -22,12 +22,9 @@ class SystolicEngine(Engine):
     Source of the structure: Samajdar et al., SCALE-Sim (ISPASS 2020), section III; the drain term follows the paper.
     """
 
-    rows: int
-    columns: int
     permitted: tuple[str, ...] = ("ws",)
     fold_overlap: bool = False
     weight_double_buffer: bool = False
-    count: int = 1
     unit: UnitModel
     kind: str = "systolic"
 
@@ -35,17 +32,7 @@ class SystolicEngine(Engine):
         unknown = set(self.permitted) - set(DATAFLOWS)
         if unknown or not self.permitted:
             raise ValueError(f"dataflows must be among {DATAFLOWS} (got {self.permitted})")
-        for name, value in (("rows", self.rows), ("columns", self.columns), ("count", self.count)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1 (got {value})")
-
-    @property
-    def units(self) -> int:
-        return self.rows * self.columns * self.count
-
-    @property
-    def arrays(self) -> int:
-        return self.count
+        GridEngine.__post_init__(self)
 
     @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:

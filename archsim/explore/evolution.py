@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from archsim.explore.axes import is_ordered
 from archsim.explore.chunks import CHUNKS, Chunk, spans
 from archsim.explore.options import SearchOptions
 from archsim.explore.study import Sweep
-from archsim.explore.tally import objective_values
+from archsim.explore.tally import column, objective_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,20 +34,17 @@ def evolve_run(sweep: Sweep, tables: Tables, size: int) -> None:
 
     The same seed asks for the same points, so that a run goes on where it stopped by asking again.
     """
-    from archsim.explore.evolve import SearchSpace, evolve
+    from archsim.explore.evolve import evolve
+    from archsim.explore.run_table import search_space
 
-    space, search = sweep.space, sweep.search
+    search = sweep.search
     numbers = _Numbers()
 
     def evaluate(genes: NDArray[np.int64]) -> Outcomes:
         return _outcomes(sweep, list(tables(list(numbers.chunks(genes, size)))))
 
     evolve(
-        SearchSpace(
-            cardinalities=space.cardinalities,
-            ordered=tuple(is_ordered(axis) for axis in space.free),
-            canonical=_canonical(sweep) if any(axis.when for axis in space.axes) else None,
-        ),
+        search_space(sweep.space),
         evaluate,
         objectives=len(sweep.objectives),
         budget=search.points or 1,
@@ -71,35 +67,15 @@ class _Numbers:
         self.next += len(rows)
 
 
-def _canonical(sweep: Sweep) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
-    """Genes with 0 for axes that do not exist at that point."""
-    import numpy as np
-
-    def spelled(genes: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.array([sweep.space.point(row).genes for row in genes.tolist()], np.int64).reshape(genes.shape)
-
-    return spelled
-
-
 def _outcomes(sweep: Sweep, found: list[tuple[Chunk, pa.Table]]) -> Outcomes:
     """Objectives and what constraints miss, relative to their bounds, in the order of the points."""
     import numpy as np
     import pyarrow as pa
 
     from archsim.explore.archive import Outcomes
+    from archsim.explore.run_table import violations
 
     ordered = sorted(found, key=lambda item: item[0].first)
     table = pa.concat_tables([item.replace_schema_metadata(None) for _, item in ordered])
-    objectives = objective_values(table, sweep)
-    if not sweep.constraints:
-        return Outcomes(objectives=objectives)
-    missed = [
-        [constraint.violation(value) / max(abs(constraint.bound), _SMALLEST_BOUND) for value in values]
-        for constraint in sweep.constraints
-        for values in [table[constraint.name].to_pylist()]
-    ]
-    return Outcomes(objectives=objectives, violations=np.array(missed, np.float64).T)
-
-
-_SMALLEST_BOUND = 1e-12
-"""A bound nearer to 0 counts as this, in the total's unit."""
+    missed = [violations(column(table, constraint.name), constraint) for constraint in sweep.constraints]
+    return Outcomes(objectives=objective_values(table, sweep), violations=np.stack(missed, axis=1) if missed else None)

@@ -40,12 +40,6 @@ class Constraint:
     def holds(self, value: float | None) -> bool:
         return value is not None and _RELATIONS[self.relation](value, self.bound)
 
-    def violation(self, value: float | None) -> float:
-        """How far beyond the bound a value is, in the total's unit; 0 where it holds, infinite without a value."""
-        if value is None:
-            return float("inf")
-        return 0.0 if self.holds(value) else max(abs(value - self.bound), 5e-324)
-
     def __str__(self) -> str:
         return f"{self.name} {self.relation} {self.bound:.15g}"
 

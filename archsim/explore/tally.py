@@ -37,13 +37,20 @@ def feasible_rows(table: pa.Table, sweep: Sweep) -> NDArray[np.bool_]:
     return holds
 
 
+def column(table: pa.Table, name: str) -> NDArray[np.float64]:
+    """A total of every row; NaN where it does not exist."""
+    import numpy as np
+
+    return np.array(table[name].to_pylist(), np.float64)
+
+
 def objective_values(table: pa.Table, sweep: Sweep) -> NDArray[np.float64]:
     """(rows, objectives), smaller is better; NaN for a value that does not exist."""
     import numpy as np
 
     columns = []
     for objective in sweep.objectives:
-        values = np.array(table[objective.name].to_pylist(), np.float64)
+        values = column(table, objective.name)
         columns.append(values if objective.sense == "min" else -values)
     return np.stack(columns, axis=1)
 
