@@ -32,6 +32,9 @@ def run(sides: Sequence[Path], only_iso_area: IsoAreaRequest, options: Options) 
         hint = "archsim compare --iso-area takes more"
         raise InputError(Problem(message=f"compares two designs or runs (got {len(sides)})", hint=hint))
     a, b = sides
+    if is_sweep(a) != is_sweep(b):
+        hint = "archsim compare takes two of a kind"
+        raise InputError(Problem(message=f"{a} and {b}: one is the run of a sweep, the other is not", hint=hint))
     document, tables, page = _sweeps(a, b, options) if is_sweep(a) and is_sweep(b) else _evaluations(a, b, options)
     if options.json:
         output.emit_json(document)

@@ -17,7 +17,9 @@ def sweep(
     source: Annotated[Path, typer.Argument(metavar="SWEEP.toml", help="The sweep: a design, axes, objectives.")],
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Go on with the run in this folder.", show_default=False),
+        typer.Option(
+            metavar="RUN", help="Go on with the run in this folder; SWEEP.toml is stated as well.", show_default=False
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Processes; one for each core if left out.", show_default=False)

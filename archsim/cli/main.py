@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import signal
 import sys
 import traceback
 from typing import Any
@@ -24,6 +25,7 @@ INTERRUPTED = 130
 def main() -> None:
     """The `archsim` command: runs it and leaves with its exit code."""
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what schedulers send ends a command as Ctrl-C does
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without "µ" gets "?", not a traceback
     sys.exit(run(sys.argv[1:]))

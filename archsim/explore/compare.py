@@ -115,6 +115,8 @@ class SweepComparison:
     def findings(self) -> tuple[str, ...]:
         """What differs, in sentences."""
         lines = []
+        if _work(self.a.run) != _work(self.b.run):
+            lines.append("the runs are of different workloads: less time or energy does not make a design better")
         if self.a.covered and self.b.covered is not None:
             ratio = self.b.covered / self.a.covered
             lines.append(f"the front of b covers {ratio:.4g} times the volume that the front of a covers")
@@ -124,6 +126,13 @@ class SweepComparison:
                 lines.append(f"{of} are dominated by a design of {names[1]}")
         lines.append(f"{self.matched:,} points are in both runs; the objectives of {len(self.moved):,} moved")
         return tuple(lines)
+
+
+def _work(run: Run) -> tuple[object, ...]:
+    """What the designs of a run have to do, but for what its axes say."""
+    spec = run.sweep.spec
+    stated = tuple(text for text in spec.overrides if text.startswith("workload."))
+    return spec.design.values.get("workload"), stated, spec.workloads
 
 
 def is_sweep(path: str | Path) -> bool:

@@ -49,7 +49,7 @@ design = "design.toml"
 "quantization.weights" = ["int8", "int6", "int5", "int4", "int3"]
 "hardware.cores" = [1, 2]
 """
-POINTS = int(os.environ.get("ARCHSIM_BENCH_POINTS", "512"))
+POINTS = int(os.environ.get("ARCHSIM_BENCH_POINTS", "64"))
 BUSY = 0.3
 """Load of the machine above which seconds on the wall say nothing."""
 

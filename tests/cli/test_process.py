@@ -88,10 +88,11 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-def test_an_interrupt_ends_quietly(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_ends_quietly(tmp_path: Path, sent: str) -> None:
     code = (
         "import os, signal, sys; import archsim.api.catalog as c; from archsim.cli.main import main\n"
-        "c.model_entries = lambda: os.kill(os.getpid(), signal.SIGINT) or __import__('time').sleep(10)\n"
+        f"c.model_entries = lambda: os.kill(os.getpid(), signal.{sent}) or __import__('time').sleep(10)\n"
         "sys.argv = ['archsim', 'catalog', 'models']; main()"
     )
     done = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,14 @@ class TestComparison:
         assert result.matched == len(load_run(folder))
         assert result.a.covered == result.b.covered
         assert (result.a.beaten, result.b.beaten) == (0, 0)
+
+    def test_runs_of_different_workloads_are_told_to_be(self, folder: Path) -> None:
+        result = compare_sweeps(folder, folder)
+        assert not any("workloads" in line for line in result.findings)
+        run = result.b.run
+        spec = replace(run.sweep.spec, overrides=("workload.batch=2",))
+        other = replace(result.b, run=replace(run, sweep=replace(run.sweep, spec=spec)))
+        assert "different workloads" in replace(result, b=other).findings[0]
 
     def test_points_are_matched_by_their_axis_values(self, folders: tuple[Path, Path]) -> None:
         a, b = (load_run(folder) for folder in folders)
