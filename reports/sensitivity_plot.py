@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from archsim.reports.page.quantities import axis_labels, total
 from archsim.reports.plots import COLOURS, DPI, FAINT, INK, Chart
-from archsim.reports.quantity_text import quantity_text
 from archsim.reports.sensitivity import Sensitivity
+from archsim.reports.ticks import label_ticks
 from archsim.reports.values import printable
 
 WIDTH = 11.0
@@ -81,14 +81,10 @@ def _draw_ranges(axes: Axes, sensitivity: Sensitivity, name: str, keys: list[str
     if centre is not None:
         axes.axvline(centre, color=COLOURS[5], linewidth=1.0, zorder=1)
     _rows(axes, [""] * len(keys))
-    low, high = axes.get_xlim()
-    if next(one.log for one in sensitivity.objectives if one.name == name) and centre:
+    log = bool(centre) and next(one.log for one in sensitivity.objectives if one.name == name)
+    if log:
         axes.set_xscale("log")
-        low, high = axes.get_xlim()
-        subs = (1.0, 2.0, 5.0) if low > 0 and high < 30 * low else (1.0,)
-        axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=9))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: quantity_text(name, value)))
+    label_ticks(axes.xaxis, name, log=log)
     title = f"{total(name).label}, one axis changed"
     axes.set_title(printable(title), fontsize=9, loc="left", color=INK, parse_math=False)
 

@@ -12,13 +12,12 @@ from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
 from archsim.reports.page.quantities import axis_labels, total
 from archsim.reports.plots import COLOURS, DPI, FAINT, INK, Chart
-from archsim.reports.quantity_text import quantity_text
 from archsim.reports.sweep_front import Cloud, FrontDesign, ScaledObjective, SweepFront
+from archsim.reports.ticks import label_ticks
 from archsim.reports.values import printable
 
 PANEL_WIDTH, PANEL_HEIGHT = 4.6, 3.7
@@ -155,22 +154,7 @@ def _style(axes: Axes, x: ScaledObjective, y: ScaledObjective) -> None:
     for objective, axis, scale in ((x, axes.xaxis, axes.set_xscale), (y, axes.yaxis, axes.set_yscale)):
         if objective.log:
             scale("log")
-        style = total(objective.name).style
-
-        def text(value: float, _: int, name: str = objective.name) -> str:
-            return quantity_text(name, value)
-
-        if style != "plain":
-            axis.set_major_formatter(FuncFormatter(text))
-        elif objective.log:
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        else:
-            axis.set_major_formatter(ScalarFormatter(useOffset=False))
-        if objective.log:
-            low, high = axis.get_view_interval()
-            few = high < 20 * low
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=12))
-            axis.set_minor_formatter(NullFormatter())
+        label_ticks(axis, objective.name, log=objective.log)
     axes.set_xlabel(_label(x), fontsize=9, parse_math=False)
     axes.set_ylabel(_label(y), fontsize=9, parse_math=False)
     axes.grid(True, color=FAINT, linewidth=0.5)
@@ -182,8 +166,7 @@ def _style(axes: Axes, x: ScaledObjective, y: ScaledObjective) -> None:
 
 def _label(objective: ScaledObjective) -> str:
     quantity = total(objective.name)
-    unit = f" ({quantity.unit})" if quantity.style == "plain" and quantity.unit else ""
-    return printable(f"{quantity.label}{unit}") + ("  →  larger is better" if objective.sense == "max" else "")
+    return printable(quantity.label) + ("  →  larger is better" if objective.sense == "max" else "")
 
 
 def _texts(chart: Chart, front: SweepFront, height: float, hidden: int) -> None:

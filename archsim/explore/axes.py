@@ -22,6 +22,9 @@ LARGEST_AXIS = 100_000
 LARGEST_FACTORS = 1_000
 """Values of a range by a factor: exact products get long."""
 
+_LARGER_SIZE = {"B": "KiB", "KiB": "MiB", "MiB": "GiB"}
+SIZE_STEP = 1024
+"""How many of one of these the next one is."""
 _NUMBER = re.compile(r"\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*", re.ASCII)
 _DIMENSIONS = tuple(item for item in vars(units).values() if isinstance(item, units.Dimension))
 
@@ -49,10 +52,13 @@ class Axis:
 def range_values(start: object, end: object, *, step: object = None, factor: object = None) -> tuple[Value, ...]:
     """From `start` to `end`, `end` included where a step lands on it, by adding `step` or multiplying by `factor`.
 
-    Numbers, or quantities of one kind: values come in the unit of `start`. Raises a refusal that says what is wrong.
+    Numbers, or quantities of one kind: values come in the unit of `start`, sizes that are whole in a larger one in
+    that. Raises a refusal that says what is wrong.
 
     >>> range_values(1, 8, factor=2), range_values("0.5 GHz", "1 GHz", step="250 MHz")
     ((1, 2, 4, 8), ('0.5 GHz', '0.75 GHz', '1 GHz'))
+    >>> range_values("512 KiB", "2 MiB", factor=2)
+    ('512 KiB', '1 MiB', '2 MiB')
     """
     first, unit = _amount(start, "from")
     last = _in_unit(end, unit, "to")
@@ -109,6 +115,8 @@ def _in_unit(value: object, unit: str, name: str) -> Fraction:
 
 
 def _spelled(number: Fraction, unit: str, *, whole: bool) -> Value:
+    while unit in _LARGER_SIZE and number and not number % SIZE_STEP:
+        number, unit = number / SIZE_STEP, _LARGER_SIZE[unit]
     plain = int(number) if number.denominator == 1 and (whole or unit) else float(number)
     return f"{plain} {unit}" if unit else plain
 
