@@ -26,7 +26,7 @@ from archsim.sim.frame import GROUPS
 from archsim.sim.fused import Kept, Moved, Plan, TileWork
 from archsim.sim.kernels import Floats, Ints
 from archsim.sim.machine import timing_array
-from archsim.sim.problem import build_problem, element_bits
+from archsim.sim.problem import build_problem, data_rate, element_bits
 from archsim.sim.records import FusedTiles, OpCost
 from archsim.sim.vector import vector_cost
 from archsim.workloads.op import OPERANDS, Op, OperandName, VectorOp
@@ -172,11 +172,8 @@ def price_of(chain: Chain, accelerator: Accelerator, homes: Homes, setting: Sett
 
 
 def peak_macs(op: Op, accelerator: Accelerator) -> float:
-    """MACs in a cycle at the op's formats, all PEs at work."""
-    assert op.weights.format is not None
-    assert op.inputs.format is not None
-    rate = accelerator.engine.macs_per_unit_cycle(op.weights.format.arithmetic, op.inputs.format.arithmetic)
-    return accelerator.units * rate
+    """MACs in a cycle at the op's formats and on its data, all PEs at work."""
+    return accelerator.units * data_rate(op, accelerator.engine).macs_per_unit_cycle
 
 
 def _flows(chain: Chain, accelerator: Accelerator, setting: Setting) -> tuple[Ints, Floats]:

@@ -31,6 +31,7 @@ from archsim.sim.raw import Raw, run_kernel
 from archsim.sim.records import OpCost, Traffic
 from archsim.sim.waits import binding, stalls
 from archsim.workloads.op import OPERANDS
+from archsim.workloads.operand_data import operand_data
 
 __all__ = ["PJ", "Costing", "Raw", "cost_mapping", "cost_of", "pass_loops", "run_kernel"]
 
@@ -48,10 +49,9 @@ class Costing:
 
     @classmethod
     def of(cls, accelerator: Accelerator, problem: Problem, accumulator: Format, counting: Counting) -> Costing:
-        weights, inputs = problem.op.weights.format, problem.op.inputs.format
-        assert weights is not None
-        assert inputs is not None
-        unit = accelerator.engine.unit_cost(weights.arithmetic, inputs.arithmetic, accumulator.arithmetic)
+        weights, inputs = operand_data(problem.op, "weights"), operand_data(problem.op, "inputs")
+        idle = accelerator.idle_energy_fraction
+        unit = accelerator.engine.data_cost(weights, inputs, accumulator.arithmetic, idle_energy_fraction=idle)
         leakage = sum(level.leakage_w * level.instances for level in accelerator.memories)
         return cls(
             accelerator=accelerator,

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from archsim.arch.accelerator import Accelerator
+from archsim.arch.engines.base import Engine
 from archsim.arch.memory import UNLIMITED, MemoryLevel
 from archsim.core.errors import InfeasibleError
 from archsim.core.spelling import brief, size_text
-from archsim.sim.problem import element_bits
+from archsim.sim.problem import element_bits, stored_bits
 from archsim.workloads.op import OPERANDS, Op, OperandName, VectorOp
 
 Fits = Callable[[tuple[MemoryLevel, ...]], bool]
@@ -24,7 +25,7 @@ def check_off_chip(op: Op | VectorOp, accelerator: Accelerator) -> None:
     outermost = accelerator.memories[0] if accelerator.memories else None
     if outermost is None or not outermost.off_chip:
         return
-    sizes = tensor_bits(op, outermost)
+    sizes = tensor_bits(op, outermost, accelerator.engine)
     total = sum(sizes.values())
     if total > outermost.capacity_bits:
         parts = ", ".join(f"{name} {_size(bits)}" for name, bits in sizes.items())
@@ -35,12 +36,17 @@ def check_off_chip(op: Op | VectorOp, accelerator: Accelerator) -> None:
         )
 
 
-def tensor_bits(op: Op | VectorOp, level: MemoryLevel) -> dict[str, float]:
-    """Stored bits of the op's tensors that the level serves; of a vector op its result, which it may read again."""
+def tensor_bits(op: Op | VectorOp, level: MemoryLevel, engine: Engine | None = None) -> dict[str, float]:
+    """Stored bits of the op's tensors that the level serves; of a vector op its result, which it may read again.
+
+    As `engine` stores them; without one, dense.
+    """
     if isinstance(op, VectorOp):
         return {"outputs": op.elements * element_bits(op.format)} if level.serves("outputs", "activation") else {}
     served: list[OperandName] = [name for name in OPERANDS if level.serves(name, op.operand(name).role.value)]
-    return {name: op.elements(name) * element_bits(op.operand(name).format) for name in served}
+    if engine is None:
+        return {name: op.elements(name) * element_bits(op.operand(name).format) for name in served}
+    return {name: op.elements(name) * stored_bits(op, name, engine) for name in served}
 
 
 def no_tile(op: Op, accelerator: Accelerator, fits: Fits | None) -> InfeasibleError:

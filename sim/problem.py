@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from archsim.arch.accelerator import Accelerator
-from archsim.arch.engines.base import Dataflow
+from archsim.arch.engines.base import Dataflow, Engine
+from archsim.arch.engines.data import DataRate
 from archsim.arch.formats import Format
 from archsim.arch.memory import MemoryLevel
 from archsim.sim.conventions import Counting
 from archsim.sim.frame import Frame, frame_of
 from archsim.sim.kernels import Bools, Floats, Ints, Machine, Shape
 from archsim.sim.machine import machine_of
-from archsim.workloads.op import Op
+from archsim.workloads.op import Op, OperandName
+from archsim.workloads.operand_data import operand_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,16 @@ def element_bits(fmt: Format | None) -> float:
     return float(fmt.bits_per_element)
 
 
+def stored_bits(op: Op, operand: OperandName, engine: Engine) -> float:
+    """Bits that memories hold for one element of the dense operand, with metadata and as the engine compresses it."""
+    return engine.stored_bits(operand, operand_data(op, operand))
+
+
+def data_rate(op: Op, engine: Engine) -> DataRate:
+    """What a PE of `engine` does with the data of `op`."""
+    return engine.data_rate(operand_data(op, "weights"), operand_data(op, "inputs"))
+
+
 def build_problem(
     op: Op,
     accelerator: Accelerator,
@@ -104,12 +116,15 @@ def build_problem(
 
     `reserved_bits` of that level are taken by other tensors.
     """
-    inputs, weights, outputs = op.inputs.format, op.weights.format, op.outputs.format
-    bits = (element_bits(inputs), element_bits(weights), element_bits(outputs), element_bits(accumulator))
-    assert weights is not None
-    assert inputs is not None
     engine = accelerator.engine
-    rate = engine.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic)
+    weights, inputs, outputs = (operand_data(op, name) for name in ("weights", "inputs", "outputs"))
+    bits = (
+        engine.stored_bits("inputs", inputs),
+        engine.stored_bits("weights", weights),
+        engine.stored_bits("outputs", outputs),
+        element_bits(accumulator),
+    )
+    rate = engine.data_rate(weights, inputs).macs_per_unit_cycle
     fitted = engine.fitted(dataflow, weights.arithmetic, inputs.arithmetic)
     step_rate = rate * _places(dataflow) / _places(fitted)
     frame = frame_of(op, accelerator, fitted, counting, resident)

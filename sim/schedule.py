@@ -19,6 +19,7 @@ from archsim.sim.infeasible import Fits, check_off_chip, no_tile
 from archsim.sim.problem import element_bits
 from archsim.sim.records import OpCost
 from archsim.sim.vector import IdleArray, vector_cost
+from archsim.workloads.layers import layer_name
 from archsim.workloads.op import AnyOp, Op, Role, Transfer, VectorOp
 from archsim.workloads.trace import Trace
 
@@ -111,7 +112,8 @@ def signature(op: AnyOp) -> Hashable:
     match op:
         case Op():
             operands = ((o.axes, o.role, o.format, o.sparsity) for o in (op.inputs, op.weights, op.outputs))
-            return (op.kind, tuple(op.loops.items()), *operands)
+            counted = () if op.stats is None else (op.stats, layer_name(op.name))
+            return (op.kind, tuple(op.loops.items()), *operands, *counted)
         case VectorOp():
             each = (op.reads_per_element, op.operations_per_element, op.writes_per_element)
             return (op.kind, op.elements, *each, op.format, op.input_format, op.role)

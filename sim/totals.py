@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from archsim.arch.accelerator import Accelerator
-from archsim.arch.engines.base import UnitCost
+from archsim.arch.engines.base import Engine, UnitCost
 from archsim.arch.formats import ArithmeticKind, Format
 from archsim.sim.layers import layer_rows
-from archsim.sim.problem import element_bits
+from archsim.sim.problem import data_rate, element_bits, stored_bits
 from archsim.sim.records import OpCost, TraceCost
 from archsim.sim.schedule import OpPlacement, output_bits
 from archsim.sim.vector import IdleArray
@@ -36,7 +36,7 @@ def trace_cost(
     units = unit_costs(trace, accelerator, accumulator)
     energy = _energy(accelerator, trace, costs)
     peak = sum(peak_macs(op, accelerator) * cost.cycles * op.count for op, cost in pairs)
-    footprint = peak_memory_bytes(trace)
+    footprint = peak_memory_bytes(trace, accelerator.engine)
     ttft_s, tpot_s, throughput = _serving(trace, costs, latency_s)
     return TraceCost(
         layers=layer_rows(trace.ops, placements, costs),
@@ -52,7 +52,7 @@ def trace_cost(
         tpot_s=tpot_s,
         throughput_per_s=throughput,
         warnings=tuple(dict.fromkeys([*warnings, *_warnings(trace, accelerator, costs, footprint, accumulator)])),
-        estimates=_estimates(accelerator, units),
+        estimates=tuple(dict.fromkeys([*_estimates(accelerator, units), *_data_estimates(trace, accelerator)])),
     )
 
 
@@ -82,10 +82,9 @@ def idle_array(trace: Trace, accelerator: Accelerator, accumulator: Format) -> I
 
 
 def peak_macs(op: object, accelerator: Accelerator) -> float:
-    """Peak MACs per cycle at the op's formats; ops without MACs occupy the array's time at its plain rate."""
+    """Peak MACs per cycle on the op's data; ops without MACs occupy the array's time at its plain rate."""
     if isinstance(op, Op) and op.weights.format is not None and op.inputs.format is not None:
-        rate = accelerator.engine.macs_per_unit_cycle(op.weights.format.arithmetic, op.inputs.format.arithmetic)
-        return accelerator.units * rate
+        return accelerator.units * data_rate(op, accelerator.engine).macs_per_unit_cycle
     return float(accelerator.units)
 
 
@@ -126,22 +125,27 @@ def _compute_area(accelerator: Accelerator, units: list[UnitCost]) -> dict[str, 
     return area
 
 
-def peak_memory_bytes(trace: Trace) -> float:
+def peak_memory_bytes(trace: Trace, engine: Engine | None = None) -> float:
     """Bytes the network needs at once: parameters, the KV cache at its fullest, and the largest activations of one op.
 
-    Parameters take the mean bits of the weights in the trace's ops; those of biases and norms are few.
+    Parameters take the mean bits of the weights in the trace's ops, as `engine` stores them (None: dense); those of
+    biases and norms are few.
     """
-    return (parameter_bits(trace) + kv_bits(trace) + _activation_bits(trace)) / 8
+    return (parameter_bits(trace, engine) + kv_bits(trace) + _activation_bits(trace)) / 8
 
 
-def parameter_bits(trace: Trace) -> float:
+def parameter_bits(trace: Trace, engine: Engine | None = None) -> float:
     sizes = [
-        (op.elements("weights"), element_bits(op.weights.format))
+        (op.elements("weights"), _weight_bits(op, engine))
         for op in trace.ops
         if isinstance(op, Op) and op.weights.role is Role.PARAMETER
     ]
     elements = sum(count for count, _ in sizes)
     return trace.parameters * sum(count * bits for count, bits in sizes) / elements if elements else 0.0
+
+
+def _weight_bits(op: Op, engine: Engine | None) -> float:
+    return element_bits(op.weights.format) if engine is None else stored_bits(op, "weights", engine)
 
 
 def kv_bits(trace: Trace) -> float:
@@ -194,10 +198,7 @@ def _warnings(
             f"({outermost.capacity_bits / 8 / 2**30:.2f} GiB)"
         )
     found += accumulator_warnings(trace, accumulator)
-    if sparse := [op.name for op in trace.ops if isinstance(op, Op) and _sparse(op)]:
-        found.append(
-            f"sparsity is not exploited yet: {len(sparse)} ops, such as {sparse[0]}, are computed and stored dense"
-        )
+    found += dense_warnings(trace, accelerator)
     passes = any(flow.stream for flow in accelerator.engine.dataflows)
     if passes and any(level.per == "pe" for level in accelerator.memories):
         names = ", ".join(level.name for level in accelerator.memories if level.per == "pe")
@@ -227,9 +228,31 @@ def accumulator_warnings(trace: Trace, accumulator: Format) -> list[str]:
     return found
 
 
-def _sparse(op: Op) -> bool:
-    patterns = (op.operand(name).sparsity for name in OPERANDS)
-    return any(pattern is not None and parse_sparsity(pattern).density < 1 for pattern in patterns)
+def dense_warnings(trace: Trace, accelerator: Accelerator) -> list[str]:
+    """A warning for each reason why zeros of stated patterns are computed and stored like any other value."""
+    by_reason: dict[str, list[str]] = {}
+    for op in trace.ops:
+        if isinstance(op, Op) and (sparse := _sparse_operands(op)):
+            rate = data_rate(op, accelerator.engine)
+            if not sparse & rate.exploited:
+                by_reason.setdefault(rate.why_dense, []).append(op.name)
+    start = f"a {accelerator.kind} array"
+    return [
+        f"{start} {reason or 'does not exploit sparsity'}: {len(names)} ops, such as {names[0]}, are computed and "
+        "stored dense"
+        for reason, names in by_reason.items()
+    ]
+
+
+def _sparse_operands(op: Op) -> frozenset[str]:
+    found = ((name, op.operand(name).sparsity) for name in OPERANDS)
+    return frozenset(name for name, text in found if text is not None and parse_sparsity(text).density < 1)
+
+
+def _data_estimates(trace: Trace, accelerator: Accelerator) -> list[str]:
+    """What the engine assumed of the ops' data."""
+    rates = [data_rate(op, accelerator.engine) for op in trace.ops if isinstance(op, Op) and op.weights.format]
+    return [estimate for rate in rates for estimate in rate.estimates]
 
 
 def _estimates(accelerator: Accelerator, units: list[UnitCost]) -> tuple[str, ...]:

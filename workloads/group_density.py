@@ -47,7 +47,7 @@ def over_offsets(n: int, period: int, part: Callable[[int], Distribution]) -> Di
     for offset in offsets:
         cuts = tuple(sorted(_cuts(offset, n, period)))
         if cuts not in known:
-            known[cuts] = _sum_of([part(cut) for cut in cuts])
+            known[cuts] = sum_of([part(cut) for cut in cuts])
         for i, probability in enumerate(known[cuts]):
             total[i] += probability
     return tuple(probability / len(offsets) for probability in total)
@@ -63,7 +63,7 @@ def _cuts(offset: int, n: int, period: int) -> list[int]:
     return cuts
 
 
-def _sum_of(parts: Sequence[Distribution]) -> Distribution:
+def sum_of(parts: Sequence[Distribution]) -> Distribution:
     """Distribution of the sum of independent counts."""
     total: Distribution = (1.0,)
     for part in parts:

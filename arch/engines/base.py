@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.formats import Arithmetic
 
 
@@ -127,6 +128,22 @@ class Engine(ABC):
     @abstractmethod
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """Energy and area of one PE for these operand arithmetics."""
+
+    def data_rate(self, weights: OperandData, inputs: OperandData) -> DataRate:
+        """What a PE does with this data; without more said, every MAC in the time its arithmetic takes."""
+        return DataRate(macs_per_unit_cycle=self.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic))
+
+    def data_cost(
+        self, weights: OperandData, inputs: OperandData, accumulator: Arithmetic, *, idle_energy_fraction: float = 0.0
+    ) -> UnitCost:
+        """`unit_cost` with the energy of a dense MAC on this data; a gated one takes what an idle PE does."""
+        cost = self.unit_cost(weights.arithmetic, inputs.arithmetic, accumulator)
+        share = self.data_rate(weights, inputs).energy_share(idle_energy_fraction)
+        return cost if share == 1.0 else replace(cost, energy_pj=cost.energy_pj * share)
+
+    def stored_bits(self, operand: OperandName, data: OperandData) -> float:
+        """Bits that memories hold and links carry for one element of the dense operand, metadata included."""
+        return float(data.format.bits_per_element)
 
 
 @dataclass(frozen=True, kw_only=True)

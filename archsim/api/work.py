@@ -59,10 +59,19 @@ def _trace(options: WorkloadOptions, merged: Merged, folder: Path | None) -> Tra
             if importer.key == "onnx":
                 given = _stated_of_onnx(options, given)
             asked = {key: value for key, value in given.items() if key in importer.takes}
-            return read_workload(path, asked, importer=importer)
+            return _beside(read_workload(path, asked, importer=importer), path.parent)
     from archsim.workloads.models import model_network
 
     return model_network(options.model or "").trace(request_of(given))
+
+
+def _beside(trace: Trace, folder: Path) -> Trace:
+    """The trace with the paths of its side files, which lie in its folder. Raises InputError for others."""
+    if not any(isinstance(op, Op) and op.stats for op in trace.ops):
+        return trace
+    paths = {op.stats: str(inside(op.stats, folder)) for op in trace.ops if isinstance(op, Op) and op.stats}
+    ops = tuple(replace(op, stats=paths[op.stats]) if isinstance(op, Op) and op.stats else op for op in trace.ops)
+    return replace(trace, ops=ops)
 
 
 def _stated_of_onnx(options: WorkloadOptions, given: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def values_of(item: Item, batch: Batch, p: int) -> Totals:
         "macs": float(table.macs),
         "utilization": table.macs / peak if table.macs and peak else None,
         "dram_bytes": sums[kernels.DRAM_BYTES],
-        "peak_memory_bytes": table.peak_memory_bytes,
+        "peak_memory_bytes": item.fitting.peak_memory_bytes,
         "throughput_per_s": table.batch * per_sequence / latency_s if latency_s else None,
         "tops": tops,
         "tops_per_w": ratio(tops, power_w),

@@ -77,6 +77,7 @@ class Fitting:
     peak: Floats
     array_w: float
     idle_pj: float
+    peak_memory_bytes: float
 
 
 def level_row(memory: MemoryLevel) -> Floats:
@@ -204,6 +205,7 @@ def _fitting(point: Resolved, accelerator: Accelerator, table: TraceTable) -> Fi
         peak=np.array([peak_macs(op, accelerator) for op in table.classes], np.float64),
         array_w=idle.leakage_w,
         idle_pj=idle.idle_pj_per_cycle,
+        peak_memory_bytes=table.peak_memory_bytes(accelerator.engine),
     )
 
 

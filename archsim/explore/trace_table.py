@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from archsim.arch.engines.base import Engine
 from archsim.arch.memory import MemoryLevel
 from archsim.sim.batch_kernels import DECODE, PREFILL, Variants, Work
 from archsim.sim.infeasible import tensor_bits
@@ -56,7 +57,9 @@ class TraceTable:
         self.sample = replace(trace, ops=_pairs(ops))
         """One op for each pair of formats, for what depends on them alone."""
         self.macs = trace.macs
-        self.peak_memory_bytes = peak_memory_bytes(trace)
+        self._trace = trace
+        self._dense_bytes = peak_memory_bytes(trace)
+        self._sparse = any(op.weights.sparsity for op in ops if isinstance(op, Op))
         self.decode_steps = decode_steps(trace)
         self.output_tokens, self.batch = trace.output_tokens, trace.batch
         self._footprints: dict[Hashable, tuple[float, ...]] = {}
@@ -82,6 +85,10 @@ class TraceTable:
         self._index[variant] = number
         self.count += 1
         return number
+
+    def peak_memory_bytes(self, engine: Engine) -> float:
+        """Bytes that the network needs at once, as `engine` stores what is sparse."""
+        return peak_memory_bytes(self._trace, engine) if self._sparse else self._dense_bytes
 
     def footprints(self, outermost: MemoryLevel) -> tuple[float, ...]:
         """Bits of each class' tensors that an outermost memory must hold."""

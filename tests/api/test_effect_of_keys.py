@@ -36,7 +36,7 @@ def test_pe_energy_is_paid_by_every_pe_in_every_cycle(gemm: Callable[..., Evalua
 
 
 def test_a_key_without_effect_is_a_warning(gemm: Callable[..., Evaluation]) -> None:
-    warning = "sparsity is not exploited yet: 1 ops, such as a, are computed and stored dense"
+    warning = "a systolic array does not exploit sparsity: 1 ops, such as a, are computed and stored dense"
     assert gemm().to_dict()["warnings"] == []
     assert gemm("sparsity.weights=2:4").to_dict()["warnings"] == [warning]
 
