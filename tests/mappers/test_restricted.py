@@ -126,9 +126,6 @@ def test_what_may_or_must_pass_a_memory_by(seed: int, forced: bool) -> None:
     }
     if not forced:
         chip = replace(chip, memories=tuple(replace(m, bypass=passing.get(m.name, frozenset())) for m in chip.memories))
-    wanted = tuple(BypassConstraint(level=name, operands=held) for name, held in passing.items() if held and forced)
-    given = replace(settings(one, "edp", Constraints(bypass=wanted)))
-    found = find_mapping(problem.op, chip, given, one.costing.counting, one.accumulator)
     pairs = [
         (level.name, name)
         for i, level in enumerate(problem.levels_used)
@@ -138,6 +135,9 @@ def test_what_may_or_must_pass_a_memory_by(seed: int, forced: bool) -> None:
     choices = [pairs] if forced else [c for n in range(len(pairs) + 1) for c in itertools.combinations(pairs, n)]
     if sum(estimate(problem, one.perfect, frozenset(skipped), MOST) for skipped in choices) > MOST:
         pytest.skip("too many mappings to try one after the other")
+    wanted = tuple(BypassConstraint(level=name, operands=held) for name, held in passing.items() if held and forced)
+    given = replace(settings(one, "edp", Constraints(bypass=wanted)))
+    found = find_mapping(problem.op, chip, given, one.costing.counting, one.accumulator)
     values = [
         cycles * energy
         for skipped in choices
