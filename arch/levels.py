@@ -81,6 +81,7 @@ def memory_level(options: MemoryOptions, *, index: int, places: Places, clock_hz
         read_word_bits=_word_bits(options, "read", energies["read"]),
         write_word_bits=_word_bits(options, "write", energies["write"]),
         double_buffer=options.double_buffer,
+        expanded=frozenset(options.expanded),
         bypass=frozenset(options.bypass),
         read_energy=energies["read"],
         write_energy=energies["write"],

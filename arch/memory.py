@@ -79,6 +79,8 @@ class MemoryLevel:
     write_word_bits: int = 0
     """Bits of one access, where the design states them; 0 where it does not, or charges energy per element."""
     double_buffer: bool = False
+    expanded: frozenset[str] = frozenset()
+    """Operands that are kept with their zeros here, though the engine packs them elsewhere."""
     bypass: frozenset[str] = frozenset()
     read_energy: AccessEnergy = AccessEnergy(value_pj=0.0)
     write_energy: AccessEnergy = AccessEnergy(value_pj=0.0)

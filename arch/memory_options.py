@@ -138,6 +138,8 @@ class MemoryOptions(Options):
     read_width: WidthText | None = None
     write_width: WidthText | None = None
     double_buffer: Flag = False
+    expanded: tuple[OperandText, ...] = ()
+    """Operands that are kept with their zeros here, though the engine packs them (kind sparse)."""
     bypass: tuple[OperandText, ...] = ()
     """Operands that the mapper may let pass by."""
     read_energy: Energies | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -12,7 +13,7 @@ from archsim.arch.engines.base import PassTiming
 from archsim.arch.memory import AccessEnergy, MemoryLevel
 from archsim.sim.conventions import Counting
 from archsim.sim.frame import COARSE, Frame
-from archsim.sim.kernels import Floats, Machine
+from archsim.sim.kernels import OUTPUTS, READ_BW, WRITE_BW, Floats, Machine
 from archsim.workloads.op import OPERANDS
 
 Widths = tuple[float, float, float, float]
@@ -27,13 +28,17 @@ def machine_of(
     bits: Widths,
     macs_per_cycle: float,
     reserved_bits: float,
+    dense: Widths | None = None,
 ) -> Machine:
     """The kernels' machine; `levels` are the frame's, `macs_per_cycle` is one unit's rate at these formats.
 
-    `reserved_bits` of the level that holds other tensors are taken by them. The arrays are shared: not to be written.
+    `reserved_bits` of the level that holds other tensors are taken by them. Levels that hold operands expanded take
+    their `dense` bits. The arrays are shared: not to be written.
     """
     flow = frame.dataflow
-    stored = [[stored_bits(b, level.read_word_bits, counting) for b in bits] for level in levels]
+    stored = [
+        [stored_bits(b, level.read_word_bits, counting) for b in _held_bits(level, bits, dense)] for level in levels
+    ]
     passes = bool(flow.stream)
     arrays = frame.axis_sizes[0] * frame.axis_sizes[1] if passes else 0
     read, write = ([level.read_energy for level in levels], [level.write_energy for level in levels])
@@ -57,6 +62,49 @@ def machine_of(
         word_pj=np.array([(level.read_word_pj, level.write_word_pj) for level in levels]),
         operand_bw=np.array([_own_ports(level) for level in levels]),
     )
+
+
+def _held_bits(level: MemoryLevel, bits: Widths, dense: Widths | None) -> Widths:
+    if dense is None or not level.expanded:
+        return bits
+    inputs, weights, outputs = (dense[j] if name in level.expanded else bits[j] for j, name in enumerate(OPERANDS))
+    return inputs, weights, outputs, bits[3]
+
+
+def with_accesses(machine: Machine, frame: Frame, accesses: Mapping[str, float], *, in_time: bool) -> Machine:
+    """The machine where only a share of each operand's accesses to the level next to the PEs is made.
+
+    Their energy falls; with `in_time` (skipped, not gated) so does their time. Operands that share a port are weighed
+    by the bits of their elements, which is exact where PEs take as many elements of each.
+    """
+    if all(share == 1.0 for share in accesses.values()):
+        return machine
+    read_pj, write_pj, levels = machine.read_pj.copy(), machine.write_pj.copy(), machine.levels.copy()
+    own_ports = machine.operand_bw.copy()
+    near = frame.level_stage.argmax(axis=0)
+    for i in range(len(levels)):
+        served = [j for j in range(len(OPERANDS)) if frame.level_stage[i, j] >= 0]
+        shares = {j: accesses.get(OPERANDS[j], 1.0) if near[j] == i else 1.0 for j in served}
+        for j, share in shares.items():
+            read_pj[i, j] *= share
+            own_ports[i, j] /= share
+        written = {j: share if j == OUTPUTS else 1.0 for j, share in shares.items()}
+        if OUTPUTS in shares:
+            read_pj[i, 3] *= shares[OUTPUTS]
+            write_pj[i, [OUTPUTS, 3]] *= shares[OUTPUTS]
+        if in_time and served:
+            widths = machine.stored_bits[i]
+            levels[i, READ_BW] /= _weighed(shares, widths)
+            levels[i, WRITE_BW] /= _weighed(written, widths)
+    return machine._replace(
+        read_pj=read_pj, write_pj=write_pj, levels=levels, operand_bw=own_ports if in_time else machine.operand_bw
+    )
+
+
+def _weighed(shares: Mapping[int, float], widths: Floats) -> float:
+    """The mean share, each operand by the bits of its elements; partial sums stand for outputs."""
+    bits = {j: float(widths[3 if j == OUTPUTS else j]) for j in shares}
+    return sum(bits[j] * share for j, share in shares.items()) / sum(bits.values())
 
 
 def _own_ports(level: MemoryLevel) -> list[float]:

@@ -15,7 +15,7 @@ from archsim.arch.memory import MemoryLevel
 from archsim.sim.conventions import Counting
 from archsim.sim.frame import Frame, frame_of
 from archsim.sim.kernels import Bools, Floats, Ints, Machine, Shape
-from archsim.sim.machine import machine_of
+from archsim.sim.machine import machine_of, with_accesses
 from archsim.workloads.op import Op, OperandName
 from archsim.workloads.operand_data import operand_data
 
@@ -124,11 +124,16 @@ def build_problem(
         engine.stored_bits("outputs", outputs),
         element_bits(accumulator),
     )
-    rate = engine.data_rate(weights, inputs).macs_per_unit_cycle
-    fitted = engine.fitted(dataflow, weights.arithmetic, inputs.arithmetic)
+    dense = (*(element_bits(data.format) for data in (inputs, weights, outputs)), element_bits(accumulator))
+    found = engine.data_rate(weights, inputs)
+    rate = found.macs_per_unit_cycle
+    fitted = engine.fitted_to(dataflow, weights, inputs)
     step_rate = rate * _places(dataflow) / _places(fitted)
     frame = frame_of(op, accelerator, fitted, counting, resident)
     levels = tuple([accelerator.memories[i] for i in frame.used])
+    machine = machine_of(frame, levels, counting, bits, step_rate, reserved_bits, None if dense == bits else dense)
+    if found.accesses:
+        machine = with_accesses(machine, frame, found.accesses, in_time=found.gated == 0)
     return Problem(
         op=op,
         frame=frame,
@@ -139,7 +144,7 @@ def build_problem(
             windows=frame.windows,
             groups=frame.groups,
         ),
-        machine=machine_of(frame, levels, counting, bits, step_rate, reserved_bits),
+        machine=machine,
         peak_macs_per_cycle=accelerator.units
         // engine.arrays
         // accelerator.cores

@@ -29,6 +29,8 @@ class OpData:
     format: Format
     operand: OperandName
     reduction: int
+    spread: float = 1.0
+    """Inputs of a channel for each output of one."""
     pattern: str | None = None
     stats: str | None = None
     """Path of the side file with its statistics."""
@@ -100,10 +102,17 @@ def operand_data(op: Op, operand: OperandName) -> OpData:
         format=found.format,
         operand=operand,
         reduction=op.size(op.reduction),
+        spread=_spread(op) if op.kind == "conv" else 1.0,
         pattern=found.sparsity,
         stats=op.stats,
         layer="" if op.stats is None else layer_name(op.name),
     )
+
+
+def _spread(op: Op) -> float:
+    """Inputs of a channel over outputs of one: at least 1, more with strides and at edges."""
+    channels = op.loops["c"] * op.loops["g"]
+    return max(1.0, op.elements("inputs") / channels / op.size(op.rows))
 
 
 @lru_cache(maxsize=4096)

@@ -113,6 +113,11 @@ class Engine(ABC):
     def dataflows(self) -> tuple[Dataflow, ...]:
         """The dataflows the hardware permits, in the order it prefers them."""
 
+    @property
+    def changes_levels(self) -> bool:
+        """Whether the data change what the memories next to the PEs carry, besides the width of elements."""
+        return False
+
     def multiplies(self, weights: Arithmetic, inputs: Arithmetic) -> bool:
         """Whether a PE takes operands of these arithmetics as they are; otherwise the narrower is expanded first."""
         return True
@@ -128,6 +133,10 @@ class Engine(ABC):
     @abstractmethod
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """Energy and area of one PE for these operand arithmetics."""
+
+    def fitted_to(self, dataflow: Dataflow, weights: OperandData, inputs: OperandData) -> Dataflow:
+        """`fitted`, where the data too change how far the axes reach."""
+        return self.fitted(dataflow, weights.arithmetic, inputs.arithmetic)
 
     def data_rate(self, weights: OperandData, inputs: OperandData) -> DataRate:
         """What a PE does with this data; without more said, every MAC in the time its arithmetic takes."""

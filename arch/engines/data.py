@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from archsim.arch.formats import Arithmetic, Format
@@ -18,6 +20,8 @@ Ratio = tuple[int, int]
 
 class OperandData(Protocol):
     """One operand of one op, as far as it is known. Nothing is computed before it is asked for."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def format(self) -> Format: ...
@@ -48,6 +52,11 @@ class OperandData(Protocol):
     @property
     def reduction(self) -> int:
         """Elements that are summed up in one result."""
+        ...
+
+    @property
+    def spread(self) -> float:
+        """Inputs of a channel for each output of one, where a window slides: its halo and strides; 1 for matrices."""
         ...
 
     def nonzeros(self, n: int) -> tuple[float, ...]:
@@ -89,6 +98,10 @@ class DenseData:
     def block(self) -> tuple[int, int]:
         return (1, 1)
 
+    @property
+    def spread(self) -> float:
+        return 1.0
+
     def nonzeros(self, n: int) -> tuple[float, ...]:
         return (*(0.0,) * n, 1.0)
 
@@ -112,6 +125,8 @@ class DataRate:
     """Operands whose zeros save time, energy or storage."""
     why_dense: str = ""
     """Why a stated pattern is not made use of, where the engine could use another."""
+    accesses: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Share of the dense accesses of the memory next to the PEs that are made, by operand; absent: all."""
     estimates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from archsim.arch.array_options import ArrayOptions
 
 
-def _build(array: ArrayOptions, node_nm: float) -> SpatialEngine:
+def build_spatial(array: ArrayOptions, node_nm: float) -> SpatialEngine:
+    """The spatial array that the keys describe."""
     return SpatialEngine(axes=_spatial_axes(array), count=array.count, unit=unit_model(array, node_nm))
 
 
@@ -81,4 +82,4 @@ def _idle_keys(array: ArrayOptions) -> Iterator[str]:
         yield f"hardware.array.dataflows: a spatial array has one, the first is taken ({array.dataflows[0]})"
 
 
-SPATIAL = Kind(name="spatial", build=_build, conflicts=_conflicts, idle_keys=_idle_keys, passes=False)
+SPATIAL = Kind(name="spatial", build=build_spatial, conflicts=_conflicts, idle_keys=_idle_keys, passes=False)

@@ -120,7 +120,9 @@ class BatchEvaluator:
         )
 
     def _plan(self, bases: Bases, point: Resolved, machine: Machine, table: TraceTable, values: Values) -> KeptPlan:
-        """How a trace runs with the mappings of its base."""
+        """How a trace runs with the mappings of its base. Raises UnsuitableError where rows of levels do not say it."""
+        if machine.accelerator.engine.changes_levels:
+            raise UnsuitableError
         stated = (point.workload.number, point.quantization.number, point.sparsity.number)
 
         def make() -> KeptPlan:

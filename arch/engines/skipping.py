@@ -1,0 +1,232 @@
+"""What hardware makes of zeros: policies that turn what is known of two operands into time and work.
+
+Every policy gives the same answer, `Work`; the engine of kind ``sparse`` (`archsim.arch.engines.sparse`) lays it over
+an array. Expectations take the two operands' zeros to fall apart from each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from archsim.arch.engines.data import OperandData, Ratio
+from archsim.arch.engines.waiting import expected_maximum, mean
+
+LONGEST_WINDOW = 1024
+"""Elements up to which the non-zeros of a window are counted; the time of longer ones is that of several."""
+WIDEST_THINNING = 256
+"""Elements of a window up to which matches are counted case by case; in longer ones pairs match by chance."""
+ALL: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a policy makes of data, against the same PEs on dense data."""
+
+    speed: float = 1.0
+    """Dense MACs in the time of one."""
+    executed: float = 1.0
+    gated: float = 0.0
+    imbalance: float = 0.0
+    exploited: frozenset[str] = frozenset()
+    accesses: Mapping[str, float] = field(default_factory=lambda: ALL)
+    """Share of the accesses of the memory next to the PEs that are made, by operand; absent: all."""
+    reach: Mapping[str, float] = field(default_factory=lambda: ALL)
+    """By group of loops (``reduction``, ``columns``, ``rows``): dense elements that lie where one lies."""
+    ratio: Ratio | None = None
+    """The N:M in which weights are taken."""
+    why_dense: str = ""
+    estimates: tuple[str, ...] = ()
+
+
+def _seen(operands: frozenset[str], weights: OperandData, inputs: OperandData) -> dict[str, float]:
+    """Densities of the operands whose zeros the hardware looks at; 1 for the other."""
+    found = {"weights": weights.density, "inputs": inputs.density}
+    return {name: density if name in operands else 1.0 for name, density in found.items()}
+
+
+def _exploited(densities: Mapping[str, float]) -> frozenset[str]:
+    return frozenset(name for name, density in densities.items() if density < 1.0)
+
+
+def _accesses(densities: Mapping[str, float]) -> dict[str, float]:
+    """An operand is read where the other one is not zero; sums are touched where neither is."""
+    weights, inputs = densities["weights"], densities["inputs"]
+    return {"weights": inputs, "inputs": weights, "outputs": weights * inputs}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignoring:
+    """Zeros are computed like any other value."""
+
+    def work(self, weights: OperandData, inputs: OperandData) -> Work:
+        return Work()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gating:
+    """A MAC with a zero keeps its time; multiplier, registers and reads of the other operand stand still.
+
+    Source: Chen et al., Eyeriss, JSSC 2017, section IV (zero inputs gate the PE's datapath and its weight reads).
+    """
+
+    operands: frozenset[str]
+
+    def work(self, weights: OperandData, inputs: OperandData) -> Work:
+        densities = _seen(self.operands, weights, inputs)
+        executed = densities["weights"] * densities["inputs"]
+        return Work(
+            executed=executed,
+            gated=1.0 - executed,
+            exploited=_exploited(densities),
+            accesses=_accesses(densities),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structured:
+    """Weights that keep N of every M: a selector gives each lane the input that its weight belongs to.
+
+    The lanes of N elements reach over M: the time is N/M of the dense one, whatever the values are. Inputs are needed
+    for all M, because neighbouring outputs pick differently. Data that keep fewer fit too (1:4 in 2:4); others run
+    dense.
+    Source: Mishra et al., "Accelerating Sparse Deep Neural Networks", arXiv 2104.08378, section 3 (recalled).
+    """
+
+    ratios: tuple[Ratio, ...]
+
+    def fitting(self, data: OperandData) -> Ratio | None:
+        """The supported ratio that is fastest on the data."""
+        own = data.ratio
+        if own is None or own[0] == own[1]:
+            return None
+        fits = [ratio for ratio in self.ratios if _holds(ratio, own)]
+        return min(fits, key=lambda ratio: ratio[0] / ratio[1], default=None)
+
+    def work(self, weights: OperandData, inputs: OperandData) -> Work:
+        ratio = self.fitting(weights)
+        if ratio is None:
+            return Work(why_dense=self._why(weights, inputs))
+        keep, group = ratio
+        return Work(
+            speed=group / keep,
+            executed=keep / group,
+            exploited=frozenset({"weights"}),
+            reach=MappingProxyType({"reduction": group / keep}),
+            ratio=ratio,
+        )
+
+    def _why(self, weights: OperandData, inputs: OperandData) -> str:
+        takes = ", ".join(f"{keep}:{group}" for keep, group in self.ratios)
+        if weights.sparse:
+            own = f" ({weights.ratio[0]}:{weights.ratio[1]} does not fit)" if weights.ratio else ""
+            return f"takes weights of {takes} only{own}"
+        return f"takes weights of {takes} only, not sparse inputs" if inputs.sparse else ""
+
+
+def _holds(ratio: Ratio, own: Ratio) -> bool:
+    """Whether every group of `ratio` has room for what data of `own` keep in it."""
+    keep, group = ratio
+    return group % own[1] == 0 and own[0] * (group // own[1]) <= keep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipping:
+    """Each lane walks through a window of the reduction and spends a cycle on every pair without a zero.
+
+    `lanes` of them start a window together and wait for the slowest; each window takes at least `least` cycles. Waiting
+    lanes that share one operand (its non-zeros are the same for all of them) differ by the other one alone.
+    The time of a window is the expected largest of so many draws: the sum of 1 - CDF^lanes.
+    """
+
+    operands: frozenset[str]
+    window: int = 0
+    """Elements of the reduction; 0: all of it."""
+    lanes: int = 1
+    least: int = 1
+    shared: str = ""
+    """The operand that the lanes share, if any."""
+
+    def work(self, weights: OperandData, inputs: OperandData) -> Work:
+        densities = _seen(self.operands, weights, inputs)
+        executed = densities["weights"] * densities["inputs"]
+        if executed == 1.0:
+            return Work()
+        window = min(self.window or weights.reduction, weights.reduction)
+        counted = min(window, LONGEST_WINDOW)
+        time = self._time(weights, inputs, densities, counted) * window / counted
+        return Work(
+            speed=window / time,
+            executed=executed,
+            imbalance=1.0 - executed * window / time,
+            exploited=_exploited(densities),
+            accesses=_accesses(densities),
+            estimates=_estimates(window),
+        )
+
+    def _time(self, weights: OperandData, inputs: OperandData, densities: Mapping[str, float], window: int) -> float:
+        """Cycles of one window."""
+        data = {"weights": weights, "inputs": inputs}
+        shared = self.shared if self.shared in self.operands else ""
+        own = [name for name in ("weights", "inputs") if name in self.operands and name != shared]
+        common = data[shared].nonzeros(window) if shared else None
+        if not own:
+            return sum(max(self.least, i) * share for i, share in enumerate(common or ()))
+        first = data[own[0]].nonzeros(window)
+        if len(own) == 2:
+            first = thinned(first, densities[own[1]])
+        if common is None:
+            return expected_maximum(at_least(first, self.least), self.lanes)
+        if window > WIDEST_THINNING:
+            return expected_maximum(at_least(thinned(first, densities[shared]), self.least), self.lanes)
+        return math.fsum(
+            share * expected_maximum(at_least(thinned(first, i / window), self.least), self.lanes)
+            for i, share in enumerate(common)
+            if share > 0
+        )
+
+
+def _estimates(window: int) -> tuple[str, ...]:
+    if window <= LONGEST_WINDOW:
+        return ()
+    return (f"estimate: lanes that meet every {window} elements wait as if they met every {LONGEST_WINDOW}",)
+
+
+def at_least(distribution: tuple[float, ...], least: int) -> tuple[float, ...]:
+    """The distribution of the larger of a count and `least`."""
+    if not least:
+        return distribution
+    head = sum(distribution[: least + 1])
+    return (*(0.0,) * least, head, *distribution[least + 1 :])
+
+
+def thinned(distribution: tuple[float, ...], share: float) -> tuple[float, ...]:
+    """How many of a counted number of elements remain when each stays with probability `share`, apart from the others.
+
+    >>> thinned((0.0, 0.0, 1.0), 0.5)
+    (0.25, 0.5, 0.25)
+    """
+    if share >= 1.0:
+        return distribution
+    size = len(distribution) - 1
+    if size > WIDEST_THINNING:
+        return binomial(size, mean(distribution) / size * share)
+    found = [0.0] * (size + 1)
+    for count, probability in enumerate(distribution):
+        if probability > 0:
+            for i, stays in enumerate(binomial(count, share)):
+                found[i] += probability * stays
+    return tuple(found)
+
+
+def binomial(n: int, share: float) -> tuple[float, ...]:
+    """Probabilities of 0 to `n` of `n` elements, each with probability `share`."""
+    if share <= 0.0 or share >= 1.0:
+        return (1.0, *(0.0,) * n) if share <= 0.0 else (*(0.0,) * n, 1.0)
+    yes, no = math.log(share), math.log1p(-share)
+    whole = math.lgamma(n + 1)
+    return tuple(
+        math.exp(whole - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * yes + (n - i) * no) for i in range(n + 1)
+    )

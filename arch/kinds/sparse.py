@@ -1,0 +1,224 @@
+"""Kind ``sparse``: a spatial array whose PEs gate, skip or pack what is multiplied by zero."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from archsim.arch.engines.cartesian import Cartesian, Side
+from archsim.arch.engines.data import Ratio
+from archsim.arch.engines.skipping import Gating, Ignoring, Skipping, Structured
+from archsim.arch.engines.sparse import GROUPS, Policy, SparseEngine
+from archsim.arch.engines.storage import Metadata, Storage
+from archsim.arch.kinds.base import Conflicts, Kind
+from archsim.arch.kinds.spatial import SPATIAL, build_spatial
+from archsim.arch.plain import table, tables
+from archsim.core.errors import Problem
+from archsim.core.options import Count, Flag, Options, refusal
+from archsim.core.spelling import spelled
+from archsim.core.toml import KeyPath
+
+if TYPE_CHECKING:
+    from archsim.arch.array_options import ArrayOptions
+
+LARGEST_GROUP = 64
+"""M of N:M: wider selectors are not built."""
+LARGEST_GATHERED = 4096
+_RATIO = re.compile(r"(\d{1,3}):(\d{1,3})")
+
+SkipText = Literal["none", "gate", "skip", "cartesian"]
+MetadataText = Literal["dense", "bitmask", "coordinate", "rle", "n:m"]
+SparseOperand = Literal["weights", "inputs"]
+MetadataBits = Annotated[int, Field(strict=True, ge=1, le=64)]
+
+
+def _check_ratio(value: str) -> str:
+    found = _RATIO.fullmatch(value)
+    if found is None or not 1 <= int(found[1]) < int(found[2]) <= LARGEST_GROUP:
+        raise refusal(f"must be N:M with 1 <= N < M <= {LARGEST_GROUP} (got {spelled(value)})", "such as 2:4")
+    return value
+
+
+class GatherOptions(Options):
+    """Dense neighbours from which a vector's lanes are filled with non-zeros."""
+
+    weights: Annotated[int, Field(strict=True, ge=1, le=LARGEST_GATHERED)]
+    inputs: Annotated[int, Field(strict=True, ge=1, le=LARGEST_GATHERED)]
+
+
+class MetadataOptions(Options):
+    """How each operand is kept."""
+
+    weights: MetadataText = "dense"
+    inputs: MetadataText = "dense"
+    outputs: MetadataText = "dense"
+
+
+class MetadataBitsOptions(Options):
+    """Bits of one coordinate, run or position of each operand; absent: as many as it takes."""
+
+    weights: MetadataBits | None = None
+    inputs: MetadataBits | None = None
+    outputs: MetadataBits | None = None
+
+
+class SparseKeys(Options):
+    """Keys of arrays that make use of zeros."""
+
+    skip: SkipText = "none"
+    """What a zero does: nothing, gate its MAC, give its time to the next one, or be packed away in outer products."""
+    skip_operands: tuple[SparseOperand, ...] = ("weights", "inputs")
+    """Whose zeros the PEs see."""
+    ratios: tuple[Annotated[str, AfterValidator(_check_ratio)], ...] = ()
+    """N:M of weights that the selectors support (`skip = "skip"`)."""
+    sync_window: Count | None = None
+    """Elements of the reduction that a lane walks through before it waits for others; absent: all of it."""
+    sync_lanes: Count = 1
+    """Lanes that wait for each other at the end of a window."""
+    sync_shared: SparseOperand | None = None
+    """The operand that lanes which wait for each other have in common."""
+    window_cycles: Annotated[int, Field(strict=True, ge=0, le=LARGEST_GATHERED)] = 1
+    """Cycles that a window takes at least."""
+    gather: GatherOptions | None = None
+    """Dense neighbours that each vector of an outer product is packed from (`skip = "cartesian"`)."""
+    accumulator_banks: Count | None = None
+    """Banks that take one sum a cycle each; absent: one for every product."""
+    bank_queues: Flag = True
+    """Whether queues before the banks even conflicts out."""
+    metadata: MetadataOptions = MetadataOptions()
+    metadata_bits: MetadataBitsOptions = MetadataBitsOptions()
+
+
+def _build(array: ArrayOptions, node_nm: float) -> SparseEngine:
+    plain = build_spatial(array, node_nm)
+    sizes = {group: _lanes(array, group) for group in ("columns", "rows")}
+    return SparseEngine(
+        array=plain,
+        policy=_policy(array, sizes),
+        storage=MappingProxyType({name: _storage(array, name) for name in ("weights", "inputs", "outputs")}),
+        ways=_ways(array, sizes),
+    )
+
+
+def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
+    operands = frozenset(array.skip_operands)
+    match array.skip:
+        case "none":
+            return Ignoring()
+        case "gate":
+            return Gating(operands=operands)
+        case "skip" if array.ratios:
+            return Structured(ratios=tuple(ratio_of(text) for text in array.ratios))
+        case "skip":
+            return Skipping(
+                operands=operands,
+                window=array.sync_window or 0,
+                lanes=array.sync_lanes,
+                least=array.window_cycles,
+                shared=array.sync_shared or "",
+            )
+        case "cartesian":
+            gather = array.gather
+            assert gather is not None
+            return Cartesian(
+                weights=Side(lanes=lanes["columns"], gathered=gather.weights),
+                inputs=Side(lanes=lanes["rows"], gathered=gather.inputs),
+                banks=array.accumulator_banks or 0,
+                queues=array.bank_queues,
+            )
+
+
+def ratio_of(text: str) -> Ratio:
+    """N and M of a checked ``N:M``."""
+    keep, group = text.split(":")
+    return int(keep), int(group)
+
+
+def _storage(array: ArrayOptions, operand: str) -> Storage:
+    return Storage(metadata=Metadata(getattr(array.metadata, operand)), bits=getattr(array.metadata_bits, operand) or 0)
+
+
+def _ways(array: ArrayOptions, lanes: Mapping[str, int]) -> int:
+    """Operands that one selector picks from."""
+    if array.skip == "cartesian" and array.gather is not None:
+        return array.gather.weights // lanes["columns"] + array.gather.inputs // lanes["rows"]
+    if array.skip != "skip":
+        return 0
+    if array.ratios:
+        return max(-(-group // keep) * keep for keep, group in map(ratio_of, array.ratios))
+    return array.sync_window or 0
+
+
+def _lanes(array: ArrayOptions, group: str) -> int:
+    """Size of the innermost axis that unrolls loops of a group; 1 without one."""
+    for axis in reversed(array.axes):
+        dims = {*axis.dims.gemm, *axis.dims.conv}
+        if dims and dims <= GROUPS[group]:
+            return axis.size
+    return 1
+
+
+def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+    yield from SPATIAL.conflicts(kind, array, path)
+    skip = array.get("skip", "none")
+    if array.get("ratios") and skip != "skip":
+        yield (*path, "ratios"), Problem(message=f'belong to skip = "skip" (got {spelled(skip)})')
+    if array.get("gather") is not None and skip != "cartesian":
+        yield (*path, "gather"), Problem(message=f'belongs to skip = "cartesian" (got {spelled(skip)})')
+    if skip == "cartesian":
+        yield from _cartesian_conflicts(array, path)
+    if "n:m" in table(array.get("metadata")).values() and not array.get("ratios"):
+        yield (*path, "metadata"), Problem(message="'n:m' needs ratios", hint='such as ratios = ["2:4"]')
+    for operand in ("inputs", "outputs"):
+        if table(array.get("metadata")).get(operand) == "n:m":
+            yield (*path, "metadata", operand), Problem(message="'n:m' is a way to keep weights")
+
+
+def _cartesian_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+    if array.get("gather") is None:
+        hint = "such as gather = { weights = 64, inputs = 32 }"
+        yield (*path, "gather"), Problem(message='is missing: skip = "cartesian" needs it', hint=hint)
+        return
+    for operand, group in (("weights", "columns"), ("inputs", "rows")):
+        lanes = _plain_lanes(array, group)
+        given = table(array.get("gather")).get(operand)
+        if lanes is None:
+            message = f'no axis unrolls {group} alone: skip = "cartesian" packs {operand} along it'
+            yield (*path, "axes"), Problem(message=message)
+        elif isinstance(given, int) and given % lanes:
+            message = f"must be a multiple of the axis' size {lanes} (got {given})"
+            yield (*path, "gather", operand), Problem(message=message)
+
+
+def _plain_lanes(array: Mapping[str, Any], group: str) -> int | None:
+    """`_lanes` of plain values."""
+    for axis in reversed(tables(array.get("axes"))):
+        dims, size = axis.get("dims"), axis.get("size")
+        lists = dims.values() if isinstance(dims, Mapping) else [dims]
+        named = {dim for names in lists if isinstance(names, list | tuple) for dim in names if isinstance(dim, str)}
+        if named and named <= GROUPS[group] and isinstance(size, int) and size >= 1:
+            return size
+    return None
+
+
+def _idle_keys(array: ArrayOptions) -> Iterator[str]:
+    yield from SPATIAL.idle_keys(array)
+    waiting = ("sync_window", "sync_lanes", "sync_shared", "window_cycles")
+    used: dict[str, tuple[str, ...]] = {
+        "none": (),
+        "gate": ("skip_operands",),
+        "skip": ("skip_operands", *waiting),
+        "cartesian": ("accumulator_banks", "bank_queues"),
+    }
+    kept = () if array.ratios else used[array.skip]
+    for key in ("skip_operands", *waiting, "accumulator_banks", "bank_queues"):
+        if key in array.model_fields_set and key not in kept:
+            beside = " beside ratios" if array.ratios else f' with skip = "{array.skip}"'
+            yield f"hardware.array.{key} says nothing{beside}"
+
+
+SPARSE = Kind(name="sparse", build=_build, keys=(SparseKeys,), conflicts=_conflicts, idle_keys=_idle_keys, passes=False)
