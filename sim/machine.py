@@ -9,11 +9,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from archsim.arch.engines.base import PassTiming
+from archsim.arch.engines.base import Dataflow, PassTiming
 from archsim.arch.memory import AccessEnergy, MemoryLevel
 from archsim.sim.conventions import Counting
 from archsim.sim.frame import COARSE, Frame
-from archsim.sim.kernels import OUTPUTS, READ_BW, WRITE_BW, Floats, Machine
+from archsim.sim.kernels import CAPACITY, OUTPUTS, READ_BW, WRITE_BW, Floats, Machine
 from archsim.workloads.op import OPERANDS
 
 Widths = tuple[float, float, float, float]
@@ -99,6 +99,19 @@ def with_accesses(machine: Machine, frame: Frame, accesses: Mapping[str, float],
     return machine._replace(
         read_pj=read_pj, write_pj=write_pj, levels=levels, operand_bw=own_ports if in_time else machine.operand_bw
     )
+
+
+def with_shared_levels(machine: Machine, levels: tuple[MemoryLevel, ...], plain: Dataflow, fitted: Dataflow) -> Machine:
+    """The machine where axes reach over more elements than they have units: these share the levels inside the array.
+
+    A unit's memory that serves several places of a longer axis gives each its part of capacity and bandwidth.
+    """
+    longer = {was.name: now.size / was.size for was, now in zip(plain.axes, fitted.axes, strict=True)}
+    by_place = longer | dict(zip(("row", "column"), longer.values(), strict=False)) | {"pe": math.prod(longer.values())}
+    table = machine.levels.copy()
+    for i, level in enumerate(levels):
+        table[i, [CAPACITY, READ_BW, WRITE_BW]] /= by_place.get(level.per, 1.0)
+    return machine._replace(levels=table)
 
 
 def _weighed(shares: Mapping[int, float], widths: Floats) -> float:

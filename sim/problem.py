@@ -15,7 +15,7 @@ from archsim.arch.memory import MemoryLevel
 from archsim.sim.conventions import Counting
 from archsim.sim.frame import Frame, frame_of
 from archsim.sim.kernels import Bools, Floats, Ints, Machine, Shape
-from archsim.sim.machine import machine_of, with_accesses
+from archsim.sim.machine import machine_of, with_accesses, with_shared_levels
 from archsim.workloads.op import Op, OperandName
 from archsim.workloads.operand_data import operand_data
 
@@ -132,6 +132,8 @@ def build_problem(
     frame = frame_of(op, accelerator, fitted, counting, resident)
     levels = tuple([accelerator.memories[i] for i in frame.used])
     machine = machine_of(frame, levels, counting, bits, step_rate, reserved_bits, None if dense == bits else dense)
+    if fitted is not dataflow and engine.changes_levels:
+        machine = with_shared_levels(machine, levels, dataflow, fitted)
     if found.accesses:
         machine = with_accesses(machine, frame, found.accesses, in_time=found.gated == 0)
     return Problem(

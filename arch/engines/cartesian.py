@@ -37,9 +37,31 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gather:
+    """The two vectors of one outer product."""
+
+    weights: Side
+    inputs: Side
+
+    @property
+    def name(self) -> str:
+        """Of the dataflow that packs vectors this way."""
+        return f"{self.weights.gathered}x{self.inputs.gathered}"
+
+    @property
+    def dense_cycles(self) -> int:
+        return self.weights.times * self.inputs.times
+
+    def cycles(self, weights: OperandData, inputs: OperandData) -> float:
+        """Expected cycles of one step of the reduction."""
+        return self.weights.cycles(weights.density) * self.inputs.cycles(inputs.density)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cartesian:
     """Every step takes ceil(non-zero weights / lanes) times ceil(non-zero inputs / lanes) cycles; all pairs are useful.
 
+    Where the array can gather its vectors in several ways, each is a dataflow of its own.
     With `banks` accumulators that take one sum a cycle each, queues before them even conflicts out, so that only their
     number counts; without `queues` the products of a cycle wait for the fullest bank.
     A sliding window with strides makes pairs that no output needs: they take their time too.
@@ -47,20 +69,25 @@ class Cartesian:
     of 8 or 16); Parashar et al., SCNN, ISCA 2017, sections III and IV (4 x 4 products into 32 banks).
     """
 
-    weights: Side
-    inputs: Side
+    gathers: tuple[Gather, ...]
     banks: int = 0
     queues: bool = True
 
+    def __post_init__(self) -> None:
+        if not self.gathers:
+            raise ValueError("vectors are gathered in at least one way")
+
     def work(self, weights: OperandData, inputs: OperandData) -> Work:
+        """The work of the fastest way."""
+        found = [self.gathered(gather, weights, inputs) for gather in self.gathers]
+        return max(found, key=lambda work: work.speed)
+
+    def gathered(self, gather: Gather, weights: OperandData, inputs: OperandData) -> Work:
         """Vectors lie across the reduction, where a pattern along it leaves elements zero apart from each other."""
-        dense = self.weights.times * self.inputs.times
-        cycles = self.weights.cycles(weights.density) * self.inputs.cycles(inputs.density)
-        executed, spread = weights.density * inputs.density, inputs.spread
-        lanes = self.weights.lanes * self.inputs.lanes
-        products = executed * dense * lanes / cycles
-        waiting = self._waiting(products)
-        time = cycles * waiting * spread
+        dense, cycles = gather.dense_cycles, gather.cycles(weights, inputs)
+        executed = weights.density * inputs.density
+        products = executed * dense * gather.weights.lanes * gather.inputs.lanes / cycles
+        time = cycles * self._waiting(products) * inputs.spread
         found = {name for name, data in (("weights", weights), ("inputs", inputs)) if data.density < 1}
         return Work(
             speed=dense / time,
@@ -68,7 +95,7 @@ class Cartesian:
             imbalance=max(0.0, 1.0 - executed * dense / time),
             exploited=frozenset(found),
             accesses=MappingProxyType({"outputs": executed}),
-            reach=MappingProxyType({"columns": float(self.weights.times), "rows": float(self.inputs.times)}),
+            reach=MappingProxyType({"columns": float(gather.weights.times), "rows": float(gather.inputs.times)}),
         )
 
     def _waiting(self, products: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from archsim.arch.components.sparse import selection_cost
@@ -60,9 +60,12 @@ class SparseEngine(Engine):
     def arrays(self) -> int:
         return self.array.arrays
 
-    @property
+    @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:
-        return self.array.dataflows
+        """The array's own; where vectors can be gathered in several ways, one for each."""
+        if not isinstance(self.policy, Cartesian) or len(self.policy.gathers) == 1:
+            return self.array.dataflows
+        return tuple(replace(self.array.dataflows[0], name=gather.name) for gather in self.policy.gathers)
 
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return self.array.macs_per_unit_cycle(weights, inputs)
@@ -90,7 +93,8 @@ class SparseEngine(Engine):
         )
 
     def fitted_to(self, dataflow: Dataflow, weights: OperandData, inputs: OperandData) -> Dataflow:
-        reach = dict(self.work(weights, inputs).reach)
+        work, fastest = self._work_of(dataflow, weights, inputs), self.work(weights, inputs)
+        reach = dict(work.reach)
         if not reach:
             return dataflow
         axes = []
@@ -98,7 +102,15 @@ class SparseEngine(Engine):
             group = next((name for name in reach if _unrolls(axis, name)), None)
             longer = axis.size * reach.pop(group) if group is not None else 0.0
             axes.append(replace(axis, size=int(longer)) if longer and longer.is_integer() else axis)
-        return replace(dataflow, axes=tuple(reversed(axes)))
+        timing = replace(dataflow.timing, step_cycles=dataflow.timing.step_cycles * fastest.speed / work.speed)
+        return replace(dataflow, axes=tuple(reversed(axes)), timing=timing)
+
+    def _work_of(self, dataflow: Dataflow, weights: OperandData, inputs: OperandData) -> Work:
+        if isinstance(self.policy, Cartesian):
+            for gather in self.policy.gathers:
+                if gather.name == dataflow.name:
+                    return self.policy.gathered(gather, weights, inputs)
+        return self.work(weights, inputs)
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A PE of the plain array, with what picks the operands that belong together."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from archsim.arch.engines.cartesian import Cartesian, Side
+from archsim.arch.engines.cartesian import Cartesian, Gather, Side
 from archsim.arch.engines.data import Ratio
 from archsim.arch.engines.skipping import Gating, Ignoring, Skipping, Structured
 from archsim.arch.engines.sparse import GROUPS, Policy, SparseEngine
@@ -83,8 +83,8 @@ class SparseKeys(Options):
     """The operand that lanes which wait for each other have in common."""
     window_cycles: Annotated[int, Field(strict=True, ge=0, le=LARGEST_GATHERED)] = 1
     """Cycles that a window takes at least."""
-    gather: GatherOptions | None = None
-    """Dense neighbours that each vector of an outer product is packed from (`skip = "cartesian"`)."""
+    gather: GatherOptions | tuple[GatherOptions, ...] = ()
+    """Dense neighbours that each vector of an outer product is packed from, or several ways (`skip = "cartesian"`)."""
     accumulator_banks: Count | None = None
     """Banks that take one sum a cycle each; absent: one for every product."""
     bank_queues: Flag = True
@@ -122,14 +122,21 @@ def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
                 shared=array.sync_shared or "",
             )
         case "cartesian":
-            gather = array.gather
-            assert gather is not None
             return Cartesian(
-                weights=Side(lanes=lanes["columns"], gathered=gather.weights),
-                inputs=Side(lanes=lanes["rows"], gathered=gather.inputs),
+                gathers=tuple(
+                    Gather(
+                        weights=Side(lanes=lanes["columns"], gathered=ways.weights),
+                        inputs=Side(lanes=lanes["rows"], gathered=ways.inputs),
+                    )
+                    for ways in _gathers(array)
+                ),
                 banks=array.accumulator_banks or 0,
                 queues=array.bank_queues,
             )
+
+
+def _gathers(array: ArrayOptions) -> tuple[GatherOptions, ...]:
+    return (array.gather,) if isinstance(array.gather, GatherOptions) else array.gather
 
 
 def ratio_of(text: str) -> Ratio:
@@ -144,8 +151,8 @@ def _storage(array: ArrayOptions, operand: str) -> Storage:
 
 def _ways(array: ArrayOptions, lanes: Mapping[str, int]) -> int:
     """Operands that one selector picks from."""
-    if array.skip == "cartesian" and array.gather is not None:
-        return array.gather.weights // lanes["columns"] + array.gather.inputs // lanes["rows"]
+    if array.skip == "cartesian":
+        return max(ways.weights // lanes["columns"] + ways.inputs // lanes["rows"] for ways in _gathers(array))
     if array.skip != "skip":
         return 0
     if array.ratios:
@@ -167,7 +174,7 @@ def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     skip = array.get("skip", "none")
     if array.get("ratios") and skip != "skip":
         yield (*path, "ratios"), Problem(message=f'belong to skip = "skip" (got {spelled(skip)})')
-    if array.get("gather") is not None and skip != "cartesian":
+    if array.get("gather") and skip != "cartesian":
         yield (*path, "gather"), Problem(message=f'belongs to skip = "cartesian" (got {spelled(skip)})')
     if skip == "cartesian":
         yield from _cartesian_conflicts(array, path)
@@ -179,19 +186,22 @@ def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
 
 
 def _cartesian_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
-    if array.get("gather") is None:
+    gather = array.get("gather")
+    ways = [gather] if isinstance(gather, Mapping) else tables(gather)
+    if not ways:
         hint = "such as gather = { weights = 64, inputs = 32 }"
         yield (*path, "gather"), Problem(message='is missing: skip = "cartesian" needs it', hint=hint)
         return
     for operand, group in (("weights", "columns"), ("inputs", "rows")):
         lanes = _plain_lanes(array, group)
-        given = table(array.get("gather")).get(operand)
+        given = [entry.get(operand) for entry in ways]
         if lanes is None:
             message = f'no axis unrolls {group} alone: skip = "cartesian" packs {operand} along it'
             yield (*path, "axes"), Problem(message=message)
-        elif isinstance(given, int) and given % lanes:
-            message = f"must be a multiple of the axis' size {lanes} (got {given})"
-            yield (*path, "gather", operand), Problem(message=message)
+        else:
+            for wrong in (count for count in given if isinstance(count, int) and count % lanes):
+                message = f"{operand} must be a multiple of the axis' size {lanes} (got {wrong})"
+                yield (*path, "gather"), Problem(message=message)
 
 
 def _plain_lanes(array: Mapping[str, Any], group: str) -> int | None:
