@@ -110,9 +110,12 @@ def operand_data(op: Op, operand: OperandName) -> OpData:
 
 
 def _spread(op: Op) -> float:
-    """Inputs of a channel over outputs of one: at least 1, more with strides and at edges."""
-    channels = op.loops["c"] * op.loops["g"]
-    return max(1.0, op.elements("inputs") / channels / op.size(op.rows))
+    """Inputs of a channel for each output of one: strides, where windows are as large; edges are padded with zeros."""
+    found = 1
+    for axis in op.inputs.axes:
+        if len(axis) > 1:
+            found *= min(axis[0].coefficient, op.loops[axis[1].dim])
+    return float(found)
 
 
 @lru_cache(maxsize=4096)

@@ -56,7 +56,7 @@ class OperandData(Protocol):
 
     @property
     def spread(self) -> float:
-        """Inputs of a channel for each output of one, where a window slides: its halo and strides; 1 for matrices."""
+        """Inputs of a channel for each output of one, where a window slides with strides; 1 for matrices."""
         ...
 
     def nonzeros(self, n: int) -> tuple[float, ...]:

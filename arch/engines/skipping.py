@@ -16,6 +16,8 @@ from archsim.arch.engines.waiting import expected_maximum, mean
 
 LONGEST_WINDOW = 1024
 """Elements up to which the non-zeros of a window are counted; the time of longer ones is that of several."""
+NEGLIGIBLE = 1e-12
+"""Probability of a case that is left out of a sum over cases."""
 WIDEST_THINNING = 256
 """Elements of a window up to which matches are counted case by case; in longer ones pairs match by chance."""
 ALL: Mapping[str, float] = MappingProxyType({})
@@ -174,17 +176,15 @@ class Skipping:
         common = data[shared].nonzeros(window) if shared else None
         if not own:
             return sum(max(self.least, i) * share for i, share in enumerate(common or ()))
-        first = data[own[0]].nonzeros(window)
-        if len(own) == 2:
-            first = thinned(first, densities[own[1]])
         if common is None:
+            first = data[own[0]].nonzeros(window)
+            if len(own) == 2:
+                first = thinned(first, densities[own[1]])
             return expected_maximum(at_least(first, self.least), self.lanes)
-        if window > WIDEST_THINNING:
-            return expected_maximum(at_least(thinned(first, densities[shared]), self.least), self.lanes)
         return math.fsum(
-            share * expected_maximum(at_least(thinned(first, i / window), self.least), self.lanes)
+            share * expected_maximum(at_least(binomial(i, densities[own[0]]), self.least), self.lanes)
             for i, share in enumerate(common)
-            if share > 0
+            if share > NEGLIGIBLE
         )
 
 
