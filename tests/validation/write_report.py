@@ -12,6 +12,7 @@ from tests.validation.measure import DATA, MEASUREMENTS, default_against_scalesi
 from tests.validation.networks import network_rows
 from tests.validation.optimum_rows import optimum_rows, optimum_section
 from tests.validation.published import published_rows
+from tests.validation.sparse_rows import sparse_rows
 from tests.validation.speed import speed_rows
 
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "validation.md"
@@ -52,7 +53,7 @@ CPU time (user + system) of whole processes, caches warm, as a ratio to somethin
 def accuracy() -> str:
     """The part that is the same on every machine."""
     rows = [measurement.row() for measurement in MEASUREMENTS]
-    rows += mapping_rows() + optimum_rows() + network_rows() + component_rows() + published_rows()
+    rows += mapping_rows() + optimum_rows() + network_rows() + component_rows() + published_rows() + sparse_rows()
     table = "".join(f"| {row.what} | {row.source} | {row.rows} | {row.error} |\n" for row in rows)
     differences = ""
     for dataflow in ("os", "ws", "is"):
