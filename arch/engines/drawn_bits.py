@@ -1,0 +1,64 @@
+"""Bits of operands that are not known: of numbers drawn from a stated distribution, quantized channel by channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.arch.engines.bit_words import Integers
+from archsim.arch.engines.order import Shares, normal_largest_magnitude
+from archsim.core.provenance import ESTIMATE
+
+Distribution = Literal["normal", "rectified normal"]
+"""``rectified normal``: what ReLU leaves of a normal distribution."""
+
+DEFAULT_CHANNEL = 1024
+"""Elements that share a scale, where it is not known how many do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnBits:
+    """Integers of `width` bits, the largest of `channel` draws from `distribution` at the end of the range.
+
+    Formula: scale = E[largest of n magnitudes] / highest code; shares by the distribution's CDF at half codes.
+    """
+
+    distribution: Distribution
+    width: int = 8
+    signed: bool = True
+    channel: int = DEFAULT_CHANNEL
+
+    @property
+    def source(self) -> str:
+        """For a result's estimates."""
+        return f"{ESTIMATE} operands of {self.width} bits drawn, {self.distribution}, one scale for {self.channel}"
+
+    def histogram(self, statistic: str, lanes: int) -> NDArray[np.int64] | None:
+        """None: groups follow from single operands, which do not depend on each other."""
+        return None
+
+    @cached_property
+    def codes(self) -> tuple[Integers, Shares]:
+        return _codes(self.distribution, self.width, self.signed, self.channel)
+
+
+@lru_cache(maxsize=64)
+def _codes(distribution: Distribution, width: int, signed: bool, channel: int) -> tuple[Integers, Shares]:
+    from scipy.special import ndtr
+
+    highest = (1 << (width - int(signed))) - 1
+    sigma = highest / normal_largest_magnitude(channel)
+    values = np.arange(-highest if signed else 0, highest + 1, dtype=np.int64)
+    edges = np.concatenate([[-np.inf], (values[1:] - 0.5) / sigma, [np.inf]])
+    below = np.asarray(ndtr(edges), dtype=np.float64)
+    shares = np.diff(below)
+    if distribution == "rectified normal":
+        shares = np.where(values > 0, shares, 0.0)
+        shares[values == 0] = 1.0 - shares.sum()
+    return values, shares
+
+
