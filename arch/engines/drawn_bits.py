@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.arch.engines.bit_words import Integers
-from archsim.arch.engines.order import Shares, normal_largest_magnitude
+from archsim.arch.engines.order import Shares
 from archsim.core.provenance import ESTIMATE
 
 Distribution = Literal["normal", "rectified normal"]
 """``rectified normal``: what ReLU leaves of a normal distribution."""
 
+SCALES = 32
+"""Quantiles of the largest magnitude that shares are taken over."""
 DEFAULT_CHANNEL = 1024
 """Elements that share a scale, where it is not known how many do."""
 
@@ -24,7 +26,7 @@ DEFAULT_CHANNEL = 1024
 class DrawnBits:
     """Integers of `width` bits, the largest of `channel` draws from `distribution` at the end of the range.
 
-    Formula: scale = E[largest of n magnitudes] / highest code; shares by the distribution's CDF at half codes.
+    Shares by the distribution's CDF at half codes, the mean over quantiles of the largest magnitude of n draws.
     """
 
     distribution: Distribution
@@ -48,17 +50,16 @@ class DrawnBits:
 
 @lru_cache(maxsize=64)
 def _codes(distribution: Distribution, width: int, signed: bool, channel: int) -> tuple[Integers, Shares]:
-    from scipy.special import ndtr
+    from scipy.special import ndtr, ndtri
 
     highest = (1 << (width - int(signed))) - 1
-    sigma = highest / normal_largest_magnitude(channel)
+    quantiles = (np.arange(SCALES) + 0.5) / SCALES
+    largest = np.asarray(ndtri((1.0 + quantiles ** (1.0 / channel)) / 2.0), dtype=np.float64)
     values = np.arange(-highest if signed else 0, highest + 1, dtype=np.int64)
-    edges = np.concatenate([[-np.inf], (values[1:] - 0.5) / sigma, [np.inf]])
-    below = np.asarray(ndtr(edges), dtype=np.float64)
-    shares = np.diff(below)
+    edges = (values[1:] - 0.5)[:, None] * largest / highest
+    below = np.asarray(ndtr(edges), dtype=np.float64).mean(axis=1)
+    shares = np.diff(below, prepend=0.0, append=1.0)
     if distribution == "rectified normal":
         shares = np.where(values > 0, shares, 0.0)
         shares[values == 0] = 1.0 - shares.sum()
     return values, shares
-
-

@@ -83,15 +83,6 @@ def normal_largest(draws: int) -> float:
     return float(np.trapezoid(above, grid)) - 8.0
 
 
-def normal_largest_magnitude(draws: int) -> float:
-    """The expected largest magnitude of `draws` standard normal numbers."""
-    from scipy.special import ndtr
-
-    grid = np.linspace(0.0, 12.0, 4801)
-    above = 1.0 - (2.0 * np.asarray(ndtr(grid), dtype=np.float64) - 1.0) ** draws
-    return float(np.trapezoid(above, grid))
-
-
 def of_or(masks: NDArray[Any], shares: Shares, draws: int, width: int) -> Shares:
     """The distribution over all words of `width` bits of the OR of `draws` independent words.
 
