@@ -54,6 +54,11 @@ class OperandData(Protocol):
         """Probabilities of 0, 1, ..., n non-zeros among `n` neighbours along the reduction."""
         ...
 
+    @property
+    def codes(self) -> tuple[int, NDArray[np.int64]] | None:
+        """The lowest operand and how often it and those above it occur in the real tensor; None: not counted."""
+        ...
+
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         """How often groups of `lanes` elements had a statistic of 0, 1, ... in the real tensor; None: not counted.
 
@@ -88,6 +93,10 @@ class DenseData:
     @property
     def block(self) -> tuple[int, int]:
         return (1, 1)
+
+    @property
+    def codes(self) -> tuple[int, NDArray[np.int64]] | None:
+        return None
 
     def nonzeros(self, n: int) -> tuple[float, ...]:
         return (*(0.0,) * n, 1.0)

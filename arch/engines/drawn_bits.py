@@ -20,6 +20,8 @@ SCALES = 32
 """Quantiles of the largest magnitude that shares are taken over."""
 DEFAULT_CHANNEL = 1024
 """Elements that share a scale, where it is not known how many do."""
+TENSOR = 1 << 20
+"""Elements that share the scale of a whole tensor: a million is common, and the largest of draws hardly depends on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,13 @@ class DrawnBits:
     @cached_property
     def codes(self) -> tuple[Integers, Shares]:
         return _codes(self.distribution, self.width, self.signed, self.channel)
+
+
+def drawn(width: int, *, signed: bool, channel: int) -> DrawnBits:
+    """Operands of which only the format is known: signed ones normal, unsigned ones as ReLU leaves normal ones."""
+    return DrawnBits(
+        distribution="normal" if signed else "rectified normal", width=width, signed=signed, channel=channel
+    )
 
 
 @lru_cache(maxsize=64)

@@ -84,13 +84,14 @@ class SkipRule:
             case Skip.SPAN | Skip.COLUMN:
                 return bit_words.words_of(values, Words.MAGNITUDE, width, signed=signed)
             case Skip.ESSENTIAL | Skip.BOOTH:
-                counts = bit_words.ones(bit_words.words_of(values, self._lane_words, width, signed=signed))
+                counts = bit_words.ones(bit_words.words_of(values, self.lane_words, width, signed=signed))
                 return np.asarray((1 << counts) - 1, dtype=np.int64)
             case Skip.INTERLEAVED:
                 return bit_words.words_of(values, self.words, width, signed=signed)
 
     @property
-    def _lane_words(self) -> Words:
+    def lane_words(self) -> Words:
+        """How a lane's operand is written for the terms it steps through."""
         return Words.BOOTH if self.skip is Skip.BOOTH else self.words
 
     def table_bits(self, width: int) -> int:

@@ -71,9 +71,7 @@ class BitEngine(ABC):
         words = self.rule.lane_table(self.width, signed=self.signed).astype(np.uint32)
         out = np.zeros((codes.shape[0], codes.shape[1] // run * -(-run // lanes)), dtype=np.uint16)
         if self.rule.skip is Skip.INTERLEAVED:
-            step_kernels.peak_steps(
-                codes, run, lanes, words, self.rule.table_bits(self.width), self.rule.least, out
-            )
+            step_kernels.peak_steps(codes, run, lanes, words, self.rule.table_bits(self.width), self.rule.least, out)
         elif self.reach is not None:
             step_kernels.round_steps(codes, run, lanes, self._place_table(), self.reach, self.rule.least, out)
         else:
@@ -102,7 +100,9 @@ class BitEngine(ABC):
     def codes(self, values: NDArray[Any]) -> NDArray[Any]:
         """Serial operands [rows, length] as indices of tables. Raises InputError for those that do not fit."""
         if values.ndim != 2 or not np.issubdtype(values.dtype, np.integer):
-            raise InputError(Problem(message=f"serial operands are integers [rows, length] (got {values.dtype} {values.shape})"))
+            raise InputError(
+                Problem(message=f"serial operands are integers [rows, length] (got {values.dtype} {values.shape})")
+            )
         low = -(1 << (self.width - 1)) if self.signed else 0
         high = (1 << (self.width - int(self.signed))) - 1
         exact = values.dtype == (np.int8 if self.signed else np.uint8) and self.width == 8

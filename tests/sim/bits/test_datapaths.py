@@ -36,9 +36,7 @@ SERIAL = {
 @pytest.mark.parametrize("name", SERIAL)
 def test_datapath_makes_the_exact_product_in_the_steps_counted(name: str, width: int, signed: bool) -> None:
     engine: BitEngine = SERIAL[name](width=width, signed=signed)
-    serial = np.concatenate(
-        [adversarial(LANES, width, signed=signed), drawn(60, LANES, 1, width, signed=signed)]
-    )
+    serial = np.concatenate([adversarial(LANES, width, signed=signed), drawn(60, LANES, 1, width, signed=signed)])
     for parallel in (drawn(len(serial), LANES, 2), np.full_like(serial, -128), np.zeros_like(serial)):
         made = engine.dots(serial, parallel)
         assert made.products.tolist() == (serial * parallel).sum(axis=1).tolist()
