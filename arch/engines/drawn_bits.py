@@ -21,7 +21,7 @@ SCALES = 32
 DEFAULT_CHANNEL = 1024
 """Elements that share a scale, where it is not known how many do."""
 TENSOR = 1 << 20
-"""Elements that share the scale of a whole tensor: a million is common, and the largest of draws hardly depends on it."""
+"""Elements that share a whole tensor's scale: a million is common, and the largest of draws hardly depends on it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,4 +162,5 @@ class SkipRule:
         if self.skip is Skip.INTERLEAVED:
             return of_peaks([float(shares[(lane >> place) & 1 > 0].sum()) for place in range(bits)], lanes)
         words = of_or(lane, shares, lanes, bits)
-        return np.bincount(self.step_table(width, signed=signed), weights=words)
+        found_shares: Shares = np.bincount(self.step_table(width, signed=signed), weights=words).astype(np.float64)
+        return found_shares

@@ -55,7 +55,7 @@ class SerialKeys(Options):
     skip: SkipText | None = None
     """Steps that operands do not take, by their bits; absent: all take as many as their format has."""
     words: Literal["magnitude", "stored", "twos"] | None = None
-    """How operands are written where that matters to `skip`; absent: two's complement if interleaved, else magnitude."""
+    """How operands are written where `skip` looks at it; absent: two's complement if interleaved, else magnitude."""
     sync: Literal["array", "pe"] = "array"
     """What waits for the slowest lane: every PE with other serial operands, or each PE alone."""
     kept_columns: Count | None = None
@@ -141,15 +141,18 @@ def _skip_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
 
 
 def _shape_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
-    sizes = [array.get(key, 1) for key in ("rows", "cols", "lanes")]
-    if not all(isinstance(size, int) for size in sizes):
-        return
-    whole = math.prod(sizes)
+    whole = _lanes_of(array)
     for index, shape in enumerate(tables(array.get("shapes"))):
-        lanes = [shape.get(key) for key in ("rows", "cols", "lanes")]
-        if all(isinstance(size, int) for size in lanes) and math.prod(lanes) > whole:
-            message = f"has {math.prod(lanes)} lanes, the array {whole}"
-            yield (*path, "shapes", index), Problem(message=message)
+        own = _lanes_of(shape)
+        if whole is not None and own is not None and own > whole:
+            yield (*path, "shapes", index), Problem(message=f"has {own} lanes, the array {whole}")
+
+
+def _lanes_of(shape: Mapping[str, Any]) -> int | None:
+    """Rows times columns times lanes; None where one of them is no number."""
+    sizes = [shape.get(key, 1) for key in ("rows", "cols", "lanes")]
+    numbers = [size for size in sizes if isinstance(size, int)]
+    return math.prod(numbers) if len(numbers) == len(sizes) else None
 
 
 BIT_SERIAL = Kind(

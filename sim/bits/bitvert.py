@@ -81,7 +81,8 @@ class BitVert(BitEngine):
         if int(chosen.sum(axis=1).max(initial=0)) > (lanes + 1) // 2:
             raise ValueError("a column needs more than half as many multipliers as lanes")
         added = (chosen * parallel).sum(axis=1)
-        return np.where(inverted, whole - added, added)
+        found: Integers = np.where(inverted, whole - added, added)
+        return found
 
 
 def averaged(values: NDArray[Any], columns: int, *, width: int = 8) -> Pruned:

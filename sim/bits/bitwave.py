@@ -49,11 +49,13 @@ def flipped(values: NDArray[Any], columns: int, *, width: int = 8) -> Integers:
     most = ((1 << columns) - 1) << low
     rounded = np.minimum((magnitudes + (1 << low >> 1)) >> low << low, most)
     kept = (bit_words.ones(index) <= columns)[:, None]
-    return np.where(numbers < 0, -1, 1) * np.where(kept, magnitudes, rounded)
+    found: Integers = np.where(numbers < 0, -1, 1) * np.where(kept, magnitudes, rounded)
+    return found
 
 
 def stored_bits(values: NDArray[Any], *, width: int = 8) -> int:
     """Bits of groups [groups, lanes] without their zero columns: signs, columns with a one, an index of the columns."""
     index = np.bitwise_or.reduce(np.abs(values.astype(np.int64)), axis=1)
     lanes = values.shape[1]
-    return int((bit_words.ones(index) * lanes).sum()) + values.shape[0] * (lanes + width - 1)
+    columns = int(bit_words.ones(index).sum())
+    return columns * lanes + int(values.shape[0]) * (lanes + width - 1)

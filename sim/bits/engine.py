@@ -80,7 +80,7 @@ class BitEngine(ABC):
         return out
 
     def group_shares(self, found: BitStatistics, lanes: int) -> Shares:
-        """The distribution of the steps of one group of `lanes` neighbours, from what is known of the operand's bits."""
+        """The distribution of the steps of one group of `lanes` neighbours, from what is known of the bits."""
         if self.reach is None:
             return self.rule.group_shares(found, lanes)
         return self._sampled_shares(found, lanes)

@@ -36,12 +36,19 @@ class LayerPlay:
 
     cycles: float
     """Played."""
-    dense_cycles: int
-    """Of an array that skips nothing."""
+    slots: int
+    """Groups of lanes that the slowest row goes through: cycles if each took one step."""
+    dense_steps: int
+    """Steps of a group where nothing is skipped."""
     steps_per_group: float
     waiting: float
     """Share of the cycles of PE rows with nothing to do."""
     shape: Shape
+
+    @property
+    def dense_cycles(self) -> int:
+        """Of an array that skips nothing."""
+        return self.slots * self.dense_steps
 
     @property
     def speedup(self) -> float:
@@ -114,9 +121,7 @@ def play_layer(op: Op, engine: SerialEngine, serial: Integers, width: int, *, si
     return min(found, key=lambda layer: layer.cycles)
 
 
-def _in_shape(
-    op: Op, engine: SerialEngine, serial: Integers, width: int, shape: Shape, *, signed: bool
-) -> LayerPlay:
+def _in_shape(op: Op, engine: SerialEngine, serial: Integers, width: int, shape: Shape, *, signed: bool) -> LayerPlay:
     layout = layout_of(op, engine, shape)
     side, lanes = shape[0 if engine.serial == "weights" else 1], shape[2]
     waits = engine.skipping is None or engine.skipping.waiting > 1
@@ -135,7 +140,8 @@ def _in_shape(
     scale = tiles / (-(-values.shape[0] // rows) if layout.rows >= side else values.shape[0] / layout.rows)
     return LayerPlay(
         cycles=cycles * scale * layout.passes / engine.terms_per_cycle,
-        dense_cycles=tiles * per_row * layout.passes * width,
+        slots=tiles * per_row * layout.passes,
+        dense_steps=lanes if isinstance(bits, Bitlet) else width,
         steps_per_group=steps / groups,
         waiting=waiting / (waiting + steps),
         shape=shape,
@@ -172,7 +178,9 @@ def _pruned(
         yield False, values[:dense]
     if dense < values.shape[0]:
         left = values[dense:]
-        yield True, _flip(left, skipping.rule.columns, layout.run, lanes, width) if skipping.rule.skip is Skip.COLUMN else left
+        if skipping.rule.skip is Skip.COLUMN:
+            left = _flip(left, skipping.rule.columns, layout.run, lanes, width)
+        yield True, left
 
 
 def _flip(values: Integers, columns: int, run: int, lanes: int, width: int) -> Integers:

@@ -127,7 +127,7 @@ def lock_step_ones(values: NDArray[np.int8], lanes: int, sign: int, rows: int, o
                 negative = value >> np.int8(7)
                 count = ones_of(np.uint8(np.int8((value ^ negative) - negative))) + np.uint8(negative & sign)
                 most[i] = max(most[i], np.uint8(count))
-        total = 0
+        total = np.int64(0)
         for start in range(0, length, lanes):
             largest = np.uint8(1)
             for i in range(start, min(start + lanes, length)):

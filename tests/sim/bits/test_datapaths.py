@@ -7,12 +7,12 @@ import pytest
 
 from archsim.arch.engines.bit_words import Words
 from archsim.sim.bits.bitlet import Bitlet
-from archsim.sim.bits.bitvert import BitVert, averaged, shifted
-from archsim.sim.bits.bitwave import BitWave, flipped
+from archsim.sim.bits.bitvert import BitVert
+from archsim.sim.bits.bitwave import BitWave
 from archsim.sim.bits.engine import BitEngine
 from archsim.sim.bits.pragmatic import Pragmatic
 from archsim.sim.bits.stripes import DynamicStripes, Stripes
-from tests.sim.bits.operands import adversarial, drawn, limits
+from tests.sim.bits.operands import adversarial, drawn
 
 LANES = 16
 SERIAL = {
