@@ -75,6 +75,12 @@ class OpData:
             return tuple(int(count) / total for count in counts)
         return group_density.binomial(n, self.density)
 
+    @property
+    def codes(self) -> tuple[int, NDArray[np.int64]] | None:
+        """The lowest operand and counts from it up, from the side file; a stated pattern is not among them."""
+        counted = self._counted()
+        return None if counted is None or counted.codes is None else (counted.lowest, counted.codes)
+
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         """Counts from the side file. None without one, or where it lacks the layer, format, lanes or statistic."""
         counted = self._counted()

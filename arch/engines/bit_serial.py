@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Literal
 
 from archsim.arch.engines.base import Dataflow, GridEngine, PassTiming, SpatialAxis, UnitCost
+from archsim.arch.engines.bit_skipping import Skipping
+from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.engines.edge import GroupScaling
 from archsim.arch.engines.serial import Terms, terms
 from archsim.arch.engines.units import UnitModel
@@ -49,6 +51,8 @@ class SerialEngine(GridEngine):
     step_pj: float | None = None
     """Energy of one PE in a cycle at work."""
     scaling: GroupScaling | None = None
+    skipping: Skipping | None = None
+    """Bits of the serial operand that take no step; None: all take theirs."""
     unit: UnitModel
     kind: str = "bit-serial"
 
@@ -67,6 +71,37 @@ class SerialEngine(GridEngine):
 
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return self.unit.lanes / self.steps(weights, inputs)
+
+    def data_rate(self, weights: OperandData, inputs: OperandData) -> DataRate:
+        """Lanes over the steps that the slowest group takes, where bits are skipped."""
+        serial = weights if self.serial == "weights" else inputs
+        if self.skipping is None or not self.skipping.takes(serial.arithmetic):
+            return super().data_rate(weights, inputs)
+        found = self.skipping.steps(serial)
+        return DataRate(
+            macs_per_unit_cycle=self.macs_of_steps(found.waited),
+            imbalance=1 - found.mean / found.waited,
+            exploited=frozenset({self.serial}),
+            estimates=found.estimates,
+        )
+
+    def macs_of_steps(self, steps: float) -> float:
+        """MACs of a PE and cycle where a group of lanes takes so many steps."""
+        return self.unit.lanes * self.terms_per_cycle / steps
+
+    def data_cost(
+        self, weights: OperandData, inputs: OperandData, accumulator: Arithmetic, *, idle_energy_fraction: float = 0.0
+    ) -> UnitCost:
+        """`unit_cost` for the cycles that a MAC takes on this data: a PE that waits takes what one at work does."""
+        cost = self.unit_cost(weights.arithmetic, inputs.arithmetic, accumulator)
+        plain = self.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic)
+        share = plain / self.data_rate(weights, inputs).macs_per_unit_cycle
+        return cost if share == 1.0 else replace(cost, energy_pj=cost.energy_pj * share)
+
+    def stored_bits(self, operand: OperandName, data: OperandData) -> float:
+        if self.skipping is None or operand != self.skipping.serial:
+            return super().stored_bits(operand, data)
+        return self.skipping.stored_bits(data)
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A PE's figures where the design states them; else the multiplier of one term by the other operand."""

@@ -63,6 +63,11 @@ class OperandData(Protocol):
         """Probabilities of 0, 1, ..., n non-zeros among `n` neighbours along the reduction."""
         ...
 
+    @property
+    def codes(self) -> tuple[int, NDArray[np.int64]] | None:
+        """The lowest operand and how often it and those above it occur in the real tensor; None: not counted."""
+        ...
+
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         """How often groups of `lanes` elements had a statistic of 0, 1, ... in the real tensor; None: not counted.
 
@@ -101,6 +106,10 @@ class DenseData:
     @property
     def spread(self) -> float:
         return 1.0
+
+    @property
+    def codes(self) -> tuple[int, NDArray[np.int64]] | None:
+        return None
 
     def nonzeros(self, n: int) -> tuple[float, ...]:
         return (*(0.0,) * n, 1.0)

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from archsim.arch.engines.bit_serial import SerialEngine
+from archsim.arch.engines.bit_skipping import Skipping
+from archsim.arch.engines.bit_words import Words
 from archsim.arch.engines.edge import GroupScaling
 from archsim.arch.engines.serial import Terms
+from archsim.arch.engines.serial_lanes import SerialLanesEngine
+from archsim.arch.engines.skips import Skip, SkipRule
 from archsim.arch.kinds.base import Conflicts, Kind, needs_rows_and_cols, stated, unit_model
+from archsim.arch.plain import tables
 from archsim.core import units
 from archsim.core.errors import Problem
-from archsim.core.options import Count, CycleEnergyText, Options
+from archsim.core.options import Count, CycleEnergyText, Fraction01, Options
 from archsim.core.toml import KeyPath
 
 if TYPE_CHECKING:
     from archsim.arch.array_options import ArrayOptions
 
 DATAFLOW = "os"
+
+
+SkipText = Literal["precision", "span", "essential", "booth", "column", "interleaved", "bidirectional"]
+
+
+class ShapeOptions(Options):
+    """One way to wire an array's lanes."""
+
+    rows: Count
+    cols: Count
+    lanes: Count
 
 
 class SerialKeys(Options):
@@ -34,11 +52,25 @@ class SerialKeys(Options):
     """Of one PE in a cycle at work, instead of mac_energy."""
     scale_bits_per_cycle: Count | None = None
     """Bits of a group's scale that a PE applies in a cycle; absent: scales take no time."""
+    skip: SkipText | None = None
+    """Steps that operands do not take, by their bits; absent: all take as many as their format has."""
+    words: Literal["magnitude", "stored", "twos"] | None = None
+    """How operands are written where `skip` looks at it; absent: two's complement if interleaved, else magnitude."""
+    sync: Literal["array", "pe"] = "array"
+    """What waits for the slowest lane: every PE with other serial operands, or each PE alone."""
+    kept_columns: Count | None = None
+    """Bit columns that pruning leaves in every group (skip column and bidirectional)."""
+    dense_channels: Fraction01 = 0.0
+    """Share of the channels that are not pruned."""
+    windows: Literal["any", "row"] = "any"
+    """Whether the columns' windows may be of several rows of outputs, and lanes of several taps."""
+    shapes: tuple[ShapeOptions, ...] = ()
+    """Other rows, columns and lanes that the array may be wired as, for windows = "row"."""
 
 
 def _build(array: ArrayOptions, node_nm: float) -> SerialEngine:
     scaling = array.scale_bits_per_cycle
-    return SerialEngine(
+    engine = SerialEngine(
         rows=stated(array.rows),
         columns=stated(array.cols),
         serial=array.serial,
@@ -47,8 +79,29 @@ def _build(array: ArrayOptions, node_nm: float) -> SerialEngine:
         widest_terms=array.widest_terms or 0,
         step_pj=None if array.step_energy is None else units.cycle_energy_pj(array.step_energy),
         scaling=None if scaling is None else GroupScaling(bits_per_cycle=scaling),
+        skipping=None if array.skip is None else _skipping(array, array.skip),
         count=array.count,
         unit=unit_model(array, node_nm),
+    )
+    if array.windows == "any":
+        return engine
+    own = {field.name: getattr(engine, field.name) for field in fields(engine)}
+    return SerialLanesEngine(**own, shapes=tuple((shape.rows, shape.cols, shape.lanes) for shape in array.shapes))
+
+
+def _skipping(array: ArrayOptions, skip: SkipText) -> Skipping:
+    default = Words.TWOS if skip == "interleaved" else Words.MAGNITUDE
+    side = array.rows if array.serial == "weights" else array.cols
+    return Skipping(
+        rule=SkipRule(
+            skip=Skip(skip),
+            words=default if array.words is None else Words(array.words),
+            columns=array.kept_columns,
+        ),
+        serial="inputs" if array.serial == "inputs" else "weights",
+        lanes=array.lanes,
+        waiting=stated(side) if array.sync == "array" else 1,
+        dense_channels=array.dense_channels,
     )
 
 
@@ -65,6 +118,41 @@ def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     yield from output_stationary_conflicts(kind, array, path)
     if array.get("step_energy") is not None and array.get("mac_energy") is not None:
         yield (*path, "step_energy"), Problem(message="contradicts mac_energy: give one of the two")
+    yield from _skip_conflicts(array, path)
+
+
+def _skip_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+    skip = array.get("skip")
+    if skip is not None and array.get("serial") == "both":
+        yield (*path, "skip"), Problem(message="looks at one serial operand: serial is 'weights' or 'inputs'")
+    if skip is None:
+        for key in ("words", "sync", "kept_columns", "dense_channels"):
+            if array.get(key) is not None:
+                yield (*path, key), Problem(message="says nothing without skip")
+    elif array.get("kept_columns") is not None and skip not in ("column", "bidirectional"):
+        yield (*path, "kept_columns"), Problem(message=f"belongs to skip 'column' or 'bidirectional' (got {skip!r})")
+    if array.get("dense_channels") and array.get("kept_columns") is None:
+        yield (*path, "dense_channels"), Problem(message="says nothing without kept_columns")
+    if skip != "interleaved" and array.get("words") == "twos":
+        yield (*path, "words"), Problem(message=f"'twos' belongs to skip 'interleaved' (got skip {skip!r})")
+    if array.get("shapes") and array.get("windows") != "row":
+        yield (*path, "shapes"), Problem(message="needs windows = 'row'")
+    yield from _shape_conflicts(array, path)
+
+
+def _shape_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+    whole = _lanes_of(array)
+    for index, shape in enumerate(tables(array.get("shapes"))):
+        own = _lanes_of(shape)
+        if whole is not None and own is not None and own > whole:
+            yield (*path, "shapes", index), Problem(message=f"has {own} lanes, the array {whole}")
+
+
+def _lanes_of(shape: Mapping[str, Any]) -> int | None:
+    """Rows times columns times lanes; None where one of them is no number."""
+    sizes = [shape.get(key, 1) for key in ("rows", "cols", "lanes")]
+    numbers = [size for size in sizes if isinstance(size, int)]
+    return math.prod(numbers) if len(numbers) == len(sizes) else None
 
 
 BIT_SERIAL = Kind(

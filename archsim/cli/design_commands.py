@@ -25,6 +25,26 @@ def evaluate(
     run(design, options)
 
 
+@command()
+def bits(
+    design: Annotated[Path, typer.Argument(metavar="DESIGN.toml", help="A design with a bit-serial array.")],
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|synthetic:DISTRIBUTION[:SEED]",
+            help="Weights of the workload: .onnx, .npz or safetensors, or drawn ones; synthetic:gaussian if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    options: Options,
+) -> None:
+    """Play the bits of a workload's tensors on a bit-serial array: cycles, waiting, and what the closed form says."""
+    from archsim.cli.bits import run
+
+    run(design, weights, options)
+
+
 class _MapCommand(TyperCommand):
     """`--pareto` and `--fuse` may stand alone: what follows is their value only where it could be a name of theirs."""
 

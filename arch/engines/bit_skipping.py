@@ -1,0 +1,179 @@
+"""How fast and how compact an engine that skips bits is on given data: what its groups of lanes wait for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.arch.engines.bit_words import WIDEST, Integers
+from archsim.arch.engines.data import OperandData
+from archsim.arch.engines.drawn_bits import DEFAULT_CHANNEL, TENSOR, drawn
+from archsim.arch.engines.order import Shares, expected_largest, mean, shares_of
+from archsim.arch.engines.skips import Skip, SkipRule
+from archsim.arch.formats import Arithmetic, ArithmeticKind, Granularity
+from archsim.core.provenance import ESTIMATE
+
+INDEX_BITS = 8
+"""Metadata of a pruned group: its columns and its constant. Source: Chen et al., BBS, MICRO 2024 (2 and 6 bits)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSteps:
+    """Steps of a group of lanes: of one, and of the slowest of those that wait for each other."""
+
+    mean: float
+    waited: float
+    estimates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipping:
+    """A rule on one operand, in groups of `lanes`, of which `waiting` step together.
+
+    Of the channels a share `dense_channels` is not pruned and takes all its bits.
+    """
+
+    rule: SkipRule
+    serial: Literal["weights", "inputs"]
+    lanes: int
+    waiting: int
+    dense_channels: float = 0.0
+
+    def takes(self, arithmetic: Arithmetic) -> bool:
+        """Whether operands are integers whose bits can be skipped."""
+        return arithmetic.kind is ArithmeticKind.INTEGER and 1 < arithmetic.integer_bits <= WIDEST
+
+    def steps(self, data: OperandData) -> GroupSteps:
+        """Steps of groups of the serial operand; `takes` must hold."""
+        bits = OperandBits.of(data)
+        found = _group_steps(self.rule, self.lanes, self.waiting, bits)
+        dense, share = bits.width, self.dense_channels
+        return GroupSteps(
+            mean=share * dense + (1 - share) * found.mean,
+            waited=share * dense + (1 - share) * found.waited,
+            estimates=found.estimates,
+        )
+
+    def stored_bits(self, data: OperandData) -> float:
+        """Stored bits of an element with its share of metadata: columns that are left, signs, indices.
+
+        Rules that look at operands in the array store them as they are.
+        """
+        whole = float(data.format.bits_per_element)
+        if self.rule.skip not in (Skip.COLUMN, Skip.BIDIRECTIONAL) or not self.takes(data.arithmetic):
+            return whole
+        width, left = data.arithmetic.integer_bits, self.steps(data).mean
+        if self.rule.skip is Skip.COLUMN:
+            return whole - width + left + int(data.arithmetic.signed) + (width - 1) / self.lanes
+        if self.rule.columns is None:
+            return whole
+        return whole - width + left + (1 - self.dense_channels) * INDEX_BITS / self.lanes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OperandBits:
+    """The bits of an op's operand: as counted, or drawn where nothing is known."""
+
+    data: OperandData
+    width: int
+    signed: bool
+
+    @classmethod
+    def of(cls, data: OperandData) -> OperandBits:
+        return cls(data, data.arithmetic.integer_bits, data.arithmetic.signed)
+
+    def histogram(self, statistic: str, lanes: int) -> NDArray[np.int64] | None:
+        return self.data.histogram(statistic, lanes)
+
+    @property
+    def codes(self) -> tuple[Integers, Shares] | None:
+        counted = self.data.codes
+        if counted is None:
+            values, shares, _ = self._drawn()
+            return values, shares
+        lowest, counts = counted
+        return lowest + np.arange(counts.size, dtype=np.int64), shares_of(counts)
+
+    def estimates(self, rule: SkipRule, lanes: int) -> tuple[str, ...]:
+        """What the steps of groups rest on, where these were not counted."""
+        if rule.skip in (Skip.NONE, Skip.BIDIRECTIONAL):
+            return ()
+        name = rule.statistic(signed=self.signed)
+        if name is not None and self.data.histogram(name, lanes) is not None:
+            return ()
+        if self.data.codes is None:
+            return (self._drawn()[2],)
+        return (f"{ESTIMATE} groups of {lanes} lanes were not counted: operands as counted, taken as independent",)
+
+    def _sharing(self) -> int:
+        """Elements that share a scale."""
+        scale = self.data.arithmetic.scale
+        match scale.granularity:
+            case Granularity.GROUP:
+                return scale.group_size
+            case Granularity.TENSOR:
+                return TENSOR
+            case Granularity.NONE:
+                return DEFAULT_CHANNEL
+            case _:
+                return max(self.data.reduction, 2)
+
+    def _drawn(self) -> tuple[Integers, Shares, str]:
+        found = drawn(self.width, signed=self.signed, channel=self._sharing())
+        values, shares = found.codes
+        density = self.data.density if self.data.sparse else 1.0
+        return values, np.where(values == 0, 1 - density, 0.0) + density * shares, found.source
+
+
+def _group_steps(rule: SkipRule, lanes: int, waiting: int, bits: OperandBits) -> GroupSteps:
+    name = rule.statistic(signed=bits.signed)
+    counted = None if name is None else bits.histogram(name, lanes)
+    codes = bits.codes if counted is None else None
+    found, waited = _ordered(
+        rule, lanes, waiting, bits.width, bits.signed,
+        None if counted is None else counted.tobytes(),
+        None if codes is None else (int(codes[0][0]), codes[1].tobytes()),
+    )  # fmt: skip
+    return GroupSteps(mean=found, waited=waited, estimates=bits.estimates(rule, lanes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """Statistics of one kind of group, or of single operands."""
+
+    width: int
+    signed: bool
+    counted: NDArray[np.int64] | None
+    codes: tuple[Integers, Shares] | None
+
+    def histogram(self, statistic: str, lanes: int) -> NDArray[np.int64] | None:
+        return self.counted
+
+
+@lru_cache(maxsize=4096)
+def _ordered(
+    rule: SkipRule,
+    lanes: int,
+    waiting: int,
+    width: int,
+    signed: bool,
+    counted: bytes | None,
+    codes: tuple[int, bytes] | None,
+) -> tuple[float, float]:
+    """Mean steps of a group, and of the slowest of `waiting`: many ops share their statistics."""
+    operands = None
+    if codes is not None:
+        shares = np.frombuffer(codes[1])
+        operands = codes[0] + np.arange(shares.size, dtype=np.int64), shares
+    known = _Known(
+        width=width,
+        signed=signed,
+        counted=None if counted is None else np.frombuffer(counted, dtype=np.int64),
+        codes=operands,
+    )
+    found = rule.group_shares(known, lanes)
+    return mean(found), expected_largest(found, waiting)

@@ -1,0 +1,192 @@
+"""Layers of a network on a bit-serial array: which part of the serial operand meets which PE, and the cycles it takes.
+
+Nothing here goes through the mapper: serial rows fill the array's rows, the other operand its columns, the reduction
+its lanes, in the order in which they lie. Memories do not stall; what they would need at least is stated beside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.arch.engines.bit_serial import SerialEngine
+from archsim.arch.engines.bit_skipping import Skipping
+from archsim.arch.engines.serial_lanes import SerialLanesEngine, Shape
+from archsim.arch.engines.skips import Skip
+from archsim.sim.bits.bitlet import Bitlet
+from archsim.sim.bits.bitvert import BitVert
+from archsim.sim.bits.bitwave import BitWave, flipped
+from archsim.sim.bits.engine import BitEngine
+from archsim.sim.bits.play import Grid, play
+from archsim.sim.bits.pragmatic import Pragmatic
+from archsim.sim.bits.stripes import DynamicStripes, Stripes
+from archsim.workloads.op import Op
+
+Integers = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerPlay:
+    """One layer on an array, in cycles of one occurrence."""
+
+    cycles: float
+    """Played."""
+    slots: int
+    """Groups of lanes that the slowest row goes through: cycles if each took one step."""
+    dense_steps: int
+    """Steps of a group where nothing is skipped."""
+    steps_per_group: float
+    waiting: float
+    """Share of the cycles of PE rows with nothing to do."""
+    shape: Shape
+
+    @property
+    def dense_cycles(self) -> int:
+        """Of an array that skips nothing."""
+        return self.slots * self.dense_steps
+
+    @property
+    def speedup(self) -> float:
+        """Over the same array without skipping."""
+        return self.dense_cycles / self.cycles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How an op lies on an array of some shape: the stretches of its reduction, and how often its serial rows pass."""
+
+    rows: int
+    """Serial rows of one group of a grouped conv, or of one matrix of a batch."""
+    groups: int
+    length: int
+    run: int
+    """Elements of the reduction that lanes take without a gap."""
+    passes: int
+    """Times that the serial operand goes through the array."""
+
+
+def bit_engine(skipping: Skipping | None, width: int, *, signed: bool = True) -> BitEngine:
+    """The datapath and steps of an engine with that rule, for serial operands of `width` bits."""
+    if skipping is None:
+        return Stripes(width=width, signed=signed)
+    rule = skipping.rule
+    match rule.skip:
+        case Skip.NONE:
+            return Stripes(width=width, signed=signed)
+        case Skip.PRECISION | Skip.SPAN:
+            return DynamicStripes(width=width, signed=signed, trim_low=rule.skip is Skip.SPAN)
+        case Skip.ESSENTIAL | Skip.BOOTH:
+            return Pragmatic(width=width, signed=signed, words=rule.lane_words)
+        case Skip.COLUMN:
+            return BitWave(width=width, signed=signed)
+        case Skip.INTERLEAVED:
+            return Bitlet(width=width, signed=signed, words=rule.words)
+        case Skip.BIDIRECTIONAL:
+            return BitVert(width=width, signed=signed, columns=rule.columns)
+
+
+def shapes_of(engine: SerialEngine) -> tuple[Shape, ...]:
+    """The ways in which an array may be wired: rows, columns and lanes."""
+    own = (engine.rows, engine.columns, engine.unit.lanes)
+    return (own, *engine.shapes) if isinstance(engine, SerialLanesEngine) else (own,)
+
+
+def layout_of(op: Op, engine: SerialEngine, shape: Shape) -> Layout:
+    """How `op` lies on an array: weights or inputs are serial, conv windows of one row or of all side by side."""
+    length, groups = op.size(op.reduction), op.size(op.batch)
+    across, run = op.size(op.rows), length
+    if isinstance(engine, SerialLanesEngine) and op.kind == "conv":
+        taps = length // op.loops["c"]
+        run = taps if taps > op.loops["c"] else op.loops["c"]
+        passes = -(-op.loops["q"] // shape[1]) * (across // op.loops["q"])
+        return Layout(rows=op.size(op.columns), groups=groups, length=length, run=run, passes=passes)
+    if engine.serial == "inputs":
+        passes = -(-op.size(op.columns) // shape[0])
+        return Layout(rows=across, groups=groups, length=length, run=run, passes=passes)
+    return Layout(rows=op.size(op.columns), groups=groups, length=length, run=run, passes=-(-across // shape[1]))
+
+
+def play_layer(op: Op, engine: SerialEngine, serial: Integers, width: int, *, signed: bool = True) -> LayerPlay:
+    """The cycles of `op` on `engine` with the serial operand [rows, reduction] as it is, in the best of its shapes.
+
+    `serial` may be the first rows of it; the others then take as long. Pruning is applied here: bits are flipped to
+    `kept_columns` columns, and the first channels are those that are left dense.
+    """
+    found = [_in_shape(op, engine, serial, width, shape, signed=signed) for shape in shapes_of(engine)]
+    return min(found, key=lambda layer: layer.cycles)
+
+
+def _in_shape(op: Op, engine: SerialEngine, serial: Integers, width: int, shape: Shape, *, signed: bool) -> LayerPlay:
+    layout = layout_of(op, engine, shape)
+    side, lanes = shape[0 if engine.serial == "weights" else 1], shape[2]
+    waits = engine.skipping is None or engine.skipping.waiting > 1
+    rows = min(side, layout.rows)
+    grid = Grid(rows=rows, lanes=lanes, ahead=0 if waits else None)
+    bits = bit_engine(engine.skipping, width, signed=signed)
+    values = _in_stretches(serial, op, layout)
+    steps = cycles = groups = waiting = 0.0
+    for part in _parts(values, layout):
+        for pruned, rows_left in _pruned(part, engine.skipping, layout, lanes, side, width):
+            played = play(bits if pruned else Stripes(width=width, signed=signed), rows_left, grid, layout.run)
+            cycles, steps = cycles + played.cycles, steps + played.steps
+            groups, waiting = groups + played.groups, waiting + played.idle_row_cycles
+    per_row = layout.length // layout.run * -(-layout.run // lanes)
+    tiles = -(-layout.rows // side) * layout.groups
+    scale = tiles / (-(-values.shape[0] // rows) if layout.rows >= side else values.shape[0] / layout.rows)
+    return LayerPlay(
+        cycles=cycles * scale * layout.passes / engine.terms_per_cycle,
+        slots=tiles * per_row * layout.passes,
+        dense_steps=lanes if isinstance(bits, Bitlet) else width,
+        steps_per_group=steps / groups,
+        waiting=waiting / (waiting + steps),
+        shape=shape,
+    )
+
+
+def _in_stretches(serial: Integers, op: Op, layout: Layout) -> Integers:
+    """Rows in the order in which lanes take them: channels of a tap, or taps of a channel where those are more."""
+    if op.kind != "conv" or layout.run in (layout.length, op.loops["c"]):
+        return serial
+    channels = op.loops["c"]
+    turned = serial.reshape(serial.shape[0], -1, channels).swapaxes(1, 2)
+    return np.ascontiguousarray(turned).reshape(serial.shape[0], -1)
+
+
+def _parts(values: Integers, layout: Layout) -> Iterator[Integers]:
+    """Rows that may share the array: those of one group of a grouped conv."""
+    if layout.groups == 1:
+        yield values
+        return
+    for start in range(0, values.shape[0], layout.rows):
+        yield values[start : start + layout.rows]
+
+
+def _pruned(
+    values: Integers, skipping: Skipping | None, layout: Layout, lanes: int, side: int, width: int
+) -> Iterator[tuple[bool, Integers]]:
+    """Whether rows are pruned, and those rows: dense channels fill whole tiles."""
+    if skipping is None or skipping.rule.columns is None:
+        yield True, values
+        return
+    dense = math.ceil(round(skipping.dense_channels * values.shape[0], 6) / side) * side
+    if dense:
+        yield False, values[:dense]
+    if dense < values.shape[0]:
+        left = values[dense:]
+        if skipping.rule.skip is Skip.COLUMN:
+            left = _flip(left, skipping.rule.columns, layout.run, lanes, width)
+        yield True, left
+
+
+def _flip(values: Integers, columns: int, run: int, lanes: int, width: int) -> Integers:
+    """Rows with bits flipped group by group; a stretch's last group is shorter."""
+    stretches = values.reshape(-1, run)
+    padded = np.zeros((stretches.shape[0], -(-run // lanes) * lanes), dtype=values.dtype)
+    padded[:, :run] = stretches
+    found = flipped(padded.reshape(-1, lanes), columns, width=width).reshape(padded.shape)[:, :run]
+    return np.clip(found, -(1 << (width - 1)), (1 << (width - 1)) - 1).astype(values.dtype).reshape(values.shape)

@@ -1,0 +1,150 @@
+"""A tensor played through an array: every group's steps, and the rows of PEs that wait for one another.
+
+The serial operand is [rows, length], its reduction last: weights [output channels, ...] or inputs [windows, ...]. An
+array takes `rows` of them side by side, `lanes` neighbours of each in a step. The other side of the array, which shares
+the serial operands, makes no difference to their steps: a layer takes the cycles found here once for each of its tiles.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.arch.engines.bit_words import Words
+from archsim.arch.engines.order import expected_largest, expected_largest_sum, mean
+from archsim.arch.engines.skips import BitStatistics, Skip
+from archsim.sim.bits.engine import BitEngine
+
+CHUNK = 1 << 22
+"""Elements that a thread plays at once, in whole tiles."""
+MOST_THREADS = 8
+TO_THE_END = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """How an array takes a serial operand: rows of it side by side, lanes of each in a step, and who waits for whom.
+
+    A row may be `ahead` groups before the slowest one: 0 waits in every step, None only at the end of a tile.
+    """
+
+    rows: int
+    lanes: int
+    ahead: int | None = 0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("rows", self.rows, 1), ("lanes", self.lanes, 1), ("ahead", self.ahead or 0, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least} (got {value})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What a serial operand took. `steps` and `groups` are sums over its rows; without waiting, steps are all."""
+
+    cycles: int
+    steps: int
+    groups: int
+    idle_row_cycles: int
+    """Cycles of PE rows that had finished before the others, or stood empty in a last tile."""
+
+    @property
+    def steps_per_group(self) -> float:
+        return self.steps / self.groups
+
+    @property
+    def waiting(self) -> float:
+        """Share of the cycles of PE rows with nothing to do."""
+        return self.idle_row_cycles / (self.idle_row_cycles + self.steps)
+
+
+def play(engine: BitEngine, serial: NDArray[Any], grid: Grid, run: int | None = None) -> Played:
+    """The cycles of a serial operand [rows, length], whose reduction may be cut in stretches of `run` elements.
+
+    Raises InputError for operands that do not fit the engine's width.
+    """
+
+    def part(tiles: NDArray[Any]) -> tuple[int, int, int]:
+        from archsim.sim.bits.step_kernels import together
+
+        steps = engine.steps(tiles, grid.lanes, run)
+        cycles = np.zeros(-(-tiles.shape[0] // grid.rows), dtype=np.int64)
+        together(steps, grid.rows, TO_THE_END if grid.ahead is None else grid.ahead, cycles)
+        return int(cycles.sum()), int(steps.sum(dtype=np.int64)), steps.size
+
+    found = list(_pool().map(part, _chunks(serial, grid.rows)))
+    cycles, steps, groups = (sum(column) for column in zip(*found, strict=True))
+    return Played(cycles=cycles, steps=steps, groups=groups, idle_row_cycles=cycles * grid.rows - steps)
+
+
+def lock_step_cycles(values: NDArray[np.int8], grid: Grid, *, words: Words = Words.MAGNITUDE) -> int:
+    """The cycles of `play` for Bit-Pragmatic with shifters that reach all places, on int8 rows in lock step.
+
+    One pass over the bytes, for networks of billions of weights. Lanes run along whole rows.
+    """
+    from archsim.sim.bits.step_kernels import lock_step_ones
+
+    if values.dtype != np.int8 or values.ndim != 2:
+        raise ValueError(f"takes int8 [rows, length] (got {values.dtype} {values.shape})")
+    if grid.ahead != 0 or words not in (Words.MAGNITUDE, Words.STORED):
+        raise ValueError("rows wait in every step, for ones of magnitudes or of their stored form")
+
+    def part(tiles: NDArray[np.int8]) -> int:
+        cycles = np.zeros(-(-tiles.shape[0] // grid.rows), dtype=np.int64)
+        lock_step_ones(tiles, grid.lanes, int(words is Words.STORED), grid.rows, cycles)
+        return int(cycles.sum())
+
+    return sum(_pool().map(part, _chunks(values, grid.rows)))
+
+
+def expected_cycles(
+    engine: BitEngine, found: BitStatistics, grid: Grid, rows: int, length: int, run: int | None = None
+) -> float:
+    """The closed form of `play`: what `rows` rows take whose groups are drawn from the statistics of `found`.
+
+    Rows in lock step wait for the largest of as many draws; rows that wait at the end of a tile only, for the largest
+    of as many sums. Raises ValueError where neither holds (a bounded run-ahead lies between the two).
+    """
+    if grid.ahead not in (0, None):
+        raise ValueError("the closed form knows rows in lock step (ahead 0) and rows that run freely (ahead None)")
+    run = length if run is None else run
+    groups = length // run * -(-run // grid.lanes)
+    shares = engine.group_shares(found, grid.lanes)
+    full, left = divmod(rows, grid.rows)
+    total = 0.0
+    for tiles, height in ((full, grid.rows), (1 if left else 0, left)):
+        if tiles:
+            tile = expected_largest(shares, height) * groups
+            if grid.ahead is None:
+                tile = expected_largest_sum(shares, groups, height)
+            total += tiles * tile
+    return total
+
+
+def expected_waiting(engine: BitEngine, found: BitStatistics, grid: Grid) -> float:
+    """Share of a full tile's row cycles that the closed form has rows in lock step wait."""
+    shares = engine.group_shares(found, grid.lanes)
+    return 1 - mean(shares) / expected_largest(shares, grid.rows)
+
+
+def balanced(engine: BitEngine) -> bool:
+    """Whether all groups take as many steps, so that no row waits."""
+    return engine.rule.skip in (Skip.NONE, Skip.BIDIRECTIONAL)
+
+
+def _chunks(serial: NDArray[Any], rows: int) -> Iterator[NDArray[Any]]:
+    step = max(1, CHUNK // max(serial.shape[1] * rows, 1)) * rows
+    return (serial[start : start + step] for start in range(0, serial.shape[0], step))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ThreadPoolExecutor(max_workers=min(available, MOST_THREADS), thread_name_prefix="archsim-bits")

@@ -1,0 +1,136 @@
+"""Steps of groups of lanes, and rows of PEs that wait for one another.
+
+Operands are [rows, length]; `lanes` neighbours of a row make a group, and the last group of a row ends with it. Where
+the reduction is cut in pieces (a window's taps) each is a row's stretch of `run` elements, whose last group is its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.core.kernels import kernel
+from archsim.sim.bits.popcount import ones_of
+
+Codes = NDArray[Any]
+Table = NDArray[np.uint32]
+Steps = NDArray[np.uint16]
+Counts = NDArray[np.int64]
+
+
+@kernel
+def or_steps(codes: Codes, run: int, lanes: int, words: Table, steps: Table, out: Steps) -> None:
+    """Steps [rows, groups] by the OR of each group's words; `codes` index `words`."""
+    for row in range(codes.shape[0]):
+        group = 0
+        for first in range(0, codes.shape[1], run):
+            for start in range(first, first + run, lanes):
+                word = np.uint32(0)
+                for i in range(start, min(start + lanes, first + run)):
+                    word |= words[codes[row, i]]
+                out[row, group] = steps[word]
+                group += 1
+
+
+@kernel
+def peak_steps(codes: Codes, run: int, lanes: int, words: Table, bits: int, least: int, out: Steps) -> None:
+    """Steps [rows, groups] by the fullest of the `bits` columns of each group's words."""
+    ones = np.empty(bits, np.int64)
+    for row in range(codes.shape[0]):
+        group = 0
+        for first in range(0, codes.shape[1], run):
+            for start in range(first, first + run, lanes):
+                ones[:] = 0
+                for i in range(start, min(start + lanes, first + run)):
+                    word = np.int64(words[codes[row, i]])
+                    for bit in range(bits):
+                        ones[bit] += (word >> bit) & 1
+                out[row, group] = max(least, ones.max())
+                group += 1
+
+
+@kernel
+def round_steps(codes: Codes, run: int, lanes: int, words: Table, reach: int, least: int, out: Steps) -> None:
+    """Steps [rows, groups] of lanes whose shifters reach `reach` places from the group's lowest open one.
+
+    In a step each lane takes its lowest open one if it lies within reach.
+    """
+    left = np.empty(lanes, np.int64)
+    for row in range(codes.shape[0]):
+        group = 0
+        for first in range(0, codes.shape[1], run):
+            for start in range(first, first + run, lanes):
+                count = min(lanes, first + run - start)
+                for i in range(count):
+                    left[i] = words[codes[row, start + i]]
+                out[row, group] = max(least, rounds(left, count, reach))
+                group += 1
+
+
+@kernel
+def rounds(left: Counts, count: int, reach: int) -> int:
+    """Steps until the first `count` words are empty; empties them."""
+    taken = 0
+    while True:
+        lowest = np.int64(0)
+        for i in range(count):
+            lowest |= left[i]
+        lowest &= -lowest
+        if lowest == 0:
+            return taken
+        for i in range(count):
+            bit = left[i] & -left[i]
+            if bit <= lowest << reach:
+                left[i] ^= bit
+        taken += 1
+
+
+@kernel
+def together(steps: Steps, rows: int, ahead: int, out: Counts) -> None:
+    """Cycles of each tile of `rows` rows of steps [rows, groups], where no row may be more than `ahead` groups ahead.
+
+    A row begins a group when it has finished the one before and every row has finished the one `ahead` + 1 before;
+    with `ahead` 0 all rows wait in every step, with -1 only at the end of the tile.
+    """
+    groups = steps.shape[1]
+    kept = groups if ahead < 0 else ahead + 1
+    for tile in range(out.shape[0]):
+        start, stop = tile * rows, min((tile + 1) * rows, steps.shape[0])
+        finished = np.zeros(stop - start, np.int64)
+        all_finished = np.zeros(kept, np.int64)
+        for group in range(groups):
+            barrier = all_finished[group % kept]
+            slowest = np.int64(0)
+            for row in range(stop - start):
+                finished[row] = max(finished[row], barrier) + steps[start + row, group]
+                slowest = max(slowest, finished[row])
+            all_finished[group % kept] = slowest
+        out[tile] = finished.max()
+
+
+@kernel
+def lock_step_ones(values: NDArray[np.int8], lanes: int, sign: int, rows: int, out: Counts) -> None:
+    """Cycles of each tile of `rows` rows whose groups wait for the most ones of any lane's magnitude, at least 1.
+
+    `sign` is 1 where the sign of a negative number is one more one. The loop over a row is free of branches, so that a
+    processor counts many bytes at once.
+    """
+    length = values.shape[1]
+    most = np.empty(length, np.uint8)
+    for tile in range(out.shape[0]):
+        most[:] = 0
+        for row in range(tile * rows, min((tile + 1) * rows, values.shape[0])):
+            for i in range(length):
+                value = values[row, i]
+                negative = value >> np.int8(7)
+                count = ones_of(np.uint8(np.int8((value ^ negative) - negative))) + np.uint8(negative & sign)
+                most[i] = max(most[i], np.uint8(count))
+        total = np.int64(0)
+        for start in range(0, length, lanes):
+            largest = np.uint8(1)
+            for i in range(start, min(start + lanes, length)):
+                largest = max(largest, most[i])
+            total += largest
+        out[tile] = total
