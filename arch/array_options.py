@@ -10,9 +10,11 @@ from pydantic import Field
 
 from archsim.arch.array_keys import CommonKeys, default_names
 from archsim.arch.kinds import KINDS, Kind
+from archsim.arch.kinds.base import OperationKeys
 from archsim.arch.kinds.bit_composable import ComposableKeys
 from archsim.arch.kinds.bit_serial import SerialKeys
 from archsim.arch.kinds.lookup import LookupKeys
+from archsim.arch.kinds.shift_add import ShiftAddKeys
 from archsim.arch.kinds.systolic import SystolicKeys
 from archsim.arch.plain import tables
 from archsim.core.errors import Problem
@@ -22,7 +24,7 @@ from archsim.core.toml import KeyPath
 PhaseText = Literal["prefill", "decode", "forward", "training"]
 
 
-class ArrayKeys(CommonKeys, SystolicKeys, SerialKeys, ComposableKeys, LookupKeys):
+class ArrayKeys(CommonKeys, SystolicKeys, SerialKeys, ComposableKeys, LookupKeys, ShiftAddKeys, OperationKeys):
     """Keys of `[hardware.array]`, also allowed in its overrides by phase."""
 
 
