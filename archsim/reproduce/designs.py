@@ -16,7 +16,13 @@ def evaluated(options: DesignsOptions, folder: Path) -> float:
     if options.baseline is None:
         return design
     baseline = number(options.metric, folder / options.baseline, options.baseline_set)
-    return baseline / design if options.quantity == "ratio" else 100 * (1 - design / baseline)
+    match options.quantity:
+        case "ratio":
+            return baseline / design
+        case "overhead":
+            return 100 * (design / baseline - 1)
+        case _:
+            return 100 * (1 - design / baseline)
 
 
 def number(metric: str, design: Path, overrides: tuple[str, ...]) -> float:
