@@ -1,4 +1,4 @@
-"""Outlier channel splitting as work: a layer whose weights are stored in an `ocs` format reads its split inputs twice."""
+"""Outlier channel splitting as work: layers with weights in an `ocs` format read their split inputs twice."""
 
 from __future__ import annotations
 

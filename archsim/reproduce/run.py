@@ -28,9 +28,7 @@ def judge(name: str, claim: ClaimOptions, folder: Path) -> ClaimResult:
     for label, relation, published, recompute in claim.parts:
         simulated = _recomputed(recompute, folder)
         held = holds(relation, published, simulated, claim.tolerance)
-        parts.append(
-            PartResult(name=label, published=published, simulated=simulated, held=held, relation=relation)
-        )
+        parts.append(PartResult(name=label, published=published, simulated=simulated, held=held, relation=relation))
     return ClaimResult(
         id=name,
         system=claim.system,
