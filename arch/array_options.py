@@ -14,6 +14,7 @@ from archsim.arch.kinds.base import OperationKeys
 from archsim.arch.kinds.bit_composable import ComposableKeys
 from archsim.arch.kinds.bit_serial import SerialKeys
 from archsim.arch.kinds.lookup import LookupKeys
+from archsim.arch.kinds.outlier import OutlierKeys, OutlierLaneKeys
 from archsim.arch.kinds.shift_add import ShiftAddKeys
 from archsim.arch.kinds.systolic import SystolicKeys
 from archsim.arch.plain import tables
@@ -24,7 +25,17 @@ from archsim.core.toml import KeyPath
 PhaseText = Literal["prefill", "decode", "forward", "training"]
 
 
-class ArrayKeys(CommonKeys, SystolicKeys, SerialKeys, ComposableKeys, LookupKeys, ShiftAddKeys, OperationKeys):
+class ArrayKeys(
+    CommonKeys,
+    SystolicKeys,
+    SerialKeys,
+    ComposableKeys,
+    LookupKeys,
+    ShiftAddKeys,
+    OperationKeys,
+    OutlierLaneKeys,
+    OutlierKeys,
+):
     """Keys of `[hardware.array]`, also allowed in its overrides by phase."""
 
 

@@ -68,14 +68,14 @@ def operation_of(weights: Arithmetic, inputs: Arithmetic) -> Operation:
     >>> [operation_of(format(name).arithmetic, format("fp16").arithmetic).value for name in names]
     ['add', 'add', 'shift', 'multiply']
     """
-    if _is_sign(weights) or _is_sign(inputs):
+    if is_sign(weights) or is_sign(inputs):
         return Operation.ADD
     if ArithmeticKind.POWER_OF_TWO in (weights.kind, inputs.kind):
         return Operation.SHIFT
     return Operation.MULTIPLY
 
 
-def _is_sign(arithmetic: Arithmetic) -> bool:
+def is_sign(arithmetic: Arithmetic) -> bool:
     """Whether an element is 0 or +-1 (times a scale): binary or ternary."""
     return arithmetic.kind is ArithmeticKind.INTEGER and arithmetic.integer_bits <= 2 and arithmetic.serial_terms == 1
 
