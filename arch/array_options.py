@@ -10,9 +10,12 @@ from pydantic import Field
 
 from archsim.arch.array_keys import CommonKeys, default_names
 from archsim.arch.kinds import KINDS, Kind
+from archsim.arch.kinds.base import OperationKeys
 from archsim.arch.kinds.bit_composable import ComposableKeys
 from archsim.arch.kinds.bit_serial import SerialKeys
 from archsim.arch.kinds.lookup import LookupKeys
+from archsim.arch.kinds.outlier import OutlierKeys, OutlierLaneKeys
+from archsim.arch.kinds.shift_add import ShiftAddKeys
 from archsim.arch.kinds.sparse import SparseKeys
 from archsim.arch.kinds.systolic import SystolicKeys
 from archsim.arch.plain import tables
@@ -23,7 +26,18 @@ from archsim.core.toml import KeyPath
 PhaseText = Literal["prefill", "decode", "forward", "training"]
 
 
-class ArrayKeys(CommonKeys, SystolicKeys, SerialKeys, ComposableKeys, LookupKeys, SparseKeys):
+class ArrayKeys(
+    CommonKeys,
+    SystolicKeys,
+    SerialKeys,
+    ComposableKeys,
+    LookupKeys,
+    SparseKeys,
+    ShiftAddKeys,
+    OperationKeys,
+    OutlierLaneKeys,
+    OutlierKeys,
+):
     """Keys of `[hardware.array]`, also allowed in its overrides by phase."""
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 SCHEMA = "archsim.reproduction/1"
 Status = Literal["reproduced", "off", "not modelled"]
 STATUSES: tuple[Status, Status, Status] = ("reproduced", "off", "not modelled")
+_BOUNDS = {"<": "below ", ">": "above "}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class PartResult:
     published: float
     simulated: float
     held: bool
+    relation: str = "="
+    """Of this number: "<" and ">" say that the published one is a bound."""
 
     @property
     def error(self) -> float:
@@ -69,7 +72,11 @@ class ClaimResult:
         """The reason of what is not modelled, else the numbers of a claim that has several."""
         if not self.parts:
             return self.missing
-        named = [f"{part.name}: {part.simulated:.4g} ({part.published:.7g})" for part in self.parts if part.name]
+        named = [
+            f"{part.name}: {part.simulated:.4g} ({_BOUNDS.get(part.relation, '')}{part.published:.7g})"
+            for part in self.parts
+            if part.name
+        ]
         return ", ".join(named)
 
     def to_dict(self) -> dict[str, Any]:

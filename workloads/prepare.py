@@ -12,6 +12,7 @@ from archsim.workloads.op import Op, Role
 from archsim.workloads.policies import QuantizationPolicy, apply_quantization, apply_sparsity
 from archsim.workloads.quantization_options import QuantizationOptions
 from archsim.workloads.sparsity_options import SparsityOptions
+from archsim.workloads.splitting import with_split_channels
 from archsim.workloads.trace import Trace
 
 FileOf = Callable[[str, str], Path]
@@ -23,8 +24,8 @@ def prepared(
 ) -> tuple[Trace, tuple[str, ...]]:
     """The trace with both tables applied, and warnings of what changes nothing. Raises InputError with keys.
 
-    The order: attention computes less; patterns; formats (splitting heads and experts); rotations; quantization;
-    expansion; scaling.
+    The order: attention computes less; patterns; formats (splitting heads and experts); split channels;
+    rotations; quantization; expansion; scaling.
     """
     warnings: tuple[str, ...] = ()
     if sparsity.stated:
@@ -33,6 +34,7 @@ def prepared(
         warnings += surplus + found
     policy, found = _policy(trace, quantization, file_of)
     trace, more = apply_quantization(trace, policy)
+    trace = with_split_channels(trace)
     trace, rotated = _with_effects(trace, quantization)
     return trace, warnings + found + more + rotated
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from archsim.arch.components.lookup import lookup_cost, table_adder_cost, table_cost, table_entries
+from archsim.arch.components.operations import is_sign
 from archsim.arch.engines.base import Dataflow, GridEngine, UnitCost
 from archsim.arch.engines.bit_serial import output_stationary
 from archsim.arch.engines.serial import Terms, terms
 from archsim.arch.engines.units import UnitModel
 from archsim.arch.formats import Arithmetic
+from archsim.core.errors import InputError, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +21,17 @@ class LookupEngine(GridEngine):
 
     The table of a column holds the signed sums of `group` activations of a token; the units of its rows each pick one
     with the bits that `group` weights have in one place, a place a cycle. `adders` per column make the next table
-    meanwhile; where they need longer than the weights have bits, the units wait.
-    Source: structure as in Mo et al., LUT Tensor Core, ISCA 2025 (recalled).
+    meanwhile; where they need longer than the weights have bits, the units wait. A `ternary` table has the sums with
+    any activations left out, too: one look takes `group` ternary weights whole, and takes no others.
+    Source: structure as in Mo et al., LUT Tensor Core, ISCA 2025 (recalled); ternary tables as in Qiao et al., TeLLMe,
+    2025, and the TL kernels of bitnet.cpp (arXiv 2502.11880).
     """
 
     group: int = 4
     adders: int = 2
+    ternary: bool = False
+    entry_bits: int = 0
+    """Width of quantized tables' entries; 0: wide enough for the sums."""
     unit: UnitModel
     kind: str = "lookup"
 
@@ -32,9 +39,27 @@ class LookupEngine(GridEngine):
     def dataflows(self) -> tuple[Dataflow, ...]:
         return (output_stationary(self.rows, self.columns),)
 
+    @property
+    def entries(self) -> int:
+        """Sums in one table."""
+        return table_entries(self.group, ternary=self.ternary)
+
+    def looks(self, weights: Arithmetic) -> int:
+        """Looks into a table that its weights take: one for each bit, one for ternary ones.
+
+        Raises InputError where a ternary table meets other weights.
+        """
+        if not self.ternary:
+            return terms(weights, Terms.BITS)
+        if not is_sign(weights):
+            message = "a ternary table takes weights of 0 and +-1 only"
+            hint = "quantization.weights = 'ternary', or table_digits = 'binary'"
+            raise InputError(Problem(key="hardware.array.table_digits", message=message, hint=hint))
+        return 1
+
     def steps(self, weights: Arithmetic) -> int:
         """Cycles that a table is in use."""
-        return max(terms(weights, Terms.BITS), -(-table_entries(self.group) // self.adders))
+        return max(self.looks(weights), -(-self.entries // self.adders))
 
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return self.group / self.steps(weights)
@@ -42,11 +67,12 @@ class LookupEngine(GridEngine):
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A unit's figures where the design states them, else from gates; tables are counted with the decoders."""
         given, node_nm = self.unit.overrides, self.unit.node_nm
-        unit = lookup_cost(self.group, inputs, accumulator, node_nm)
-        adder, table = table_adder_cost(self.group, inputs, node_nm), table_cost(self.group, inputs, node_nm)
-        places = terms(weights, Terms.BITS)
-        per_mac = unit.energy_pj * places / self.group if given.mac_energy_pj is None else given.mac_energy_pj
-        made_pj = table_entries(self.group) * (adder.energy_pj + table.energy_pj) / (self.group * self.rows)
+        made_of = {"ternary": self.ternary, "entry_bits": self.entry_bits}
+        unit = lookup_cost(self.group, inputs, accumulator, node_nm, **made_of)
+        adder, table = table_adder_cost(self.group, inputs, node_nm), table_cost(self.group, inputs, node_nm, **made_of)
+        looks = self.looks(weights)
+        per_mac = unit.energy_pj * looks / self.group if given.mac_energy_pj is None else given.mac_energy_pj
+        made_pj = self.entries * (adder.energy_pj + table.energy_pj) / (self.group * self.rows)
         made_um2 = self.columns * (self.adders * (adder.area_um2 or 0.0) + (table.area_um2 or 0.0))
         stated = given.mac_energy_pj is not None and given.pe_area_um2 is not None
         return self.unit.with_decoders(

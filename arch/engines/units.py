@@ -53,6 +53,8 @@ class UnitModel:
     overrides: UnitOverrides = UnitOverrides()
     rates: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     decoders: tuple[Decoder, ...] = ()
+    operations: str = "gates"
+    """Where the energy of a MAC comes from: `gates`, or a published table of single operations by name."""
 
     def with_decoders(self, cost: UnitCost, rows: int, columns: int, macs_per_cycle: float) -> UnitCost:
         """The cost with the decoders of one array of `rows` x `columns` PEs that makes `macs_per_cycle` at its peak."""
@@ -70,9 +72,13 @@ class UnitModel:
     ) -> UnitCost:
         """Energy of a MAC, area and leakage of a PE with `pipeline_bits` of registers."""
         from archsim.arch.components.arithmetic import mac_cost, register_cost
+        from archsim.arch.components.operations import GATES, product_cost
 
         given = self.overrides
-        mac = mac_cost(weights, inputs, accumulator, self.node_nm)
+        if self.operations == GATES:
+            mac = mac_cost(weights, inputs, accumulator, self.node_nm)
+        else:
+            mac = product_cost(self.operations, weights, inputs, accumulator, self.node_nm)
         register = register_cost(1, self.node_nm)
         estimates = list(register.estimates) if pipeline_bits else []
         if given.mac_energy_pj is None or given.pe_area_um2 is None:

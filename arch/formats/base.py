@@ -121,6 +121,11 @@ class Format(ABC):
         """Every finite value an unscaled element can take, ascending, without duplicates."""
 
     @property
+    def outlier_share(self) -> Fraction:
+        """Share of elements that are kept apart from the others or wider than they, where the format states one."""
+        return Fraction(0)
+
+    @property
     def rerounding_fraction(self) -> float:
         """How far rounding a rounded array again may move a value, over the largest magnitude of the array.
 

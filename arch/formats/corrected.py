@@ -63,10 +63,14 @@ class SplitFormat(Format):
         """Those of the base, times one and the stated share of columns."""
         return self.base.bits_per_element * (1 + self.share)
 
+    def added_columns(self, length: int) -> int:
+        """Columns that an array of `length` columns is widened by."""
+        return outlier_count(length, self.share)
+
     def bits(self, shape: tuple[int, ...]) -> Fraction:
         """Bits of the widened array in the base format, and 16 per split column for its position."""
         length = shape[-1] if shape else 1
-        added = outlier_count(length, self.share)
+        added = self.added_columns(length)
         return self.base.bits((*shape[:-1], length + added)) + added * INDEX_BITS
 
     @property

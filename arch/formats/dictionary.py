@@ -129,6 +129,10 @@ class DictionaryFormat(Format):
         return _width(self.layout.entry) << self.code_bits
 
     @property
+    def outlier_share(self) -> Fraction:
+        return self.layout.outliers
+
+    @property
     def bits_per_element(self) -> Fraction:
         """Code, outliers at the stated share, and the codebook where its set's size is given (groups)."""
         sparse = self.layout.outliers * self.layout.outlier_bits

@@ -73,6 +73,10 @@ class OverqFormat(Format):
         return (1 << self.code_bits) - 1
 
     @property
+    def outlier_share(self) -> Fraction:
+        return self.outliers
+
+    @property
     def bits_per_element(self) -> Fraction:
         return self.code_bits + 1 + self.sharing.share(SCALE_BITS)
 

@@ -80,6 +80,10 @@ class SpqrFormat(Format):
         )
 
     @property
+    def outlier_share(self) -> Fraction:
+        return self.outliers
+
+    @property
     def bits_per_element(self) -> Fraction:
         """b + (3 + 3) / g + 64 / 16g + 32 r at the stated share r of outliers."""
         block = self.sharing.share(BLOCK_BITS) / GROUPS_PER_BLOCK

@@ -8,7 +8,11 @@ from types import MappingProxyType
 from archsim.arch.kinds.base import Kind
 from archsim.arch.kinds.bit_composable import BIT_COMPOSABLE
 from archsim.arch.kinds.bit_serial import BIT_SERIAL
+from archsim.arch.kinds.dot import DOT_PRODUCT
 from archsim.arch.kinds.lookup import LOOKUP
+from archsim.arch.kinds.outlier import CENTROID, OUTLIER
+from archsim.arch.kinds.overq import OVERQ
+from archsim.arch.kinds.shift_add import SHIFT_ADD
 from archsim.arch.kinds.sparse import SPARSE
 from archsim.arch.kinds.spatial import SPATIAL
 from archsim.arch.kinds.systolic import SYSTOLIC
@@ -16,7 +20,22 @@ from archsim.arch.kinds.systolic import SYSTOLIC
 __all__ = ["KINDS", "KIND_NAMES", "Kind"]
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {kind.name: kind for kind in (SPATIAL, SYSTOLIC, BIT_SERIAL, BIT_COMPOSABLE, LOOKUP, SPARSE)}
+    {
+        kind.name: kind
+        for kind in (
+            SPATIAL,
+            SYSTOLIC,
+            BIT_SERIAL,
+            BIT_COMPOSABLE,
+            LOOKUP,
+            SPARSE,
+            SHIFT_ADD,
+            OUTLIER,
+            CENTROID,
+            OVERQ,
+            DOT_PRODUCT,
+        )
+    }
 )
 KIND_NAMES = (*KINDS, "dsp-chain", "tensor-core", "simd")
 """Every kind, those too that are not available yet."""

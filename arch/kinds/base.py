@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from archsim.arch.array_keys import DecoderOptions
 from archsim.arch.engines.base import Engine
@@ -69,8 +69,15 @@ def stated(value: int | None) -> int:
     return value
 
 
-def unit_model(array: ArrayOptions, node_nm: float) -> UnitModel:
-    """The PE that the common keys describe."""
+class OperationKeys(Options):
+    """Keys of arrays whose PEs make whole products."""
+
+    operations: Literal["gates", "horowitz-45nm"] = "gates"
+    """Where the energy of a product comes from: the gate-level model, or a published table of single operations."""
+
+
+def unit_model(array: ArrayOptions, node_nm: float, *, operations: str = "gates") -> UnitModel:
+    """The PE that the common keys describe; `operations` for kinds that take `OperationKeys`."""
     overrides = UnitOverrides(
         mac_energy_pj=None if array.mac_energy is None else units.energy_pj(array.mac_energy),
         pe_area_um2=None if array.pe_area is None else units.area_um2(array.pe_area),
@@ -83,6 +90,7 @@ def unit_model(array: ArrayOptions, node_nm: float) -> UnitModel:
         lanes=array.lanes,
         overrides=overrides,
         rates=array.rates,
+        operations=operations,
         decoders=tuple(_decoder(decoder) for decoder in array.decoders),
     )
 

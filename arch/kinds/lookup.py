@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,10 @@ class LookupKeys(Options):
     """Activations whose sums one table holds."""
     table_adders: Count = 2
     """Adders per column that make the next table."""
+    table_digits: Literal["binary", "ternary"] = "binary"
+    """Whether a look takes one bit of each weight, or whole ternary weights."""
+    table_bits: Count | None = None
+    """Width of the entries of quantized tables; absent: wide enough for the sums."""
 
 
 def _build(array: ArrayOptions, node_nm: float) -> LookupEngine:
@@ -33,6 +37,8 @@ def _build(array: ArrayOptions, node_nm: float) -> LookupEngine:
         columns=stated(array.cols),
         group=array.table_group,
         adders=array.table_adders,
+        ternary=array.table_digits == "ternary",
+        entry_bits=array.table_bits or 0,
         count=array.count,
         unit=unit_model(array, node_nm),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archsim.arch.array_keys import AxisOptions
 from archsim.arch.engines.base import SpatialAxis
 from archsim.arch.engines.spatial import SpatialEngine
-from archsim.arch.kinds.base import Conflicts, Kind, permitted_dataflows, stated, unit_model
+from archsim.arch.kinds.base import Conflicts, Kind, OperationKeys, permitted_dataflows, stated, unit_model
 from archsim.core.errors import Problem
 from archsim.core.toml import KeyPath
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def build_spatial(array: ArrayOptions, node_nm: float) -> SpatialEngine:
     """The spatial array that the keys describe."""
-    return SpatialEngine(axes=_spatial_axes(array), count=array.count, unit=unit_model(array, node_nm))
+    return SpatialEngine(
+        axes=_spatial_axes(array), count=array.count, unit=unit_model(array, node_nm, operations=array.operations)
+    )
 
 
 def _spatial_axes(array: ArrayOptions) -> tuple[SpatialAxis, ...]:
@@ -82,4 +84,6 @@ def _idle_keys(array: ArrayOptions) -> Iterator[str]:
         yield f"hardware.array.dataflows: a spatial array has one, the first is taken ({array.dataflows[0]})"
 
 
-SPATIAL = Kind(name="spatial", build=build_spatial, conflicts=_conflicts, idle_keys=_idle_keys, passes=False)
+SPATIAL = Kind(
+    name="spatial", build=build_spatial, keys=(OperationKeys,), conflicts=_conflicts, idle_keys=_idle_keys, passes=False
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archsim.arch.engines.systolic import SystolicEngine
-from archsim.arch.kinds.base import Kind, needs_rows_and_cols, permitted_dataflows, stated, unit_model
+from archsim.arch.kinds.base import Kind, OperationKeys, needs_rows_and_cols, permitted_dataflows, stated, unit_model
 from archsim.core.options import Flag, Options
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ class SystolicKeys(Options):
     weight_double_buffer: Flag = False
 
 
-def build_array(array: ArrayOptions, node_nm: float) -> SystolicEngine:
-    """The systolic array that the keys describe."""
+def build_array(array: ArrayOptions, node_nm: float, *, operations: str = "gates") -> SystolicEngine:
+    """The systolic array that the keys describe; `operations` prices its products."""
     return SystolicEngine(
         rows=stated(array.rows),
         columns=stated(array.cols),
@@ -28,8 +28,12 @@ def build_array(array: ArrayOptions, node_nm: float) -> SystolicEngine:
         fold_overlap=array.fold_overlap,
         weight_double_buffer=array.weight_double_buffer,
         count=array.count,
-        unit=unit_model(array, node_nm),
+        unit=unit_model(array, node_nm, operations=operations),
     )
 
 
-SYSTOLIC = Kind(name="systolic", build=build_array, keys=(SystolicKeys,), conflicts=needs_rows_and_cols)
+def _build(array: ArrayOptions, node_nm: float) -> SystolicEngine:
+    return build_array(array, node_nm, operations=array.operations)
+
+
+SYSTOLIC = Kind(name="systolic", build=_build, keys=(SystolicKeys, OperationKeys), conflicts=needs_rows_and_cols)

@@ -16,15 +16,18 @@ def evaluated(options: DesignsOptions, folder: Path) -> float:
     if options.baseline is None:
         return design
     baseline = number(options.metric, folder / options.baseline, options.baseline_set)
-    return baseline / design if options.quantity == "ratio" else 100 * (1 - design / baseline)
+    match options.quantity:
+        case "ratio":
+            return baseline / design
+        case "overhead":
+            return 100 * (design / baseline - 1)
+        case _:
+            return 100 * (1 - design / baseline)
 
 
-@lru_cache(maxsize=1024)
 def number(metric: str, design: Path, overrides: tuple[str, ...]) -> float:
     """The number at a dotted place in the evaluation of a design; InputError where there is none."""
-    from archsim.api.evaluate import evaluate
-
-    value: object = evaluate(design, overrides=overrides).to_dict()
+    value: object = _document(design, overrides)
     for key in metric.split("."):
         if not isinstance(value, Mapping) or key not in value:
             known = value if isinstance(value, Mapping) else ()
@@ -35,3 +38,12 @@ def number(metric: str, design: Path, overrides: tuple[str, ...]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(Problem(message=f"metric {metric!r} is not a number"))
     return float(value)
+
+
+@lru_cache(maxsize=1024)
+def _document(design: Path, overrides: tuple[str, ...]) -> Mapping[str, object]:
+    """The evaluation of a design without its layers: claims that differ in the metric share it."""
+    from archsim.api.evaluate import evaluate
+
+    document = evaluate(design, overrides=overrides).to_dict()
+    return {key: value for key, value in document.items() if key != "layers"}

@@ -118,8 +118,8 @@ class DesignsOptions(Options):
     """A number of an evaluated design, alone or against a second one."""
 
     kind: Literal["designs"]
-    quantity: Literal["value", "ratio", "saving"]
-    """The design's number; baseline / design; what the design saves of the baseline in percent."""
+    quantity: Literal["value", "ratio", "saving", "overhead"]
+    """The design's number; baseline / design; what the design saves of the baseline, or adds to it, in percent."""
     metric: Text
     """Dotted place in the evaluation's JSON document: `totals.latency_s`."""
     design: Text
@@ -179,6 +179,8 @@ class PartOptions(Options):
 
     name: Text
     value: Number
+    relation: Relation | None = None
+    """Where it is not the claim's: a bound that shows what the claim says in words."""
     recompute: Recompute
 
 
@@ -212,8 +214,8 @@ class ClaimOptions(Options):
         return self
 
     @property
-    def parts(self) -> tuple[tuple[str, float, Any], ...]:
-        """Name, published number and recomputation of each number; none for what is not modelled."""
+    def parts(self) -> tuple[tuple[str, Relation, float, Any], ...]:
+        """Name, relation, published number and recomputation of each number; none for what is not modelled."""
         if self.recompute is not None and isinstance(self.value, float):
-            return (("", self.value, self.recompute),)
-        return tuple((part.name, part.value, part.recompute) for part in self.part)
+            return (("", self.relation, self.value, self.recompute),)
+        return tuple((part.name, part.relation or self.relation, part.value, part.recompute) for part in self.part)

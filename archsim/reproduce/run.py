@@ -25,10 +25,10 @@ def reproduce(ids: Iterable[str] = (), *, system: str | None = None) -> Reproduc
 def judge(name: str, claim: ClaimOptions, folder: Path) -> ClaimResult:
     """A claim with the numbers recomputed for it; `folder` holds the designs that it names."""
     parts = []
-    for label, published, recompute in claim.parts:
+    for label, relation, published, recompute in claim.parts:
         simulated = _recomputed(recompute, folder)
-        held = holds(claim.relation, published, simulated, claim.tolerance)
-        parts.append(PartResult(name=label, published=published, simulated=simulated, held=held))
+        held = holds(relation, published, simulated, claim.tolerance)
+        parts.append(PartResult(name=label, published=published, simulated=simulated, held=held, relation=relation))
     return ClaimResult(
         id=name,
         system=claim.system,

@@ -1,0 +1,55 @@
+"""Outlier lanes: a few full-precision MACs beside many narrow ones, and how long a step waits for them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from archsim.arch.engines.data import OperandData
+from archsim.core.provenance import ESTIMATE
+
+Scope = Literal["step", "stream"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlierLane:
+    """`macs` wide MACs beside the narrow ones of a PE. `scope` says who waits.
+
+    ``step``: every step of the PE waits until its own outliers are done. ``stream``: outliers queue, so that only
+    their mean rate counts. Source: Park et al., OLAccel, ISCA 2018, sections 3 and 4 (a 17th MAC beside 16).
+    """
+
+    macs: int = 1
+    scope: Scope = "step"
+    fraction: float | None = None
+    """Share of the weights that are outliers; None: what their format states."""
+
+    def share(self, weights: OperandData) -> float:
+        """Share of the weights that need a wide MAC."""
+        return float(weights.format.outlier_share) if self.fraction is None else self.fraction
+
+    def notes(self, weights: OperandData) -> tuple[str, ...]:
+        """What the share rests on, where the design states it."""
+        if self.fraction is None or self.fraction == float(weights.format.outlier_share):
+            return ()
+        return (f"{ESTIMATE} {100 * self.fraction:g} % of the weights are outliers, as the design states",)
+
+    def slowdown(self, lanes: int, share: float) -> float:
+        """Cycles of a step of `lanes` weights over those without outliers, at least 1.
+
+        >>> lane = OutlierLane(macs=1, scope="stream")
+        >>> lane.slowdown(16, 0.03), lane.slowdown(16, 0.125)
+        (1.0, 2.0)
+        """
+        if self.scope == "stream":
+            return max(1.0, lanes * share / self.macs)
+        return sum(
+            probability * max(1, math.ceil(count / self.macs))
+            for count, probability in enumerate(binomial(lanes, share))
+        )
+
+
+def binomial(n: int, share: float) -> tuple[float, ...]:
+    """Probabilities of 0, 1, ..., n among `n` independent elements, each with probability `share`."""
+    return tuple(math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(n + 1))
