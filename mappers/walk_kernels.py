@@ -51,8 +51,8 @@ MOST_FIRST_STEPS = 400_000
 def next_factor(count: int, most: int, dim: int, space: Space) -> int:
     """The largest useful factor up to `most` for a dimension with `count` tiles; 0 when there is none.
 
-    Useful: the least factor for its number of tiles (of few tiles where whole words are moved, any: larger ones may fill
-    words better), or where factors must divide, a divisor.
+    Useful: the least factor for its number of tiles, or where factors must divide, a divisor. Where whole words are
+    moved, of few tiles any: a larger one may fill words better.
     """
     if most < 1:
         return 0
