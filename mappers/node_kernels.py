@@ -9,7 +9,20 @@ import numpy as np
 
 from archsim.core.kernels import inlined_kernel
 from archsim.mappers.price_kernels import most_refill, set_prices
-from archsim.mappers.space_kernels import SUMS, Space, Start, box, ceil_div, spread_between
+from archsim.mappers.space_kernels import (
+    ARG,
+    FILL,
+    GROW,
+    OP,
+    PLACE,
+    SPREAD,
+    SUMS,
+    Space,
+    Start,
+    box,
+    ceil_div,
+    spread_between,
+)
 from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case, Lines, Walk
 from archsim.sim.kernels import (
     FIRST_PARTIAL_READ,
@@ -58,12 +71,42 @@ def output_energy(
 
 
 @inlined_kernel
+def least_between(operand: int, begin: int, end: int, case: Case) -> tuple[float, float]:
+    """Units from boundary `begin` to `end` with work to which a tile of an operand goes, at least: (all, accesses).
+
+    Where factors need not divide, the outermost units of a dimension may have one tile more than the others have none.
+    """
+    start, relevant = case.start, case.shape.relevant
+    every, apart = spread_between(start, operand, begin, end, relevant)
+    apart = every / apart
+    if case.space.perfect:
+        return every, apart
+    every, apart = 1.0, 1.0
+    for d in range(relevant.shape[1]):
+        if relevant[operand, d]:
+            continue
+        all_inside, apart_inside, all_here, apart_here = 1, 1, 1, 1
+        for b in range(begin, end):
+            units = start.every[b, d]
+            if units == 1:
+                continue
+            served = start.shared[b, operand, d]
+            full = start.needed[b, d] - 1
+            all_here = full * all_inside + 1
+            apart_here = full * apart_inside + 1 if served == 1 else apart_inside
+            all_inside *= units
+            apart_inside *= units // served
+        every *= all_here
+        apart *= apart_here
+    return every, apart
+
+
+@inlined_kernel
 def _node_line(node: int, placed: int, elements: float, case: Case) -> tuple[float, float]:
     """(least energy, energy of a further visit) of a node's traffic; the latter 0 where visits might save energy."""
     shape, machine, space, start = case.shape, case.machine, case.space, case.start
     operand, prices, refill = space.nodes[node, 1], case.lines.prices[node], case.lines.refills[node]
-    every, shared = spread_between(start, operand, placed, space.nodes[node, 4], shape.relevant)
-    apart = every / shared
+    every, apart = least_between(operand, placed, space.nodes[node, 4], case)
     if operand != OUTPUTS:
         read, write = prices[DOWN], prices[IN]
         further = (read * apart + write * every) if space.perfect else (read + write)
@@ -79,7 +122,8 @@ def _node_line(node: int, placed: int, elements: float, case: Case) -> tuple[flo
         two = min(two, output_energy(apart + 1.0, every + 1.0, whole, most, refill, prices, machine))
     if two >= one:
         return elements * one, elements * (two - one)
-    last = output_energy(most * apart, most * every, whole, most, refill, prices, machine)
+    every, shared = spread_between(start, OUTPUTS, placed, space.nodes[node, 4], shape.relevant)
+    last = output_energy(most * every / shared, most * every, whole, most, refill, prices, machine)
     return elements * min(one, last), 0.0
 
 
@@ -87,6 +131,38 @@ def _node_line(node: int, placed: int, elements: float, case: Case) -> tuple[flo
 def _serial(level: int, operand: int, space: Space) -> int:
     """Where in a table of port bits a level and operand count: behind the levels' own rows if nothing overlaps."""
     return int(level + space.serial[level, operand] * space.serial.shape[0])
+
+
+@inlined_kernel
+def _moved(row: int, node: int, dim: int, units: int, case: Case, walk: Walk) -> int:
+    """How often a node's tile goes to any of `units` along `dim` between it and `row`: to those that have work.
+
+    Of the tiles above `row` all but the last are full. In the last one the loops are followed from the outermost in.
+    """
+    inner = row - 1
+    while case.steps[walk.step[inner], OP] != PLACE or case.steps[walk.step[inner], ARG] != node:
+        inner -= 1
+    tiles, moved = walk.counts[inner, dim], (walk.counts[row, dim] - 1) * units
+    span = walk.tile[row, dim] // walk.tile[inner, dim]
+    tiles -= (walk.counts[row, dim] - 1) * span
+    for back in range(row - inner):
+        step = case.steps[walk.step[row - 1 - back]]
+        apart = step[OP] == SPREAD
+        factor = 1
+        if apart:
+            factor = case.start.every[step[ARG], dim]
+        elif (step[OP] == GROW or step[OP] == FILL) and step[ARG] == dim:
+            factor = walk.factor[row - 1 - back]
+        if factor == 1:
+            continue
+        span //= factor
+        if apart:
+            units //= factor
+            moved += (tiles - 1) // span * units
+            tiles -= (tiles - 1) // span * span
+        else:
+            tiles = min(tiles, span)
+    return int(moved + 1)
 
 
 @inlined_kernel
@@ -101,14 +177,20 @@ def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: 
     for d in range(shape.sizes.shape[0]):
         if shape.relevant[operand, d]:
             continue
-        fills *= count[d]
         left = count[d]
         for b in range(passed, space.nodes[node, 4]):
             left = ceil_div(left, start.shared[b, operand, d])
-        reads *= left
+        every, apart = 1, 1
         for b in range(placed, passed):
-            fills *= start.every[b, d]
-            reads *= start.every[b, d] // start.shared[b, operand, d]
+            every *= start.every[b, d]
+            apart *= start.every[b, d] // start.shared[b, operand, d]
+        if every == 1 or space.perfect:
+            fills *= count[d] * every
+            reads *= left * apart
+            continue
+        moved = _moved(row, node, d, every, case, walk)
+        fills *= moved
+        reads *= moved if left == count[d] and apart == every else (left - 1) * apart + 1
     at = _serial(parent, operand, space)
     walk.visits[node] = reads
     if operand != OUTPUTS:
@@ -213,8 +295,7 @@ def _set_bits(node: int, placed: int, elements: float, case: Case) -> float:
     """Fill in the least bits that a node moves through its parent's ports and its own; bits of a further visit."""
     nodes, lines, widths = case.space.nodes, case.lines, case.lines.widths[node]
     operand = nodes[node, 1]
-    every, shared = spread_between(case.start, operand, placed, nodes[node, 4], case.shape.relevant)
-    apart = every / shared
+    every, apart = least_between(operand, placed, nodes[node, 4], case)
     further = 1.0 if not case.space.perfect else apart
     if operand != OUTPUTS:
         lines.bits[node, 0] = elements * apart * widths[DOWN]

@@ -17,7 +17,7 @@ from archsim.mappers.nodes import Nodes, Skipped, nodes_of
 from archsim.mappers.programs import program_of
 from archsim.mappers.space_kernels import Space, Ways
 from archsim.mappers.starts import Choices, choices
-from archsim.sim.kernels import OUTPUTS, Ints
+from archsim.sim.kernels import OUTPUTS, TRANSFERRED, WORDS, Ints
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
 
@@ -105,6 +105,7 @@ def _planned(
             nodes=nodes.table,
             divisors=_divisors(sizes) if perfect else np.zeros((1, 1), np.int64),
             perfect=int(perfect),
+            edges=int(problem.frame.counting[WORDS] == TRANSFERRED),
             n_bounds=nodes.n_bounds,
             serial=nodes.serial,
             pools=nodes.pools,

@@ -68,6 +68,11 @@ class Writer:
         self.beside: list[tuple[int, int]] = []
         """Nodes of other operands at the same tile, that the pending ones are reused past."""
 
+    @property
+    def operand(self) -> int:
+        """Of the nodes whose traffic is not counted yet; -1 where there are none."""
+        return int(self.ground.nodes.table[self.pending[0][0], 1]) if self.pending else -1
+
     def add(self, op: int, arg: int = -1, placed: int = -1, parent: int = -1) -> None:
         back = 0
         if op == CLOSE:

@@ -126,33 +126,41 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
 
 def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int]) -> list[Step]:
     nodes = ground.nodes.table
-    windows = ground.window_dims
     writer = Writer(ground)
     before, waiting = -1, 0
     for i, node in enumerate(order):
-        writer.spread_to(ground.nodes.inside(node))
-        operand = int(nodes[node, 1])
-        pending = int(nodes[writer.pending[0][0], 1]) if writer.pending else -1
+        operand, inside = int(nodes[node, 1]), ground.nodes.inside(node)
+        chained = writer.operand == operand and i not in apart and not writer.beside
+        if ground.nested and inside > writer.passed and not chained:
+            # Tiles are lifted above loops inside the units only.
+            _end_reuse(writer, operand)
+            before = -1
+        writer.spread_to(inside)
         waiting = past.get(i, waiting)
         if waiting > 0:
             waiting -= 1
-            if pending >= 0:
-                _grow_beside(writer, node, pending)
+            if writer.operand >= 0:
+                _grow_beside(writer, node, writer.operand)
             writer.place(node, beside=True)
             continue
-        chained = pending == operand and i not in apart and not writer.beside
-        if pending >= 0 and not chained:
-            before = writer.close()
-            if before == INPUTS and operand != INPUTS and windows:
-                # Inputs may slide along a window before the next tile is placed.
-                writer.segment += 1
-                writer.grow([d for d in windows if d not in ground.lacking(operand)])
+        if writer.operand >= 0 and not chained:
+            before = _end_reuse(writer, operand)
         if not chained:
             _grow_before(writer, node, order[i:], before)
         writer.place(node)
-    writer.spread_to(ground.nodes.n_bounds)
-    writer.close(fill=True)
-    return writer.finished()
+    if ground.nested and writer.passed < ground.nodes.n_bounds:
+        writer.close()
+    return writer.ended()
+
+
+def _end_reuse(writer: Writer, following: int) -> int:
+    """Close what is pending, before a tile of the operand `following` is placed; its operand."""
+    before, windows = writer.close(), writer.ground.window_dims
+    if before == INPUTS and following != INPUTS and windows:
+        # Inputs may slide along a window before the next tile is placed.
+        writer.segment += 1
+        writer.grow([d for d in windows if d not in writer.ground.lacking(following)])
+    return before
 
 
 def _grow_before(writer: Writer, node: int, rest: tuple[int, ...], before: int) -> None:

@@ -42,6 +42,8 @@ class Space(NamedTuple):
     divisors: Ints
     """(D, longest): divisors of each size, ascending, 0 behind them; no rows where factors need not divide."""
     perfect: int
+    edges: int
+    """1 where of factors with as many tiles others than the least are worth trying: whole words are moved."""
     n_bounds: int
     serial: Ints
     """(L, 3): 1 where a level feeds another one that has no double buffer for an operand."""

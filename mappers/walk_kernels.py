@@ -30,6 +30,7 @@ from archsim.mappers.space_kernels import (
     PLACE,
     PLACED,
     SPREAD,
+    Space,
     box,
     ceil_div,
     held_bits,
@@ -40,22 +41,26 @@ from archsim.mappers.state_kernels import Case, Walk
 from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, THROUGHPUT, Ints
 
 END, CUT = -1, -2
+FEW_TILES = 32
+"""Of a dimension, at most, where every factor is tried."""
 MOST_FIRST_STEPS = 400_000
 """Steps beyond the budget in which a first mapping is looked for."""
 
 
 @inlined_kernel
-def next_factor(count: int, most: int, divisors: Ints, dim: int, perfect: int) -> int:
+def next_factor(count: int, most: int, dim: int, space: Space) -> int:
     """The largest useful factor up to `most` for a dimension with `count` tiles; 0 when there is none.
 
-    Useful: the least factor for its number of tiles, or where factors must divide, a divisor.
+    Useful: the least factor for its number of tiles, or where factors must divide, a divisor. Where whole words are
+    moved, of few tiles any: a larger one may fill words better.
     """
     if most < 1:
         return 0
     if most >= count:
         return count
-    if not perfect:
-        return ceil_div(count, ceil_div(count, most))
+    if not space.perfect:
+        return most if space.edges and count <= FEW_TILES else ceil_div(count, ceil_div(count, most))
+    divisors = space.divisors
     for back in range(divisors.shape[1]):
         divisor = divisors[dim, divisors.shape[1] - 1 - back]
         if 0 < divisor <= most and count % divisor == 0:
@@ -266,9 +271,9 @@ def _only_dearer(row: int, back: int, case: Case, walk: Walk) -> bool:
 @inlined_kernel
 def _grown_first(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     """Grow a dimension by its largest factor; False when there is none."""
-    dim, space = step[ARG], case.space
+    dim = step[ARG]
     most = most_growth(row, dim, step, case, walk)
-    factor = next_factor(walk.counts[row, dim], most, space.divisors, dim, space.perfect)
+    factor = next_factor(walk.counts[row, dim], most, dim, case.space)
     if factor > 0:
         _grow(row, factor, dim, walk)
     return bool(factor > 0)
@@ -279,9 +284,8 @@ def _grown_less(row: int, dim: int, leap: int, case: Case, walk: Walk) -> bool:
     """Grow a dimension by the factor after the present one; False when there is none."""
     if leap == 0:
         return False
-    space = case.space
     most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
-    factor = next_factor(walk.counts[row, dim], most, space.divisors, dim, space.perfect)
+    factor = next_factor(walk.counts[row, dim], most, dim, case.space)
     if factor > 0:
         _grow(row, factor, dim, walk)
     return bool(factor > 0)

@@ -224,6 +224,39 @@ def count_tiles(dim: int, end: int, shape: Shape, nest: Nest, n_loops: int, shar
 
 
 @inlined_kernel
+def tiles_apart(dim: int, still: int, end: int, shape: Shape, nest: Nest, n_loops: int, shared: Bools) -> int:
+    """Tiles of `dim` above loop `end` that are moved one by one.
+
+    As `count_tiles`, but what loops in time from `still` on run through counts as one tile too: in each unit that has
+    any of it.
+    """
+    size = shape.sizes[dim]
+    if size == 1:
+        return 1
+    span, tiles = nest.base[dim], 1
+    for i in range(n_loops):
+        if nest.dim[i] == dim:
+            span *= nest.factor[i]
+            if i < end and ((nest.axis[i] < 0 and i < still) or (nest.axis[i] >= 0 and not shared[nest.axis[i]])):
+                tiles *= nest.factor[i]
+    if span == size:
+        return tiles
+    full, rest = 0, size
+    for i in range(end):
+        if nest.dim[i] != dim or nest.factor[i] == 1:
+            continue
+        span //= nest.factor[i]
+        if (nest.axis[i] < 0 and i >= still) or (nest.axis[i] >= 0 and shared[nest.axis[i]]):
+            rest = min(rest, span)
+        else:
+            tiles //= nest.factor[i]
+            whole = (rest - 1) // span
+            full += whole * tiles
+            rest -= whole * span
+    return full + 1
+
+
+@inlined_kernel
 def whole_elements(operand: int, shape: Shape) -> float:
     """Product of the dimensions that index an operand."""
     total = 1.0
@@ -274,17 +307,13 @@ def revisits(operand: int, position: int, shape: Shape, nest: Nest, n_loops: int
     """How often each tile of the operand at `position` is transferred: tiles of the loops that do not index it.
 
     Loops in time directly above the tile (from `limit` on) that do not index it are reuse; spatial ones count unless in
-    `shared`.
+    `shared`, with the units that have work: to those beyond the edge nothing is sent.
     """
     q = min(position, max(limit, first_relevant(operand, position, shape, nest)))
     times = 1.0
     for d in range(shape.sizes.shape[0]):
-        if shape.relevant[operand, d]:
-            continue
-        times *= count_tiles(d, q, shape, nest, n_loops, shared)
-    for i in range(q, position):
-        if nest.axis[i] >= 0 and not shared[nest.axis[i]] and not shape.relevant[operand, nest.dim[i]]:
-            times *= nest.factor[i]
+        if not shape.relevant[operand, d]:
+            times *= tiles_apart(d, q, position, shape, nest, n_loops, shared)
     return times
 
 

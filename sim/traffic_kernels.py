@@ -47,6 +47,7 @@ from archsim.sim.kernels import (
     shared_between,
     spatial_loops,
     tile_elements,
+    tiles_apart,
     units_apart,
     whole_elements,
 )
@@ -80,6 +81,16 @@ def _copies_above(operand: int, position: int, shape: Shape, nest: Nest) -> floa
     for i in range(position):
         if nest.axis[i] >= 0 and not shape.relevant[operand, nest.dim[i]]:
             product *= nest.factor[i]
+    return product
+
+
+@inlined_kernel
+def _working(position: int, shape: Shape, nest: Nest, n_loops: int, none: Bools) -> float:
+    """Instances of a level that each hold the same sums: those of `_copies_above` that have work."""
+    product = 1.0
+    for d in range(shape.sizes.shape[0]):
+        if not shape.relevant[OUTPUTS, d]:
+            product *= tiles_apart(d, 0, position, shape, nest, n_loops, none)
     return product
 
 
@@ -231,7 +242,7 @@ def up(shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machine: Machine, sc
             back = returning(times, starts, first)
             fills = back
             if counting[REFILL_ALL]:
-                fills = returning(copies, _copies_above(OUTPUTS, position, shape, nest), first)
+                fills = returning(copies, _working(position, shape, nest, n_loops, scratch.none), first)
             one = tile_elements(OUTPUTS, position, shape, nest, n_loops, scratch.tile)
             traffic[LINK_FIRST, parent, OUTPUTS] = min(total, one * spatial_loops(above, position, nest))
             together = one * units_apart(OUTPUTS, above, position, shape, nest, shared)

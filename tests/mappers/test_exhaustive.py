@@ -75,6 +75,22 @@ def test_spaces_that_once_lacked_their_optimum(kind: str, seed: int) -> None:
     check(case(seed, kind))
 
 
+@pytest.mark.parametrize("seed", [204, 232, 281, 379, 587])
+def test_units_without_work_receive_nothing_wherever_their_loops_stand(seed: int) -> None:
+    """Three tiles on two times two units, three on two in two steps: counted alike with and without loops between."""
+    check(case(seed, "conv"))
+
+
+def test_a_larger_tile_with_a_smaller_edge_may_fill_words_better() -> None:
+    """Four output rows as three and one, not two and two."""
+    check(case(125, "conv"))
+
+
+@pytest.mark.parametrize("seed", [196, 265])
+def test_tiles_kept_while_others_stand_still_are_reused_inside_the_units(seed: int) -> None:
+    check(case(seed, "gemm"))
+
+
 def test_a_tile_of_one_pe_stands_above_tiles_further_out() -> None:
     """One PE at work keeps its inputs whole while its weights and sums pass a smaller memory further out.
 

@@ -1,7 +1,8 @@
 """Plain-Python twin of a whole memory hierarchy: plays a loop nest step by step and moves sets of elements.
 
 It knows loops, tiles, index expressions and which axes multicast or reduce, and nothing of the closed form. Every
-instance of every level holds the set of elements its loops touch; sums carry how many products are in them, so that
+instance of every level holds the set of elements its loops touch, and what it held before while the edge leaves it
+nothing to do; sums carry how many products are in them, so that
 partial ones are told from results by looking.
 """
 
@@ -73,11 +74,15 @@ class Hierarchy:
         factors = [self.loops[i].factor if i < position else 1 for i in self.spatial]
         return itertools.product(*(range(factor) for factor in factors))
 
-    def _wanted(self, level: int, operand: OperandName, indices: Place, place: Place) -> frozenset[Element]:
-        """What an instance needs now; `level` past the last: what a PE multiplies."""
-        return tile(self.op.operand(operand), self._ranges(level, operand, indices, place))
+    def _wanted(self, level: int, operand: OperandName, indices: Place) -> Iterator[tuple[Place, frozenset[Element]]]:
+        """What the instances that have work need now."""
+        for place in self._places(level, operand):
+            ranges = self._ranges(level, operand, indices, place)
+            if all(start < stop for start, stop in ranges.values()):
+                yield place, tile(self.op.operand(operand), ranges)
 
     def _ranges(self, level: int, operand: OperandName, indices: Place, place: Place) -> dict[str, Range]:
+        """What an instance works on now, cut at the edge; `level` past the last: what a PE multiplies."""
         position = self.tiles[level][operand] if level < len(self.tiles) else len(self.loops)
         at = list(indices)
         for i, index in zip(self.spatial, place, strict=True):
@@ -92,7 +97,7 @@ class Hierarchy:
             inside = 1
             for loop in self.loops[position:]:
                 inside *= loop.factor if loop.dim == dim else 1
-            ranges[dim] = (start, start + inside)
+            ranges[dim] = (start, min(start + inside, self.op.loops[dim]))
         return ranges
 
     def _home(self, level: int, operand: OperandName, place: Place) -> Place:
@@ -123,10 +128,7 @@ class Hierarchy:
 
     def _step(self, operand: OperandName, indices: Place) -> None:
         chain = self._chain(operand)
-        wanted = {
-            level: {place: self._wanted(level, operand, indices, place) for place in self._places(level, operand)}
-            for level in [*chain[1:], len(self.tiles)]
-        }
+        wanted = {level: dict(self._wanted(level, operand, indices)) for level in [*chain[1:], len(self.tiles)]}
         if operand == "outputs":
             for level in reversed(chain[1:]):
                 self._drain(level, wanted[level])

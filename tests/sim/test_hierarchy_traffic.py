@@ -12,7 +12,7 @@ from archsim.sim.cost import run_kernel
 from archsim.sim.kernels import FILLS, READS, READS_PARTIAL, UPDATES, WRITES_PARTIAL
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import build_problem
-from archsim.workloads.op import OPERANDS, Op
+from archsim.workloads.op import OPERANDS, Op, OperandName
 from tests.sim.builders import INT32, accelerator, int8, level, spatial
 from tests.sim.hierarchy_twin import Hierarchy, Rules
 
@@ -47,6 +47,7 @@ def assert_equal(
     twin: Hierarchy,
     multicast: dict[str, frozenset[str]],
     *,
+    operands: tuple[OperandName, ...] = OPERANDS,
     inputs_exact: bool = True,
     partial_exact: bool = True,
     switches: dict[str, object] | None = None,
@@ -61,7 +62,7 @@ def assert_equal(
     tiles = dict(zip(LEVELS, twin.tiles, strict=True))
     raw = run_kernel(problem, Mapping(dataflow="spatial", loops=twin.loops, tiles=tiles))
     counts = twin.play()
-    for i, j in ((i, j) for i in range(3) for j in range(3) if OPERANDS[j] in twin.tiles[i]):
+    for i, j in ((i, OPERANDS.index(name)) for i in range(3) for name in operands if name in twin.tiles[i]):
         name = OPERANDS[j]
         actual = {
             plane: raw.traffic[at, i, j] for plane, at in (("reads", READS), ("fills", FILLS), ("updates", UPDATES))
@@ -88,6 +89,19 @@ def test_gemm_on_three_levels_and_two_axes_equals_the_twin(data: st.DataObject) 
     sizes = {dim: _product(values) for dim, values in cuts.items()}
     twin, multicast = data.draw(hierarchies(Op.gemm("x", **sizes), cuts))
     assert_equal(twin, multicast)
+
+
+@given(st.data(), st.sampled_from([("m", "weights"), ("n", "inputs"), ("k", "outputs")]))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_units_beyond_the_edge_move_nothing(data: st.DataObject, cut: tuple[str, OperandName]) -> None:
+    """Factors that do not divide a dimension: its last units have no work, and of the operand without it no tile."""
+    factors = st.lists(st.integers(2, 3), min_size=1, max_size=2)
+    cuts = {dim: data.draw(factors) for dim in "mnk"}
+    dim, operand = cut
+    sizes = {dim: _product(values) for dim, values in cuts.items()}
+    sizes[dim] = data.draw(st.integers(sizes[dim] // 2 + 1, sizes[dim]))
+    twin, multicast = data.draw(hierarchies(Op.gemm("x", **sizes), cuts))
+    assert_equal(twin, multicast, operands=(operand,))
 
 
 @given(st.data())
