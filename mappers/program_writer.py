@@ -27,13 +27,55 @@ class Ground:
     fixed: Ints
     """(K, D): sizes that a node's tile must have; 0: free."""
 
+    @cached_property
+    def operands(self) -> list[int]:
+        """The operand of each node."""
+        return [int(operand) for operand in self.nodes.table[:, 1]]
+
+    @cached_property
+    def insides(self) -> list[int]:
+        """Boundaries inside each node."""
+        return [self.nodes.inside(node) for node in range(len(self.nodes.table))]
+
+    @cached_property
+    def children(self) -> list[int]:
+        """The node next inside of the same operand, -1 for none."""
+        return [int(child) for child in self.nodes.table[:, 5]]
+
+    @cached_property
+    def pools(self) -> list[list[int]]:
+        return [[int(entry) for entry in row] for row in self.nodes.pools]
+
+    @cached_property
+    def pool_of(self) -> list[int]:
+        """The pool of each node."""
+        return [next(i for i, pool in enumerate(self.pools) if k in pool[:3]) for k in range(len(self.nodes.table))]
+
+    @cached_property
+    def _relevant(self) -> list[set[int]]:
+        return [{d for d in self.long if self.nodes.frame.relevant[operand, d]} for operand in range(3)]
+
+    @cached_property
+    def _lacking(self) -> list[list[int]]:
+        return [[d for d in self.long if not self.nodes.frame.relevant[operand, d]] for operand in range(3)]
+
     def relevant(self, operand: int) -> set[int]:
         """Dimensions that index an operand."""
-        return {d for d in self.long if self.nodes.frame.relevant[operand, d]}
+        return self._relevant[operand]
 
     def lacking(self, operand: int) -> list[int]:
         """Dimensions that do not index an operand."""
-        return [d for d in self.long if not self.nodes.frame.relevant[operand, d]]
+        return self._lacking[operand]
+
+    @cached_property
+    def fixed_dims(self) -> list[set[int]]:
+        """Of each node, the dimensions whose size is fixed."""
+        return [{int(d) for d in np.flatnonzero(row > 0)} for row in self.fixed]
+
+    @cached_property
+    def gains(self) -> dict[tuple[int, int], tuple[list[int], list[int]]]:
+        """What `programs` has found of each node and those not placed yet."""
+        return {}
 
     @cached_property
     def window_dims(self) -> list[int]:
@@ -71,7 +113,7 @@ class Writer:
     @property
     def operand(self) -> int:
         """Of the nodes whose traffic is not counted yet; -1 where there are none."""
-        return int(self.ground.nodes.table[self.pending[0][0], 1]) if self.pending else -1
+        return self.ground.operands[self.pending[0][0]] if self.pending else -1
 
     def add(self, op: int, arg: int = -1, placed: int = -1, parent: int = -1) -> None:
         back = 0
@@ -99,15 +141,14 @@ class Writer:
 
     def place(self, node: int, *, beside: bool = False) -> None:
         """Place a node; `beside`: at the tile of the pending ones, whose reuse goes on."""
-        table, pools = self.ground.nodes.table, self.ground.nodes.pools
-        pool = int(np.flatnonzero((pools[:, :3] == node).any(axis=1))[0])
-        placed = {step[1] for step in self.steps if step[0] == PLACE}
-        missing = [j for j in range(3) if pools[pool, j] >= 0 and int(pools[pool, j]) not in placed]
-        self.add(BOUND, pool, sum(1 << operand for operand in missing), int(pools[pool, 4]))
-        same = not self.pending or table[self.pending[0][0], 1] == table[node, 1]
+        ground = self.ground
+        pool = ground.pools[ground.pool_of[node]]
+        missing = sum(1 << j for j in range(3) if pool[j] >= 0 and self.left >> pool[j] & 1)
+        self.add(BOUND, ground.pool_of[node], missing, pool[4])
+        same = self.operand in (-1, ground.operands[node])
         (self.beside if beside and not same else self.pending).append((node, self.passed))
-        closed = {step[1] for step in self.steps if step[0] == CLOSE}
-        self.add(PLACE, node, int(int(table[node, 5]) in closed))
+        child = ground.children[node]
+        self.add(PLACE, node, int(child >= 0 and not self.open >> child & 1))
 
     def close(self, *, fill: bool = False, keep: bool = False) -> int:
         """Loops that reuse the pending operand, and its traffic; the operand, -1 when nothing is pending.
@@ -116,7 +157,7 @@ class Writer:
         """
         if not self.pending:
             return -1
-        operand = int(self.ground.nodes.table[self.pending[0][0], 1])
+        operand = self.operand
         self.segment += 1
         self.grow(self.ground.lacking(operand), FILL if fill else GROW)
         for node, placed in (*(() if keep else self.pending), *self.beside):

@@ -107,13 +107,15 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
     Where an operand's nodes follow each other, the outer tile may grow between them or not. Where units lie between two
     nodes, the inner one may be reused past some of those outside it: one program for each number of these.
     """
-    nodes = ground.nodes.table
+    operands, insides = ground.operands, ground.insides
     choices: list[list[tuple[int, int]]] = []
+    left = (1 << len(order)) - 1
     for i in range(1, len(order)):
-        if nodes[order[i], 1] == nodes[order[i - 1], 1] and any(_gains(ground, order[i], order[i:])):
+        left &= ~(1 << order[i - 1])
+        if operands[order[i]] == operands[order[i - 1]] and any(_gains(ground, order[i], left)):
             choices.append([(i, 0), (i, -1)])
-        if ground.nodes.inside(order[i]) != ground.nodes.inside(order[i - 1]):
-            rest = [k for k in order[i:] if ground.nodes.inside(k) == ground.nodes.inside(order[i])]
+        if insides[order[i]] != insides[order[i - 1]]:
+            rest = [k for k in order[i:] if insides[k] == insides[order[i]]]
             counts = [n for n in range(1 if ground.nested else len(rest) + 1) if sorted(rest[:n]) == rest[:n]]
             choices.append([(i, n) for n in counts])
     variants = []
@@ -125,11 +127,10 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
 
 
 def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int]) -> list[Step]:
-    nodes = ground.nodes.table
     writer = Writer(ground)
     before, waiting = -1, 0
     for i, node in enumerate(order):
-        operand, inside = int(nodes[node, 1]), ground.nodes.inside(node)
+        operand, inside = ground.operands[node], ground.insides[node]
         chained = writer.operand == operand and i not in apart and not writer.beside
         if ground.nested and inside > writer.passed and not chained:
             # Tiles are lifted above loops inside the units only.
@@ -146,7 +147,7 @@ def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[i
         if writer.operand >= 0 and not chained:
             before = _end_reuse(writer, operand)
         if not chained:
-            _grow_before(writer, node, order[i:], before)
+            _grow_before(writer, node, before)
         writer.place(node)
     if ground.nested and writer.passed < ground.nodes.n_bounds:
         writer.close()
@@ -163,10 +164,10 @@ def _end_reuse(writer: Writer, following: int) -> int:
     return before
 
 
-def _grow_before(writer: Writer, node: int, rest: tuple[int, ...], before: int) -> None:
-    """Loops over dimensions that a node's tile gains from though they index it; `rest`: the nodes not placed yet."""
+def _grow_before(writer: Writer, node: int, before: int) -> None:
+    """Loops over dimensions that a node's tile gains from though they index it."""
     reused = writer.ground.lacking(before) if before >= 0 else []
-    gains, filled = _gains(writer.ground, node, rest)
+    gains, filled = _gains(writer.ground, node, writer.left)
     writer.segment += 1
     writer.grow([d for d in gains if d not in reused])
     for d in filled:
@@ -174,22 +175,28 @@ def _grow_before(writer: Writer, node: int, rest: tuple[int, ...], before: int) 
             writer.add(GROW, d, parent=node)
 
 
-def _gains(ground: Ground, node: int, rest: tuple[int, ...]) -> tuple[list[int], list[int]]:
+def _gains(ground: Ground, node: int, left: int) -> tuple[list[int], list[int]]:
     """Dimensions that index a node and that it gains from: (in any case, as long as words are to be filled).
 
     The former: windows, fixed sizes, and those along which an operand is reused whose next tile lies beyond the units
-    above this node (elsewhere that tile would come before these loops).
+    above this node (elsewhere that tile would come before these loops). `left`: a bit for each node not placed yet.
     """
-    nodes = ground.nodes.table
-    if nodes[node, 0] < 0:
+    known = ground.gains.get((node, left))
+    if known is None:
+        known = ground.gains[node, left] = _found_gains(ground, node, left)
+    return known
+
+
+def _found_gains(ground: Ground, node: int, left: int) -> tuple[list[int], list[int]]:
+    if ground.nodes.level(node) < 0:
         return [], []
-    operand, here = int(nodes[node, 1]), ground.nodes.inside(node)
+    operand, here = ground.operands[node], ground.insides[node]
     gains = set(ground.window_dims) if operand == INPUTS else set()
-    gains |= {d for d in range(ground.fixed.shape[1]) if ground.fixed[node, d] > 0}
+    gains |= ground.fixed_dims[node]
     relevant = ground.relevant(operand)
     for other in range(3):
-        own = [k for k in rest if nodes[k, 1] == other]
-        if own and all(ground.nodes.inside(k) > here for k in own):
+        own = [k for k in range(len(ground.operands)) if left >> k & 1 and ground.operands[k] == other]
+        if own and all(ground.insides[k] > here for k in own):
             gains |= relevant.intersection(ground.lacking(other))
     filled = relevant - gains if ground.fills_words else set()
     return sorted(gains), sorted(filled)
@@ -198,7 +205,7 @@ def _gains(ground: Ground, node: int, rest: tuple[int, ...]) -> tuple[list[int],
 def _grow_beside(writer: Writer, node: int, pending: int) -> None:
     """Loops that the pending operand is reused along, and that a node placed beside it gains from."""
     ground = writer.ground
-    operand = ground.nodes.operand(node)
+    operand = ground.operands[node]
     reused = [d for d in ground.lacking(pending) if d in ground.relevant(operand)]
     slides = ground.window_dims if operand == INPUTS else []
     fixed = ground.fixed[node]
