@@ -136,7 +136,7 @@ def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
 
 
 def _gathers(array: ArrayOptions) -> tuple[GatherOptions, ...]:
-    return (array.gather,) if isinstance(array.gather, GatherOptions) else array.gather
+    return array.gather if isinstance(array.gather, tuple) else (array.gather,)
 
 
 def ratio_of(text: str) -> Ratio:
