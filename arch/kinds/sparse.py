@@ -136,7 +136,8 @@ def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
 
 
 def _gathers(array: ArrayOptions) -> tuple[GatherOptions, ...]:
-    return array.gather if isinstance(array.gather, tuple) else (array.gather,)
+    found = array.gather if isinstance(array.gather, tuple) else (array.gather,)
+    return found  # pyright: ignore[reportReturnType]  # it takes this class and the linked one for two
 
 
 def ratio_of(text: str) -> Ratio:
