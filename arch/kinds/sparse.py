@@ -30,7 +30,7 @@ LARGEST_GROUP = 64
 LARGEST_GATHERED = 4096
 _RATIO = re.compile(r"(\d{1,3}):(\d{1,3})")
 
-SkipText = Literal["none", "gate", "skip", "cartesian"]
+ZerosText = Literal["compute", "gate", "skip", "cartesian"]
 MetadataText = Literal["dense", "bitmask", "coordinate", "rle", "n:m"]
 SparseOperand = Literal["weights", "inputs"]
 MetadataBits = Annotated[int, Field(strict=True, ge=1, le=64)]
@@ -69,12 +69,13 @@ class MetadataBitsOptions(Options):
 class SparseKeys(Options):
     """Keys of arrays that make use of zeros."""
 
-    skip: SkipText = "none"
-    """What a zero does: nothing, gate its MAC, give its time to the next one, or be packed away in outer products."""
-    skip_operands: tuple[SparseOperand, ...] = ("weights", "inputs")
+    zeros: ZerosText = "compute"
+    """What a zero does: take its turn, gate its MAC, give its time to the next one, or be packed away (outer products).
+    """
+    zeros_of: tuple[SparseOperand, ...] = ("weights", "inputs")
     """Whose zeros the PEs see."""
     ratios: tuple[Annotated[str, AfterValidator(_check_ratio)], ...] = ()
-    """N:M of weights that the selectors support (`skip = "skip"`)."""
+    """N:M of weights that the selectors support (`zeros = "skip"`)."""
     sync_window: Count | None = None
     """Elements of the reduction that a lane walks through before it waits for others; absent: all of it."""
     sync_lanes: Count = 1
@@ -84,7 +85,7 @@ class SparseKeys(Options):
     window_cycles: Annotated[int, Field(strict=True, ge=0, le=LARGEST_GATHERED)] = 1
     """Cycles that a window takes at least."""
     gather: GatherOptions | tuple[GatherOptions, ...] = ()
-    """Dense neighbours that each vector of an outer product is packed from, or several ways (`skip = "cartesian"`)."""
+    """Dense neighbours that each vector of an outer product is packed from, or several ways (`zeros = "cartesian"`)."""
     accumulator_banks: Count | None = None
     """Banks that take one sum a cycle each; absent: one for every product."""
     bank_queues: Flag = True
@@ -105,9 +106,9 @@ def _build(array: ArrayOptions, node_nm: float) -> SparseEngine:
 
 
 def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
-    operands = frozenset(array.skip_operands)
-    match array.skip:
-        case "none":
+    operands = frozenset(array.zeros_of)
+    match array.zeros:
+        case "compute":
             return Ignoring()
         case "gate":
             return Gating(operands=operands)
@@ -136,8 +137,9 @@ def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
 
 
 def _gathers(array: ArrayOptions) -> tuple[GatherOptions, ...]:
-    found = array.gather if isinstance(array.gather, tuple) else (array.gather,)
-    return found  # pyright: ignore[reportReturnType]  # it takes this class and the linked one for two
+    if isinstance(array.gather, tuple):
+        return array.gather  # pyright: ignore[reportReturnType]  # it takes this class and the linked one for two
+    return (array.gather,)
 
 
 def ratio_of(text: str) -> Ratio:
@@ -152,9 +154,9 @@ def _storage(array: ArrayOptions, operand: str) -> Storage:
 
 def _ways(array: ArrayOptions, lanes: Mapping[str, int]) -> int:
     """Operands that one selector picks from."""
-    if array.skip == "cartesian":
+    if array.zeros == "cartesian":
         return max(ways.weights // lanes["columns"] + ways.inputs // lanes["rows"] for ways in _gathers(array))
-    if array.skip != "skip":
+    if array.zeros != "skip":
         return 0
     if array.ratios:
         return max(-(-group // keep) * keep for keep, group in map(ratio_of, array.ratios))
@@ -172,12 +174,12 @@ def _lanes(array: ArrayOptions, group: str) -> int:
 
 def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     yield from SPATIAL.conflicts(kind, array, path)
-    skip = array.get("skip", "none")
-    if array.get("ratios") and skip != "skip":
-        yield (*path, "ratios"), Problem(message=f'belong to skip = "skip" (got {spelled(skip)})')
-    if array.get("gather") and skip != "cartesian":
-        yield (*path, "gather"), Problem(message=f'belongs to skip = "cartesian" (got {spelled(skip)})')
-    if skip == "cartesian":
+    zeros = array.get("zeros", "compute")
+    if array.get("ratios") and zeros != "skip":
+        yield (*path, "ratios"), Problem(message=f'belong to zeros = "skip" (got {spelled(zeros)})')
+    if array.get("gather") and zeros != "cartesian":
+        yield (*path, "gather"), Problem(message=f'belongs to zeros = "cartesian" (got {spelled(zeros)})')
+    if zeros == "cartesian":
         yield from _cartesian_conflicts(array, path)
     if "n:m" in table(array.get("metadata")).values() and not array.get("ratios"):
         yield (*path, "metadata"), Problem(message="'n:m' needs ratios", hint='such as ratios = ["2:4"]')
@@ -191,13 +193,13 @@ def _cartesian_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     ways = [gather] if isinstance(gather, Mapping) else tables(gather)
     if not ways:
         hint = "such as gather = { weights = 64, inputs = 32 }"
-        yield (*path, "gather"), Problem(message='is missing: skip = "cartesian" needs it', hint=hint)
+        yield (*path, "gather"), Problem(message='is missing: zeros = "cartesian" needs it', hint=hint)
         return
     for operand, group in (("weights", "columns"), ("inputs", "rows")):
         lanes = _plain_lanes(array, group)
         given = [entry.get(operand) for entry in ways]
         if lanes is None:
-            message = f'no axis unrolls {group} alone: skip = "cartesian" packs {operand} along it'
+            message = f'no axis unrolls {group} alone: zeros = "cartesian" packs {operand} along it'
             yield (*path, "axes"), Problem(message=message)
         else:
             for wrong in (count for count in given if isinstance(count, int) and count % lanes):
@@ -220,15 +222,15 @@ def _idle_keys(array: ArrayOptions) -> Iterator[str]:
     yield from SPATIAL.idle_keys(array)
     waiting = ("sync_window", "sync_lanes", "sync_shared", "window_cycles")
     used: dict[str, tuple[str, ...]] = {
-        "none": (),
-        "gate": ("skip_operands",),
-        "skip": ("skip_operands", *waiting),
+        "compute": (),
+        "gate": ("zeros_of",),
+        "skip": ("zeros_of", *waiting),
         "cartesian": ("accumulator_banks", "bank_queues"),
     }
-    kept = () if array.ratios else used[array.skip]
-    for key in ("skip_operands", *waiting, "accumulator_banks", "bank_queues"):
+    kept = () if array.ratios else used[array.zeros]
+    for key in ("zeros_of", *waiting, "accumulator_banks", "bank_queues"):
         if key in array.model_fields_set and key not in kept:
-            beside = " beside ratios" if array.ratios else f' with skip = "{array.skip}"'
+            beside = " beside ratios" if array.ratios else f' with zeros = "{array.zeros}"'
             yield f"hardware.array.{key} says nothing{beside}"
 
 

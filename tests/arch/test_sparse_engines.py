@@ -110,7 +110,7 @@ def test_selectors_take_what_fits_them(own: str, speed: float) -> None:
 
 
 def test_selectors_lengthen_the_axis_of_the_reduction() -> None:
-    array = engine(skip="skip", ratios=["2:4", "2:6"], metadata={"weights": "n:m"})
+    array = engine(zeros="skip", ratios=["2:4", "2:6"], metadata={"weights": "n:m"})
     (flow,) = array.dataflows
     assert [axis.size for axis in array.fitted_to(flow, weights("2:6"), DENSE).axes] == [8, 48]
     assert array.fitted_to(flow, weights("random:0.5"), DENSE) == flow
@@ -130,7 +130,7 @@ def test_vectors_gathered_in_several_ways_are_several_dataflows() -> None:
 
 
 def test_a_gated_mac_is_neither_skipped_nor_read_for() -> None:
-    rate = engine(skip="gate").data_rate(weights("random:0.5"), inputs("random:0.4"))
+    rate = engine(zeros="gate").data_rate(weights("random:0.5"), inputs("random:0.4"))
     assert rate.macs_per_unit_cycle == 1.0
     assert (rate.executed, rate.gated) == (pytest.approx(0.2), pytest.approx(0.8))
     assert rate.accesses == {"weights": 0.4, "inputs": 0.5, "outputs": pytest.approx(0.2)}
@@ -180,23 +180,23 @@ def test_the_fullest_bank_has_at_least_its_part() -> None:
 
 
 def test_selectors_cost_area_and_energy() -> None:
-    plain, picking = engine(), engine(skip="skip", ratios=["2:8"])
+    plain, picking = engine(), engine(zeros="skip", ratios=["2:8"])
     int8, int32 = INT8.arithmetic, format("int32").arithmetic
     one, other = (item.unit_cost(int8, int8, int32) for item in (plain, picking))
     assert other.energy_pj > one.energy_pj
     assert (other.area_um2 or 0) > (one.area_um2 or 0)
-    stated = engine(skip="skip", ratios=["2:8"], mac_energy="1 pJ", pe_area="9 um^2").unit_cost(int8, int8, int32)
+    stated = engine(zeros="skip", ratios=["2:8"], mac_energy="1 pJ", pe_area="9 um^2").unit_cost(int8, int8, int32)
     assert (stated.energy_pj, stated.area_um2) == (1.0, 9.0)
 
 
 CONFLICTS = [
-    ({"ratios": ["2:4"]}, "ratios", "belong to skip"),
-    ({"gather": {"weights": 8, "inputs": 8}}, "gather", "belongs to skip"),
-    ({"skip": "cartesian"}, "gather", "is missing"),
-    ({"skip": "cartesian", "gather": {"weights": 12, "inputs": 8}}, "gather", "multiple of the axis' size 8"),
-    ({"skip": "cartesian", "gather": {"weights": 8, "inputs": 8}}, "axes", "no axis unrolls rows alone"),
+    ({"ratios": ["2:4"]}, "ratios", "belong to zeros"),
+    ({"gather": {"weights": 8, "inputs": 8}}, "gather", "belongs to zeros"),
+    ({"zeros": "cartesian"}, "gather", "is missing"),
+    ({"zeros": "cartesian", "gather": {"weights": 12, "inputs": 8}}, "gather", "multiple of the axis' size 8"),
+    ({"zeros": "cartesian", "gather": {"weights": 8, "inputs": 8}}, "axes", "no axis unrolls rows alone"),
     ({"metadata": {"weights": "n:m"}}, "metadata", "needs ratios"),
-    ({"skip": "skip", "ratios": ["2:4"], "metadata": {"inputs": "n:m"}}, "inputs", "a way to keep weights"),
+    ({"zeros": "skip", "ratios": ["2:4"], "metadata": {"inputs": "n:m"}}, "inputs", "a way to keep weights"),
 ]
 
 
