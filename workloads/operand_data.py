@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from archsim.arch.engines.data import Ratio
 from archsim.arch.formats import Arithmetic, Format
 from archsim.core.errors import InputError
 from archsim.workloads import group_density
@@ -52,7 +51,7 @@ class OpData:
         return 1.0 if counted is None else counted.density
 
     @property
-    def ratio(self) -> Ratio | None:
+    def ratio(self) -> tuple[int, int] | None:
         if self.pattern is None:
             return None
         found = parse_sparsity(self.pattern)

@@ -16,6 +16,8 @@ from archsim.arch.engines.waiting import expected_maximum, mean
 
 LONGEST_WINDOW = 1024
 """Elements up to which the non-zeros of a window are counted; the time of longer ones is that of several."""
+LARGEST_EXACT = 512
+"""Draws up to which binomial coefficients are floats."""
 NEGLIGIBLE = 1e-12
 """Probability of a case that is left out of a sum over cases."""
 WIDEST_THINNING = 256
@@ -162,7 +164,7 @@ class Skipping:
         return Work(
             speed=window / time,
             executed=executed,
-            imbalance=1.0 - executed * window / time,
+            imbalance=max(0.0, 1.0 - executed * window / time),
             exploited=_exploited(densities),
             accesses=_accesses(densities),
             estimates=_estimates(window),
@@ -225,6 +227,8 @@ def binomial(n: int, share: float) -> tuple[float, ...]:
     """Probabilities of 0 to `n` of `n` elements, each with probability `share`."""
     if share <= 0.0 or share >= 1.0:
         return (1.0, *(0.0,) * n) if share <= 0.0 else (*(0.0,) * n, 1.0)
+    if n <= LARGEST_EXACT:
+        return tuple(math.comb(n, i) * share**i * (1.0 - share) ** (n - i) for i in range(n + 1))
     yes, no = math.log(share), math.log1p(-share)
     whole = math.lgamma(n + 1)
     return tuple(

@@ -30,7 +30,7 @@ LARGEST_GROUP = 64
 LARGEST_GATHERED = 4096
 _RATIO = re.compile(r"(\d{1,3}):(\d{1,3})")
 
-ZerosText = Literal["none", "gate", "skip", "cartesian"]
+ZerosText = Literal["compute", "gate", "skip", "cartesian"]
 MetadataText = Literal["dense", "bitmask", "coordinate", "rle", "n:m"]
 SparseOperand = Literal["weights", "inputs"]
 MetadataBits = Annotated[int, Field(strict=True, ge=1, le=64)]
@@ -69,9 +69,10 @@ class MetadataBitsOptions(Options):
 class SparseKeys(Options):
     """Keys of arrays that make use of zeros."""
 
-    zeros: ZerosText = "none"
-    """What a zero does: nothing, gate its MAC, give its time to the next one, or be packed away in outer products."""
-    skip_operands: tuple[SparseOperand, ...] = ("weights", "inputs")
+    zeros: ZerosText = "compute"
+    """What a zero does: take its turn, gate its MAC, give its time to the next one, or be packed away (outer products).
+    """
+    zeros_of: tuple[SparseOperand, ...] = ("weights", "inputs")
     """Whose zeros the PEs see."""
     ratios: tuple[Annotated[str, AfterValidator(_check_ratio)], ...] = ()
     """N:M of weights that the selectors support (`zeros = "skip"`)."""
@@ -105,9 +106,9 @@ def _build(array: ArrayOptions, node_nm: float) -> SparseEngine:
 
 
 def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
-    operands = frozenset(array.skip_operands)
+    operands = frozenset(array.zeros_of)
     match array.zeros:
-        case "none":
+        case "compute":
             return Ignoring()
         case "gate":
             return Gating(operands=operands)
@@ -136,7 +137,9 @@ def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
 
 
 def _gathers(array: ArrayOptions) -> tuple[GatherOptions, ...]:
-    return (array.gather,) if isinstance(array.gather, GatherOptions) else array.gather
+    if isinstance(array.gather, tuple):
+        return array.gather  # pyright: ignore[reportReturnType]  # it takes this class and the linked one for two
+    return (array.gather,)
 
 
 def ratio_of(text: str) -> Ratio:
@@ -171,7 +174,7 @@ def _lanes(array: ArrayOptions, group: str) -> int:
 
 def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     yield from SPATIAL.conflicts(kind, array, path)
-    zeros = array.get("zeros", "none")
+    zeros = array.get("zeros", "compute")
     if array.get("ratios") and zeros != "skip":
         yield (*path, "ratios"), Problem(message=f'belong to zeros = "skip" (got {spelled(zeros)})')
     if array.get("gather") and zeros != "cartesian":
@@ -219,13 +222,13 @@ def _idle_keys(array: ArrayOptions) -> Iterator[str]:
     yield from SPATIAL.idle_keys(array)
     waiting = ("sync_window", "sync_lanes", "sync_shared", "window_cycles")
     used: dict[str, tuple[str, ...]] = {
-        "none": (),
-        "gate": ("skip_operands",),
-        "skip": ("skip_operands", *waiting),
+        "compute": (),
+        "gate": ("zeros_of",),
+        "skip": ("zeros_of", *waiting),
         "cartesian": ("accumulator_banks", "bank_queues"),
     }
     kept = () if array.ratios else used[array.zeros]
-    for key in ("skip_operands", *waiting, "accumulator_banks", "bank_queues"):
+    for key in ("zeros_of", *waiting, "accumulator_banks", "bank_queues"):
         if key in array.model_fields_set and key not in kept:
             beside = " beside ratios" if array.ratios else f' with zeros = "{array.zeros}"'
             yield f"hardware.array.{key} says nothing{beside}"

@@ -31,9 +31,9 @@ from archsim.sim.problem import build_problem
 from archsim.sim.published import refuse_published
 from archsim.sim.records import OpCost
 from archsim.sim.schedule import signature
-from archsim.workloads.op import Op
+from archsim.workloads.op import OPERANDS, Op
 from archsim.workloads.options import QuantizationOptions
-from archsim.workloads.policies import apply_quantization
+from archsim.workloads.policies import SparsityPolicy, apply_quantization, apply_sparsity, mask_file
 from archsim.workloads.trace import Trace
 
 WORTH_A_CHANGE = 0.1
@@ -138,9 +138,13 @@ def _named(layer: str, works: list[Work], trace: Trace) -> list[Work]:
 
 
 def with_formats(op: Op, design: Design) -> Op:
-    """The op with the design's formats on operands that have none."""
+    """The op with the design's formats and sparsity on operands that have none; masks of files are layers' own."""
     policy = QuantizationOptions.model_validate(design.resolved["quantization"]).policy()
     trace, _ = apply_quantization(Trace(name=op.name, ops=(op,), parameters=0), replace(policy, layers=()))
+    stated = design.resolved.get("sparsity", {})
+    patterns = {key: stated[key] for key in OPERANDS if stated.get(key) and mask_file(stated[key]) is None}
+    if patterns:
+        trace, _ = apply_sparsity(trace, SparsityPolicy(**patterns))
     (quantized,) = trace.ops
     assert isinstance(quantized, Op)
     return quantized
