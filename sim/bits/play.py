@@ -98,7 +98,7 @@ def lock_step_cycles(values: NDArray[np.int8], grid: Grid, *, words: Words = Wor
 
     def part(tiles: NDArray[np.int8]) -> int:
         cycles = np.zeros(-(-tiles.shape[0] // grid.rows), dtype=np.int64)
-        lock_step_ones(tiles, grid.lanes, int(words is Words.STORED), grid.rows, cycles)
+        lock_step_ones(tiles, grid.lanes, np.int8(words is Words.STORED), grid.rows, cycles)
         return int(cycles.sum())
 
     return sum(_pool().map(part, _chunks(values, grid.rows)))

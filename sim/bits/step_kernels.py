@@ -111,22 +111,27 @@ def together(steps: Steps, rows: int, ahead: int, out: Counts) -> None:
 
 
 @kernel
-def lock_step_ones(values: NDArray[np.int8], lanes: int, sign: int, rows: int, out: Counts) -> None:
-    """Cycles of each tile of `rows` rows whose groups wait for the most ones of any lane's magnitude, at least 1.
+def most_ones(values: NDArray[np.int8], sign: np.int8, most: NDArray[np.uint8]) -> None:
+    """Raise each of `most` to the ones of a magnitude, with one more where `sign` is 1 and the value is negative.
 
-    `sign` is 1 where the sign of a negative number is one more one. The loop over a row is free of branches, so that a
-    processor counts many bytes at once.
+    Free of branches and of wide numbers, so that a processor counts 32 or 64 bytes at once.
     """
+    for i in range(values.shape[0]):
+        value = values[i]
+        negative = np.int8(value >> np.int8(7))
+        count = ones_of(np.uint8(np.int8(np.int8(value ^ negative) - negative)))
+        most[i] = max(most[i], np.uint8(count + np.uint8(negative & sign)))
+
+
+@kernel
+def lock_step_ones(values: NDArray[np.int8], lanes: int, sign: np.int8, rows: int, out: Counts) -> None:
+    """Cycles of each tile of `rows` rows whose groups wait for the most ones of any lane's magnitude, at least 1."""
     length = values.shape[1]
     most = np.empty(length, np.uint8)
     for tile in range(out.shape[0]):
         most[:] = 0
         for row in range(tile * rows, min((tile + 1) * rows, values.shape[0])):
-            for i in range(length):
-                value = values[row, i]
-                negative = value >> np.int8(7)
-                count = ones_of(np.uint8(np.int8((value ^ negative) - negative))) + np.uint8(negative & sign)
-                most[i] = max(most[i], np.uint8(count))
+            most_ones(values[row], sign, most)
         total = np.int64(0)
         for start in range(0, length, lanes):
             largest = np.uint8(1)
