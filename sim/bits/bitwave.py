@@ -36,21 +36,18 @@ class BitWave(BitEngine):
         return Dots(products=sums, steps=np.maximum(bit_words.ones(index), 1))
 
 
-def flipped(values: NDArray[Any], columns: int, *, width: int = 8) -> Integers:
+def flipped(values: NDArray[Any], columns: int) -> Integers:
     """Operands [groups, lanes] with bits flipped so that each group has at most `columns` columns with a one.
 
     The group's topmost columns stay: magnitudes are rounded to the nearest multiple of the lowest of them (ties up,
     never beyond what the columns hold). Groups with fewer columns stay as they are.
     """
-    numbers = values.astype(np.int64)
-    magnitudes = np.abs(numbers)
-    index = np.bitwise_or.reduce(magnitudes, axis=1)
-    low = np.maximum(bit_words.bit_lengths(index) - columns, 0)[:, None]
-    most = ((1 << columns) - 1) << low
-    rounded = np.minimum((magnitudes + (1 << low >> 1)) >> low << low, most)
-    kept = (bit_words.ones(index) <= columns)[:, None]
-    found: Integers = np.where(numbers < 0, -1, 1) * np.where(kept, magnitudes, rounded)
-    return found
+    from archsim.sim.bits.flip_kernels import flip_groups
+
+    numbers = np.ascontiguousarray(values, dtype=np.int64)
+    out = np.empty_like(numbers)
+    flip_groups(numbers, columns, out)
+    return out
 
 
 def stored_bits(values: NDArray[Any], *, width: int = 8) -> int:

@@ -114,7 +114,7 @@ def layout_of(op: Op, engine: SerialEngine, shape: Shape) -> Layout:
 def play_layer(op: Op, engine: SerialEngine, serial: Integers, width: int, *, signed: bool = True) -> LayerPlay:
     """The cycles of `op` on `engine` with the serial operand [rows, reduction] as it is, in the best of its shapes.
 
-    `serial` may be the first rows of it; the others then take as long. Pruning is applied here: bits are flipped to
+    `serial` may be some of its rows; the others then take as long. Pruning is applied here: bits are flipped to
     `kept_columns` columns, and the first channels are those that are left dense.
     """
     found = [_in_shape(op, engine, serial, width, shape, signed=signed) for shape in shapes_of(engine)]
@@ -125,27 +125,37 @@ def _in_shape(op: Op, engine: SerialEngine, serial: Integers, width: int, shape:
     layout = layout_of(op, engine, shape)
     side, lanes = shape[0 if engine.serial == "weights" else 1], shape[2]
     waits = engine.skipping is None or engine.skipping.waiting > 1
-    rows = min(side, layout.rows)
-    grid = Grid(rows=rows, lanes=lanes, ahead=0 if waits else None)
+    grid = Grid(rows=min(side, layout.rows), lanes=lanes, ahead=0 if waits else None)
     bits = bit_engine(engine.skipping, width, signed=signed)
-    values = _in_stretches(serial, op, layout)
-    steps = cycles = groups = waiting = 0.0
-    for part in _parts(values, layout):
-        for pruned, rows_left in _pruned(part, engine.skipping, layout, lanes, side, width):
-            played = play(bits if pruned else Stripes(width=width, signed=signed), rows_left, grid, layout.run)
-            cycles, steps = cycles + played.cycles, steps + played.steps
-            groups, waiting = groups + played.groups, waiting + played.idle_row_cycles
     per_row = layout.length // layout.run * -(-layout.run // lanes)
-    tiles = -(-layout.rows // side) * layout.groups
-    scale = tiles / (-(-values.shape[0] // rows) if layout.rows >= side else values.shape[0] / layout.rows)
+    tiles = -(-layout.rows // side)
+    dense = _dense_tiles(engine.skipping, layout, side)
+    steps = cycles = slots = idle = 0.0
+    for rows in _parts(_in_stretches(serial, op, layout), layout):
+        left = rows[dense * side :] if rows.shape[0] == layout.rows else rows
+        if not left.shape[0]:
+            continue
+        played = play(bits, _pruned(left, engine.skipping, layout, lanes, width), grid, layout.run)
+        scale = (tiles - dense) / -(-left.shape[0] // grid.rows)
+        cycles, idle = cycles + played.cycles * scale, idle + played.idle_row_cycles
+        steps, slots = steps + played.steps, slots + played.groups
+    parts = 1 if layout.groups == 1 else -(-serial.shape[0] // layout.rows)
+    whole = cycles * layout.groups / parts + dense * layout.groups * per_row * width
     return LayerPlay(
-        cycles=cycles * scale * layout.passes / engine.terms_per_cycle,
-        slots=tiles * per_row * layout.passes,
+        cycles=whole * layout.passes / engine.terms_per_cycle,
+        slots=tiles * layout.groups * per_row * layout.passes,
         dense_steps=lanes if isinstance(bits, Bitlet) else width,
-        steps_per_group=steps / groups,
-        waiting=waiting / (waiting + steps),
+        steps_per_group=steps / slots if slots else width,
+        waiting=idle / (idle + steps) if steps else 0.0,
         shape=shape,
     )
+
+
+def _dense_tiles(skipping: Skipping | None, layout: Layout, side: int) -> int:
+    """Tiles of rows that are not pruned: dense channels fill whole ones."""
+    if skipping is None or skipping.rule.columns is None:
+        return 0
+    return math.ceil(round(skipping.dense_channels * layout.rows / side, 9))
 
 
 def _in_stretches(serial: Integers, op: Op, layout: Layout) -> Integers:
@@ -166,21 +176,11 @@ def _parts(values: Integers, layout: Layout) -> Iterator[Integers]:
         yield values[start : start + layout.rows]
 
 
-def _pruned(
-    values: Integers, skipping: Skipping | None, layout: Layout, lanes: int, side: int, width: int
-) -> Iterator[tuple[bool, Integers]]:
-    """Whether rows are pruned, and those rows: dense channels fill whole tiles."""
-    if skipping is None or skipping.rule.columns is None:
-        yield True, values
-        return
-    dense = math.ceil(round(skipping.dense_channels * values.shape[0], 6) / side) * side
-    if dense:
-        yield False, values[:dense]
-    if dense < values.shape[0]:
-        left = values[dense:]
-        if skipping.rule.skip is Skip.COLUMN:
-            left = _flip(left, skipping.rule.columns, layout.run, lanes, width)
-        yield True, left
+def _pruned(values: Integers, skipping: Skipping | None, layout: Layout, lanes: int, width: int) -> Integers:
+    """Rows as the array holds them; what pruning does to values that all take as many steps makes no difference."""
+    if skipping is None or skipping.rule.columns is None or skipping.rule.skip is not Skip.COLUMN:
+        return values
+    return _flip(values, skipping.rule.columns, layout.run, lanes, width)
 
 
 def _flip(values: Integers, columns: int, run: int, lanes: int, width: int) -> Integers:
@@ -188,5 +188,5 @@ def _flip(values: Integers, columns: int, run: int, lanes: int, width: int) -> I
     stretches = values.reshape(-1, run)
     padded = np.zeros((stretches.shape[0], -(-run // lanes) * lanes), dtype=values.dtype)
     padded[:, :run] = stretches
-    found = flipped(padded.reshape(-1, lanes), columns, width=width).reshape(padded.shape)[:, :run]
+    found = flipped(padded.reshape(-1, lanes), columns).reshape(padded.shape)[:, :run]
     return np.clip(found, -(1 << (width - 1)), (1 << (width - 1)) - 1).astype(values.dtype).reshape(values.shape)

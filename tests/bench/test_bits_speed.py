@@ -54,9 +54,7 @@ def test_simulation_keeps_pace_with_counting_ones(block: Block, request: pytest.
     assert lock_step_cycles(small, GRID) == play(Pragmatic(), small, GRID).cycles  # the same engine, and warm
 
     simulated = seconds(lambda: [lock_step_cycles(tensor, GRID) for _ in range(BLOCKS) for tensor in block])
-    counted = seconds(
-        lambda: [np.bitwise_count(tensor).sum(dtype=np.int64) for _ in range(BLOCKS) for tensor in block]
-    )
+    counted = seconds(lambda: [np.bitwise_count(tensor).sum(dtype=np.int64) for _ in range(BLOCKS) for tensor in block])
     request.config.stash[FINDINGS].append(
         Finding(
             what="bits of Llama-2-7B's linear layers",

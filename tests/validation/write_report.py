@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.validation.bit_serial import bit_serial_rows
 from tests.validation.components import component_rows, split_section, write_plot
 from tests.validation.mapping_rows import mapping_rows
 from tests.validation.measure import DATA, MEASUREMENTS, default_against_scalesim, relative
@@ -54,6 +55,7 @@ def accuracy() -> str:
     """The part that is the same on every machine."""
     rows = [measurement.row() for measurement in MEASUREMENTS]
     rows += mapping_rows() + optimum_rows() + network_rows() + component_rows() + published_rows() + sparse_rows()
+    rows += bit_serial_rows()
     table = "".join(f"| {row.what} | {row.source} | {row.rows} | {row.error} |\n" for row in rows)
     differences = ""
     for dataflow in ("os", "ws", "is"):

@@ -1,0 +1,74 @@
+"""A network's bits on a design: played and in closed form, with what they rest on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archsim.api.bits import play
+from archsim.core.errors import InputError
+
+TRACE = "name,kind,count,phase,m,n,k\nfc1,gemm,2,forward,40,64,96\nfc2,gemm,1,forward,16,33,50\n"
+CONV = "name,kind,count,phase,n,k,c,p,q,r,s\nconv,conv,1,forward,1,40,3,5,18,5,5\n"
+
+
+def design(path: Path, base: str, trace: str = TRACE, **array: Any) -> dict[str, Any]:
+    file = path / "net.csv"
+    file.write_text(trace, encoding="utf-8")
+    return {
+        "hardware": {"base": base, **({"array": array} if array else {})},
+        "workload": {"trace": str(file)},
+        "quantization": {"weights": "int8:channel", "inputs": "int8", "outputs": "int8"},
+    }
+
+
+def test_stripes_takes_a_step_for_each_bit_of_each_group(tmp_path: Path) -> None:
+    found = play(design(tmp_path, "stripes-28nm"))
+    first, second = found.layers
+    assert first.played.cycles == 8 * 2 * 12 * 3  # bits, tiles of 32 channels, groups of 8, tiles of 16 tokens
+    assert second.played.cycles == 8 * 2 * 7 * 1
+    assert found.array_cycles == 2 * first.played.cycles + second.played.cycles
+    assert first.memory_cycles == 64 * 96 / 16
+
+
+def test_windows_of_a_row_and_taps_of_a_channel_fill_an_array_as_they_are_wired(tmp_path: Path) -> None:
+    (layer,) = play(design(tmp_path, "stripes-28nm", CONV)).layers
+    assert layer.played.cycles == 8 * 2 * (3 * 4) * (2 * 5)  # 25 taps of each of 3 channels in groups of 8
+
+
+def test_the_best_wiring_is_taken(tmp_path: Path) -> None:
+    first, second = play(design(tmp_path, "bitwave-28nm", kept_columns=4)).layers
+    assert first.played.shape == (32, 8, 16)  # 40 tokens are five times 8
+    assert first.played.cycles == pytest.approx(4 * 2 * 6 * 5)
+    assert second.played.cycles <= 4 * 2 * 7
+
+
+def test_dense_channels_fill_whole_tiles(tmp_path: Path) -> None:
+    first, _ = play(design(tmp_path, "bitvert-moderate-28nm")).layers
+    assert first.played.cycles == (8 + 4) * 6 * 3  # 20 % of 64 channels are one tile of two
+
+
+def test_real_weights_are_played_as_they_are(tmp_path: Path) -> None:
+    weights = np.zeros((64, 96), dtype=np.int8)
+    weights[:, 0] = 127  # one lane of the first group with seven ones
+    np.savez(tmp_path / "weights.npz", fc1=weights, fc2=np.full((33, 50), 3, dtype=np.int8))
+    first, second = play(design(tmp_path, "pragmatic-28nm"), weights=tmp_path / "weights.npz").layers
+    assert first.played.cycles == (7 + 11) * 2 * 3
+    assert second.played.cycles == 2 * 7 * 2
+    assert not first.source.startswith("estimate:")
+
+
+def test_the_closed_form_is_near_what_is_played(tmp_path: Path) -> None:
+    big = "name,kind,count,phase,m,n,k\nfc,gemm,1,forward,64,512,768\n"
+    for base in ("pragmatic-28nm", "bitlet-28nm", "bitwave-28nm"):
+        found = play(design(tmp_path, base, big))
+        assert found.closed_form_cycles == pytest.approx(found.array_cycles, rel=0.01)
+        assert found.to_dict()["estimates"]
+
+
+def test_other_engines_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="bit-serial"):
+        play(design(tmp_path, "tpu-v1"))

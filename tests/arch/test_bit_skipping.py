@@ -1,0 +1,159 @@
+"""Bit-serial engines answer for their data: rate, energy, storage, and what they assume of bits nobody counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from archsim.api.design import design_from_dict
+from archsim.arch.engines import order
+from archsim.arch.engines.bit_serial import SerialEngine
+from archsim.arch.engines.data import DenseData
+from archsim.arch.engines.drawn_bits import DrawnBits
+from archsim.arch.engines.serial_lanes import SerialLanesEngine
+from archsim.arch.engines.skips import Skip, SkipRule
+from archsim.arch.formats import format
+from archsim.core.errors import InputError
+from archsim.workloads.statistics.records import expected_maximum
+
+INT8 = DenseData(format=format("int8:channel"), reduction=768)
+PLAIN: dict[str, Any] = {"rows": 16, "cols": 16, "lanes": 16, "terms": "bits", "step_energy": "1 pJ/cycle"}
+
+
+class Counted(DenseData):
+    """An operand of whose groups some histogram was counted, whatever is asked for."""
+
+    def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
+        return np.array([0, 0, 1, 0, 1])
+
+
+def engine_of(**keys: Any) -> SerialEngine:
+    hardware = {"kind": "bit-serial", "clock": "1 GHz", "node": "28 nm", "array": PLAIN | keys}
+    memory = [{"name": "dram", "technology": "ddr4", "bandwidth": "16 B/cycle"}]
+    design = design_from_dict({"hardware": {**hardware, "memory": memory}}, workload_required=False)
+    engine = design.accelerator.engine
+    assert isinstance(engine, SerialEngine)
+    return engine
+
+
+def test_the_largest_of_draws_is_that_of_statistics() -> None:
+    counts = np.array([3, 1, 4, 1, 5])
+    shares = order.shares_of(counts)
+    for draws in (1, 2, 16, 256):
+        assert order.expected_largest(shares, draws) == pytest.approx(expected_maximum(counts, draws))
+    assert order.expected_largest_sum(shares, 9, 1) == pytest.approx(9 * order.mean(shares))
+
+
+def test_the_or_of_draws_is_that_of_a_plain_count() -> None:
+    shares, masks = np.array([0.5, 0.25, 0.25]), np.array([0, 1, 6])
+    expected = np.zeros(8)
+    for a in range(3):
+        for b in range(3):
+            expected[masks[a] | masks[b]] += shares[a] * shares[b]
+    assert order.of_or(masks, shares, 2, 3) == pytest.approx(expected)
+
+
+def test_drawn_operands_are_what_numpy_draws() -> None:
+    values = np.random.default_rng(0).normal(size=(2000, 512))
+    codes = np.rint(values * 127 / np.abs(values).max(axis=1, keepdims=True)).astype(int)
+    drawn, shares = DrawnBits(distribution="normal", channel=512).codes
+    counted = np.bincount(codes.reshape(-1) + 127, minlength=255) / codes.size
+    assert shares.sum() == pytest.approx(1.0)
+    assert np.abs(np.cumsum(shares) - np.cumsum(counted)).max() < 1e-3
+    assert (drawn[0], drawn[-1]) == (-127, 127)
+
+
+def test_rectified_operands_are_zero_half_of_the_time() -> None:
+    values, shares = DrawnBits(distribution="rectified normal", signed=False).codes
+    assert shares[values == 0] == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("skip", ["precision", "span", "essential", "booth", "column", "interleaved"])
+def test_skipping_is_never_slower_in_step_and_faster_without_waiting(skip: str) -> None:
+    dense = engine_of().data_rate(INT8, INT8).macs_per_unit_cycle
+    together = engine_of(skip=skip).data_rate(INT8, INT8)
+    alone = engine_of(skip=skip, sync="pe").data_rate(INT8, INT8)
+    if skip != "interleaved":  # whose PEs have a multiplier for each bit place instead of one for each lane
+        assert together.macs_per_unit_cycle >= dense * (1 - 1e-9)
+    assert alone.macs_per_unit_cycle >= together.macs_per_unit_cycle
+    assert alone.imbalance == pytest.approx(0.0)
+    assert together.exploited == {"weights"}
+
+
+def test_a_rate_rests_on_what_was_counted_else_on_a_stated_draw() -> None:
+    engine = engine_of(skip="essential", sync="pe")
+    counted = engine.data_rate(Counted(format=INT8.format, reduction=768), INT8)
+    assert counted.macs_per_unit_cycle == pytest.approx(16 / 3)
+    assert counted.estimates == ()
+    (estimate,) = engine.data_rate(INT8, INT8).estimates
+    assert estimate.startswith("estimate:")
+    assert "normal" in estimate
+
+
+def test_the_rows_that_wait_are_drawn_together() -> None:
+    found = Counted(format=INT8.format, reduction=768)
+    rate = engine_of(skip="essential", rows=3).data_rate(found, INT8)
+    assert rate.macs_per_unit_cycle == pytest.approx(16 / (4 - 2 / 8))
+    assert rate.imbalance == pytest.approx(1 - 3 / 3.75)
+    inputs = engine_of(skip="essential", serial="inputs", rows=3, cols=1).data_rate(INT8, found)
+    assert inputs.macs_per_unit_cycle == pytest.approx(16 / 3)
+    assert inputs.exploited == {"inputs"}
+
+
+def test_energy_goes_with_the_cycles_of_a_pe() -> None:
+    engine, found = engine_of(skip="essential", sync="pe"), Counted(format=INT8.format, reduction=768)
+    cost = engine.data_cost(found, INT8, format("int32").arithmetic)
+    assert cost.energy_pj == pytest.approx(3 * 1.0 / 16)
+
+
+def test_operands_without_bits_to_skip_take_all_their_terms() -> None:
+    floats = DenseData(format=format("fp16"), reduction=768)
+    engine = engine_of(skip="essential")
+    assert engine.data_rate(floats, INT8) == engine_of().data_rate(floats, INT8)
+
+
+def test_pruned_columns_set_the_rate_and_are_not_stored() -> None:
+    engine = engine_of(skip="bidirectional", kept_columns=4, dense_channels=0.25)
+    steps = 0.25 * 8 + 0.75 * 4
+    assert engine.data_rate(INT8, INT8).macs_per_unit_cycle == pytest.approx(16 / steps)
+    assert engine.stored_bits("weights", INT8) == pytest.approx(steps + 0.75 * 8 / 16)
+    assert engine.stored_bits("inputs", INT8) == 8
+    columns = engine_of(skip="column", kept_columns=5)
+    assert columns.stored_bits("weights", INT8) == pytest.approx(5 + 1 + 7 / 16, abs=0.01)
+
+
+def test_lanes_along_an_axis_are_as_fast_as_pes_with_lanes() -> None:
+    plain, along = engine_of(skip="essential"), engine_of(skip="essential", windows="row")
+    assert isinstance(along, SerialLanesEngine)
+    assert along.units == 16 * plain.units
+    whole = plain.units * plain.data_rate(INT8, INT8).macs_per_unit_cycle
+    assert along.units * along.data_rate(INT8, INT8).macs_per_unit_cycle == pytest.approx(whole)
+    accumulator = format("int32").arithmetic
+    costs = [engine.unit_cost(INT8.arithmetic, INT8.arithmetic, accumulator) for engine in (plain, along)]
+    assert costs[0].energy_pj == pytest.approx(costs[1].energy_pj)
+    assert costs[0].area_um2 == pytest.approx((costs[1].area_um2 or 0.0) * 16)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"sync": "pe"}, "says nothing without skip"),
+        ({"skip": "essential", "kept_columns": 4}, "belongs to skip 'column' or 'bidirectional'"),
+        ({"skip": "essential", "serial": "both"}, "looks at one serial operand"),
+        ({"skip": "column", "dense_channels": 0.1}, "says nothing without kept_columns"),
+        ({"skip": "essential", "words": "twos"}, "belongs to skip 'interleaved'"),
+        ({"shapes": [{"rows": 1, "cols": 1, "lanes": 1}]}, "needs windows = 'row'"),
+        ({"windows": "row", "shapes": [{"rows": 99, "cols": 99, "lanes": 99}]}, "has 970299 lanes, the array 4096"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_named(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        engine_of(**keys)
+
+
+def test_pruned_columns_belong_to_rules_of_columns() -> None:
+    with pytest.raises(ValueError, match="columns belong to skip"):
+        SkipRule(skip=Skip.ESSENTIAL, columns=3)
