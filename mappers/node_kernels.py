@@ -180,17 +180,17 @@ def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: 
         left = count[d]
         for b in range(passed, space.nodes[node, 4]):
             left = ceil_div(left, start.shared[b, operand, d])
-        every, apart = 1, 1
+        units, sent = 1, 1
         for b in range(placed, passed):
-            every *= start.every[b, d]
-            apart *= start.every[b, d] // start.shared[b, operand, d]
-        if every == 1 or space.perfect:
-            fills *= count[d] * every
-            reads *= left * apart
+            units *= start.every[b, d]
+            sent *= start.every[b, d] // start.shared[b, operand, d]
+        if units == 1 or space.perfect:
+            fills *= count[d] * units
+            reads *= left * sent
             continue
-        moved = _moved(row, node, d, every, case, walk)
+        moved = _moved(row, node, d, units, case, walk)
         fills *= moved
-        reads *= moved if left == count[d] and apart == every else (left - 1) * apart + 1
+        reads *= moved if left == count[d] and sent == units else (left - 1) * sent + 1
     at = _serial(parent, operand, space)
     walk.visits[node] = reads
     if operand != OUTPUTS:
