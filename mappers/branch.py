@@ -153,6 +153,7 @@ def _task(request: _Request, plan: Plan, most_steps: int) -> Task:
         ways=plan.ways,
         steps=plan.steps,
         jumps=plan.jumps,
+        rows=plan.rows,
         goal=request.goal,
         passes=_PASSES,
         most_steps=most_steps,

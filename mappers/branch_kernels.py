@@ -18,25 +18,24 @@ import numpy as np
 from archsim.core.kernels import inlined_kernel, inner_kernel, kernel
 from archsim.mappers.goal_kernels import BOUNDED, COSTED, LEFT_OVER, OVERFULL, WALKED, Best, Goal, hopeless, score
 from archsim.mappers.leaf_kernels import judge, lay_loops
-from archsim.mappers.node_kernels import add_node_bits, least_time, set_line
+from archsim.mappers.node_kernels import add_node_bits, floors, set_line
 from archsim.mappers.pool_kernels import pool_excesses
 from archsim.mappers.space_kernels import (
-    COMPUTE_CYCLES,
     START_PJ,
     STREAMED_CYCLES,
     copy_floats,
     initial_counts,
 )
-from archsim.mappers.start_kernels import lay_start, take_start
+from archsim.mappers.start_kernels import lay_start, set_start, take_start
 from archsim.mappers.state_kernels import Case, Room, Task, Walk, new_room
+from archsim.mappers.time_kernels import least_compute, least_step, least_time, set_feeding, set_firsts
 from archsim.mappers.walk_kernels import CUT, next_leaf
 from archsim.sim.cost_kernels import cost, fits
-from archsim.sim.kernels import Floats, Ints
+from archsim.sim.kernels import LAST_CYCLE, Floats, Ints
 
 LEAST_EACH = 300
 """Steps that a start gets in a pass, at least."""
 LEAP, SHARE, EACH = range(3)
-BOUNDS = -1
 
 
 @kernel
@@ -50,8 +49,7 @@ def search(task: Task, best: Best) -> None:
     room = new_room(task)
     values = np.zeros(task.ways.tiles.shape[0] * task.ways.dims.shape[0])
     least = np.zeros((values.shape[0], 2))
-    order = np.arange(values.shape[0])
-    _explore(BOUNDS, order, least, task, room, best)
+    _bound_starts(least, task, room, best)
     n = _values(least, task.goal, values)
     order = np.argsort(values, kind="mergesort")[:n]
     at = 0
@@ -72,28 +70,66 @@ def _values(least: Floats, goal: Goal, values: Floats) -> int:
     return n
 
 
+@inlined_kernel
+def _case(task: Task, room: Room) -> Case:
+    return Case(
+        task.shape,
+        task.machine,
+        task.space,
+        room.start,
+        room.lines,
+        task.steps,
+        task.jumps,
+        task.goal,
+        task.lifted,
+    )
+
+
+@inner_kernel
+def _bound_starts(least: Floats, task: Task, room: Room, best: Best) -> None:
+    """Fill in cycles and energy in pJ that no mapping from a start goes below; inf where none can be the best."""
+    case, totals = _case(task, room), room.start.totals
+    floor_pj, floor_cycles = floors(case, room.walk)
+    n_tiles = task.ways.tiles.shape[0]
+    lost = False
+    for s in range(least.shape[0]):
+        least[s, 0], least[s, 1] = np.inf, np.inf
+        first = s % n_tiles == 0
+        if first or not lost:
+            set_start(s, task.ways, task.shape, task.machine, task.space.perfect, room.start)
+        if first:
+            lost = not _promising(True, floor_pj, floor_cycles, case, best)
+        if lost or not _promising(False, floor_pj, floor_cycles, case, best):
+            best.counters[BOUNDED] += 1
+            continue
+        cycles, energy = _take_up(case, task, room)
+        if totals[STREAMED_CYCLES] <= task.most_streamed:
+            least[s, 0], least[s, 1] = cycles, energy
+
+
+@inner_kernel
+def _take_up(case: Case, task: Task, room: Room) -> tuple[float, float]:
+    """Cost a start that has been set and fill in what it costs at least: (cycles, energy in pJ)."""
+    walk, scratch = room.walk, room.scratch
+    n = lay_start(task, room)
+    cost(task.shape, walk.nest, n, walk.tiles, task.machine, scratch)
+    take_start(task.shape, task.machine, task.space, scratch, room.start)
+    return _least_of_start(case, walk)
+
+
 @inner_kernel
 def _explore(i: int, order: Ints, least: Floats, task: Task, room: Room, best: Best) -> int:
-    """Search the starts of `order` for the share of pass `i`; the index of the first one not finished.
-
-    Pass BOUNDS only fills in `least`: cycles and energy in pJ that no mapping from a start goes below.
-    """
+    """Search the starts of `order` for the share of pass `i`; the index of the first one not finished."""
     shape, machine, scratch, walk = task.shape, task.machine, room.scratch, room.walk
-    case = Case(shape, machine, task.space, room.start, room.lines, task.steps, task.jumps, task.goal, task.lifted)
+    case = _case(task, room)
     until, each, leap = _shares(i, task, best)
     for at in range(order.shape[0]):
         s = order[at]
-        if i != BOUNDS and hopeless(least[s, 0], least[s, 1], task.goal, best):
+        if hopeless(least[s, 0], least[s, 1], task.goal, best):
             best.counters[BOUNDED] += 1
             continue
-        n = lay_start(s, task, room)
-        cost(shape, walk.nest, n, walk.tiles, machine, scratch)
-        take_start(shape, machine, task.space, scratch, room.start)
-        cycles, energy = _least_of_start(case, walk)
-        if i == BOUNDS:
-            idle = room.start.totals[STREAMED_CYCLES] > task.most_streamed
-            least[s, 0], least[s, 1] = np.inf if idle else cycles, np.inf if idle else energy
-            continue
+        set_start(s, task.ways, shape, machine, task.space.perfect, room.start)
+        _take_up(case, task, room)
         _first_row(case, walk)
         limit = min(until, best.counters[WALKED] + each)
         row = next_leaf(0, leap, limit, case, walk, best)
@@ -117,14 +153,24 @@ def _explore(i: int, order: Ints, least: Floats, task: Task, room: Room, best: B
 @inlined_kernel
 def _shares(i: int, task: Task, best: Best) -> tuple[int, int, int]:
     """Of pass `i`: the step at which it ends, the steps that each start may take, its leap."""
-    if i == BOUNDS:
-        return 0, 0, 0
     passes, most_steps = task.passes, task.most_steps
     until = min(most_steps, int(best.counters[WALKED] + passes[i, SHARE] * most_steps))
     return until, max(LEAST_EACH, int(passes[i, EACH] * most_steps)), int(passes[i, LEAP])
 
 
-@inner_kernel
+@inlined_kernel
+def _promising(any_tile: bool, floor_pj: float, floor_cycles: float, case: Case, best: Best) -> bool:
+    """Whether a start (or its units with `any_tile` of the array) can be better than what is known, at a glance."""
+    shape, machine, goal = case.shape, case.machine, case.goal
+    cycles = max(floor_cycles, least_compute(any_tile, shape, machine, case.start))
+    if floor_cycles > 0.0 and not any_tile:
+        step = least_step(shape, machine, case.space, case.start) - machine.counting[LAST_CYCLE]
+        cycles = max(cycles, floor_cycles + max(0.0, step))
+    cycles = np.ceil(cycles - 1e-6)
+    return not hopeless(cycles, floor_pj + goal.fixed_pj + goal.pj_per_cycle * cycles, goal, best)
+
+
+@inlined_kernel
 def _least_of_start(case: Case, walk: Walk) -> tuple[float, float]:
     """(cycles, energy in pJ) that no mapping from a start goes below, inf where none fits; fills in its lines."""
     space, start, lines, goal = case.space, case.start, case.lines, case.goal
@@ -142,7 +188,9 @@ def _least_of_start(case: Case, walk: Walk) -> tuple[float, float]:
         energy += lines.excess[pool]
         if space.pools[pool, 4] >= 0:
             reading[space.pools[pool, 4]] += lines.traffic[pool]
-    cycles = least_time(start.totals[COMPUTE_CYCLES], 0.0, reading, writing, start.used, case.machine)
+    firsts = set_firsts(case, walk.tile_scrap)
+    set_feeding(space, walk.shares[0])
+    cycles = least_time(firsts, reading, writing, walk.shares[0], start, case.machine)
     return cycles, energy + goal.pj_per_cycle * cycles
 
 

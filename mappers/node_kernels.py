@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from archsim.core.kernels import inlined_kernel
-from archsim.mappers.price_kernels import most_refill, set_prices
+from archsim.mappers.price_kernels import least_price, most_refill, set_prices
 from archsim.mappers.space_kernels import (
     ARG,
     FILL,
@@ -24,19 +22,17 @@ from archsim.mappers.space_kernels import (
     spread_between,
 )
 from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case, Lines, Walk
+from archsim.mappers.time_kernels import port_cycles
 from archsim.sim.kernels import (
     FIRST_PARTIAL_READ,
     INPUTS,
     MEMORY_STALLS,
     OUTPUTS,
-    READ_BW,
     REFILL_ALL,
     RETURNING,
-    SHARED_PORTS,
     THROUGHPUT,
     WIDE_FINALS,
     WRITE_BACK_READ,
-    WRITE_BW,
     Floats,
     Machine,
     Shape,
@@ -218,41 +214,6 @@ def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: 
 
 
 @inlined_kernel
-def port_cycles(level: int, read: float, written: float, machine: Machine) -> float:
-    if machine.operand_bw[level, 0] > 0 or machine.operand_bw[level, 1] > 0 or machine.operand_bw[level, 2] > 0:
-        return 0.0
-    if machine.levels[level, SHARED_PORTS] > 0:
-        return float((read + written) / machine.levels[level, READ_BW])
-    return float(max(read / machine.levels[level, READ_BW], written / machine.levels[level, WRITE_BW]))
-
-
-@inlined_kernel
-def least_time(
-    compute: float, firsts: float, reading: Floats, writing: Floats, used: Floats, machine: Machine
-) -> float:
-    """Cycles, at least, of an op that computes for `compute` and moves these bits, `firsts` before or after it.
-
-    The second half of the rows is of levels that feed others without double buffers: nothing overlaps with those.
-    Levels with bandwidths by operand are left out.
-    """
-    if not machine.counting[MEMORY_STALLS]:
-        return compute
-    n_levels = used.shape[0]
-    slowest, serial = 0.0, 0.0
-    for level in range(n_levels):
-        if machine.counting[THROUGHPUT]:
-            read, written = reading[level] + reading[level + n_levels], writing[level] + writing[level + n_levels]
-            slowest = max(slowest, port_cycles(level, read, written, machine) / used[level])
-        else:
-            slowest = max(slowest, port_cycles(level, reading[level], writing[level], machine) / used[level])
-            beside = port_cycles(level, reading[level + n_levels], writing[level + n_levels], machine)
-            serial += beside / used[level]
-    if machine.counting[THROUGHPUT]:
-        return float(max(compute, np.ceil(slowest - 1e-6)))
-    return float(np.ceil(max(compute + firsts, slowest) + serial - 1e-6))
-
-
-@inlined_kernel
 def start_elements(node: int, shape: Shape, space: Space, start: Start, machine: Machine) -> float:
     """Elements that all tiles of a node to come have, at least: what PEs hold is one tile of the array's."""
     operand = space.nodes[node, 1]
@@ -318,3 +279,50 @@ def add_node_bits(node: int, space: Space, lines: Lines, reading: Floats, writin
         at = _serial(level, operand, space)
         reading[at] += lines.bits[node, 2]
         writing[at] += lines.bits[node, 3]
+
+
+@inlined_kernel
+def floors(case: Case, walk: Walk) -> tuple[float, float]:
+    """What no start can save: pJ of moving every operand inwards once (results outwards), and cycles that a port of a
+    level with one instance is busy with it, where a step of computing comes on top; 0 cycles where none does.
+    """
+    shape, machine, space, lines = case.shape, case.machine, case.space, case.lines
+    reading, writing = walk.read_scrap, walk.write_scrap
+    for i in range(reading.shape[0]):
+        reading[i], writing[i] = 0.0, 0.0
+    energy = _least_of_pes(shape, machine, space)
+    for k in range(space.nodes.shape[0]):
+        operand, parent = space.nodes[k, 1], space.nodes[k, 2]
+        if space.nodes[k, 0] < 0:
+            continue
+        set_prices(k, 0, 0.0, case, lines.prices, lines.widths)
+        prices, widths = lines.prices[k], lines.widths[k]
+        elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+        if operand == OUTPUTS:
+            energy += elements * min(prices[UP_FINAL], prices[UP_PARTIAL])
+            writing[_serial(parent, operand, space)] += elements * widths[UP_FINAL]
+        else:
+            energy += elements * (prices[DOWN] + prices[IN])
+            reading[_serial(parent, operand, space)] += elements * widths[DOWN]
+    cycles = 0.0
+    for level in range(space.placed.shape[0]):
+        if space.placed[level] == space.n_bounds:
+            cycles = max(cycles, port_cycles(level, reading[level], writing[level], machine))
+    without = machine.counting[THROUGHPUT] or not machine.counting[MEMORY_STALLS]
+    return energy * (1.0 - 1e-12), 0.0 if without else cycles * (1.0 - 1e-12)
+
+
+@inlined_kernel
+def _least_of_pes(shape: Shape, machine: Machine, space: Space) -> float:
+    """pJ of every operand's way between PEs and the innermost level that holds it, once."""
+    energy = 0.0
+    for operand in range(3):
+        level = space.innermost[operand]
+        if level < 0:
+            continue
+        elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+        if operand == OUTPUTS:
+            energy += elements * min(least_price(level, 1, 2, machine), least_price(level, 1, 3, machine))
+        else:
+            energy += elements * least_price(level, 0, operand, machine)
+    return energy

@@ -37,6 +37,7 @@ class Plan:
     ways: Ways
     steps: Ints
     jumps: Ints
+    rows: int
     complete: bool
     """Whether all ways to begin are there."""
     whole: tuple[tuple[int, int, int], ...]
@@ -99,7 +100,7 @@ def _planned(
         nodes = nodes_of(problem.frame, _stages_without(idle, chosen, problem), skipped)
     sizes = tuple(problem.op.loops.values())
     fixed = _fixed(problem, nodes, constraints)
-    steps, jumps = program_of(nodes, sizes, fixed, even=even)
+    steps, jumps, rows = program_of(nodes, sizes, fixed, even=even)
     return Plan(
         space=Space(
             nodes=nodes.table,
@@ -124,6 +125,7 @@ def _planned(
         ),
         steps=steps,
         jumps=jumps,
+        rows=rows,
         complete=chosen.complete,
         whole=_whole(problem, nodes.homes),
         idle=() if idle else tuple(sorted(set(unused) - {()})),

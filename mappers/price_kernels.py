@@ -30,6 +30,13 @@ def _price(level: int, side: int, width: int, amount: float, machine: Machine) -
 
 
 @inlined_kernel
+def least_price(level: int, side: int, width: int, machine: Machine) -> float:
+    """pJ of an element in any transfer, at least."""
+    price, _ = _price(level, side, width, 0.0, machine)
+    return price
+
+
+@inlined_kernel
 def units_between(operand: int, begin: int, end: int, case: Case) -> float:
     """Units between two boundaries that are not served by one access."""
     shape, start = case.shape, case.start

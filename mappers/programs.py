@@ -14,11 +14,11 @@ from archsim.core.memo import Memo
 from archsim.mappers.even_programs import even_programs
 from archsim.mappers.nodes import Nodes, chain
 from archsim.mappers.program_writer import Ground, Step, Writer
-from archsim.mappers.space_kernels import BRANCH, GROW
+from archsim.mappers.space_kernels import BRANCH, GROW, LEAF
 from archsim.sim.kernels import INPUTS, Ints
 
-Program = tuple[Ints, Ints]
-"""Steps (steps, 10), and where the branches among them lead."""
+Program = tuple[Ints, Ints, int]
+"""Steps (steps, 10), where the branches among them lead, and the number of steps on the longest way through."""
 
 _PROGRAMS: Memo[Program] = Memo(most_bytes=1 << 25, size_of=lambda program: program[0].nbytes + program[1].nbytes)
 
@@ -51,11 +51,21 @@ def _written(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, even: bool) -
     return _branching([line for order in _orders(ground) for line in _program(ground, order)])
 
 
-def _branching(lines: list[list[Step]]) -> tuple[Ints, Ints]:
+def _branching(lines: list[list[Step]]) -> Program:
     steps: list[Step] = []
     jumps: list[int] = []
     _write_branches(lines, 0, steps, jumps)
-    return np.array(steps, np.int64), np.array(jumps or [0], np.int64)
+    return np.array(steps, np.int64), np.array(jumps or [0], np.int64), _longest(steps, jumps)
+
+
+def _longest(steps: list[Step], jumps: list[int]) -> int:
+    """Steps of the longest way through a program; all ways lead forward."""
+    ahead = [0] * (len(steps) + 1)
+    for at in reversed(range(len(steps))):
+        step = steps[at]
+        follow = jumps[step[1] : step[1] + step[2]] if step[0] == BRANCH else [at + 1]
+        ahead[at] = 1 if step[0] == LEAF else 1 + max(ahead[i] for i in follow)
+    return ahead[0]
 
 
 def _write_branches(lines: list[list[Step]], at: int, steps: list[Step], jumps: list[int]) -> None:

@@ -99,13 +99,15 @@ class Start(NamedTuple):
     used: Floats
     """(L,): instances at work."""
     totals: Floats
-    """Columns FOLDED to SUMS."""
+    """Columns FOLDED to UNEVEN_CYCLES."""
 
 
-FOLDED, COMPUTE_CYCLES, STREAMED_CYCLES, START_PJ, SUMS = range(5)
+FOLDED, COMPUTE_CYCLES, STREAMED_CYCLES, START_PJ, SUMS, EVEN_STEP, LEAST_STEP, UNEVEN_CYCLES = range(8)
 """Of `Start.totals`: whether sums are folded inside the array tile; compute cycles; cycles in which operands stream,
 without fill and drain; energy of what moves between the innermost levels and the PEs; partial sums of each output
-that PEs bring to the innermost level."""
+that PEs bring to the innermost level; cycles of an array tile, on average, where no unit has more tiles than it must,
+and at least anywhere; compute cycles, at least, where some unit has more."""
+N_TOTALS = 8
 
 
 @inlined_kernel

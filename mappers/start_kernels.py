@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from archsim.core.kernels import inlined_kernel, inner_kernel
 from archsim.mappers.space_kernels import (
     COMPUTE_CYCLES,
@@ -21,6 +19,7 @@ from archsim.mappers.space_kernels import (
     copy_ints,
 )
 from archsim.mappers.state_kernels import Room, Task
+from archsim.mappers.time_kernels import set_steps
 from archsim.sim.kernels import (
     COMPUTE,
     ENERGY_PJ,
@@ -42,14 +41,13 @@ from archsim.sim.kernels import (
 
 
 @inner_kernel
-def lay_start(s: int, task: Task, room: Room) -> int:
-    """Fill `room.start` with the start of number `s`, and write the nest whose cost it has; how many loops that has.
+def lay_start(task: Task, room: Room) -> int:
+    """Write the nest whose cost a start has that `set_start` has filled in; how many loops it has.
 
     Its tiles are those of the innermost levels alone: what they cost no choice of tiles further out makes less (sums
     that start at zero are credited to those).
     """
     start, walk = room.start, room.walk
-    _set_start(s, task.ways, task.shape, task.machine, task.space.perfect, start)
     after, tiles = walk.segment, walk.tiles
     n = _nest_of(start, task.shape, task.space.n_bounds, walk.nest, after)
     held = task.machine.counting[MAC_HOLDS] and not task.machine.flow[0]
@@ -63,12 +61,17 @@ def lay_start(s: int, task: Task, room: Room) -> int:
 
 
 @inlined_kernel
-def _set_start(s: int, ways: Ways, shape: Shape, machine: Machine, perfect: int, start: Start) -> None:
+def set_start(s: int, ways: Ways, shape: Shape, machine: Machine, perfect: int, start: Start) -> None:
+    """Fill in the start of number `s`."""
     n_tiles = ways.tiles.shape[0]
     option = s // n_tiles
     copy_ints(ways.tiles[s % n_tiles], start.base)
     every, needed, shared = start.every, start.needed, start.shared
-    every[:], needed[:], shared[:] = 1, 1, 1
+    for b in range(every.shape[0]):
+        for d in range(every.shape[1]):
+            every[b, d], needed[b, d] = 1, 1
+            for operand in range(3):
+                shared[b, operand, d] = 1
     for i in range(ways.slot_axis.shape[0]):
         d, factor, b = ways.dims[option, i], ways.factors[option, i], ways.slot_bound[i]
         start.slot_dim[i], start.slot_factor[i] = d, factor
@@ -128,7 +131,8 @@ def _nest_of(start: Start, shape: Shape, n_bounds: int, nest: Nest, after: Ints)
 def take_start(shape: Shape, machine: Machine, space: Space, scratch: Scratch, start: Start) -> None:
     """Fill in what a start costs, as it has just been costed."""
     n_levels = machine.levels.shape[0]
-    start.totals[COMPUTE_CYCLES] = np.ceil(scratch.out[COMPUTE] - 1e-9)
+    start.totals[COMPUTE_CYCLES] = scratch.out[COMPUTE]
+    set_steps(shape, machine, space, scratch, start)
     start.totals[STREAMED_CYCLES] = scratch.out[STREAMED]
     start.totals[START_PJ] = scratch.out[ENERGY_PJ]
     start.totals[SUMS] = 1.0

@@ -11,7 +11,7 @@ import numpy as np
 
 from archsim.core.kernels import kernel
 from archsim.mappers.goal_kernels import Goal
-from archsim.mappers.space_kernels import Space, Start, Ways
+from archsim.mappers.space_kernels import N_TOTALS, Space, Start, Ways
 from archsim.sim.kernels import (
     MAX_LOOPS,
     Bools,
@@ -41,6 +41,8 @@ class Task(NamedTuple):
     steps: Ints
     """(steps, 10): the program, see `space_kernels.OP`."""
     jumps: Ints
+    rows: int
+    """Steps of the longest way through the program."""
     goal: Goal
     passes: Floats
     """(passes, 3): leap, share of the budget, share for each start (see `branch_kernels.search`)."""
@@ -70,6 +72,8 @@ class Lines(NamedTuple):
     """(K, 6): bits of an element in them, at least."""
     refills: Floats
     """(K,): pJ of an element whose sum goes down from an output node's tile, at most; to PEs, exactly."""
+    firsts: Floats
+    """(K,): cycles of its first load (of outputs: of the last write-back), with the smallest tile."""
     excess: Floats
     """(pools,): energy that the nodes of a pool cost above one visit each."""
     traffic: Floats
@@ -109,6 +113,8 @@ class Walk(NamedTuple):
     writing: Floats
     firsts: Floats
     """(S,): cycles of first loads and last write-backs."""
+    shares: Floats
+    """(S, L): array tiles in one step of a level that feeds others, at least; 0 for the other levels."""
     elements: Floats
     """(K,): elements of all tiles of a placed node."""
     visits: Floats
@@ -154,7 +160,7 @@ def new_room(task: Task) -> Room:
             np.zeros(2 * n_levels),
             np.zeros(2 * n_levels),
             np.ones(n_levels),
-            np.zeros(5),
+            np.zeros(N_TOTALS),
         ),
         Lines(
             np.zeros(nodes),
@@ -165,17 +171,18 @@ def new_room(task: Task) -> Room:
             np.zeros((nodes, N_PRICES)),
             np.zeros((nodes, N_PRICES)),
             np.zeros(nodes),
+            np.zeros(nodes),
             np.zeros(pools),
             np.zeros(pools),
         ),
-        _new_walk(task.steps.shape[0] + 1, n_dims, n_levels, nodes),
+        _new_walk(task.rows + 1, n_dims, n_levels, nodes),
         _new_scratch(n_dims, n_levels, n_axes),
     )
 
 
 @kernel
 def _new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
-    """Room for walking programs of fewer than `rows` steps."""
+    """Room for walking a program whose ways are of fewer than `rows` steps."""
     return Walk(
         np.ones((rows, n_dims), np.int64),
         np.ones((rows, n_dims), np.int64),
@@ -186,6 +193,7 @@ def _new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
         np.zeros((rows, 2 * n_levels)),
         np.zeros((rows, 2 * n_levels)),
         np.zeros(rows),
+        np.zeros((rows, n_levels)),
         np.zeros(n_nodes),
         np.zeros(n_nodes),
         np.zeros((n_nodes, N_PRICES)),

@@ -9,7 +9,7 @@ import numpy as np
 
 from archsim.core.kernels import inlined_kernel, inner_kernel
 from archsim.mappers.goal_kernels import BOUNDED, OVERFULL, REACHED, SCORE, WALKED, Best, hopeless
-from archsim.mappers.node_kernels import add_node_bits, close_node, least_time, port_cycles
+from archsim.mappers.node_kernels import add_node_bits, close_node
 from archsim.mappers.pool_kernels import pool_line
 from archsim.mappers.price_kernels import set_prices
 from archsim.mappers.space_kernels import (
@@ -19,7 +19,6 @@ from archsim.mappers.space_kernels import (
     BOUND,
     BRANCH,
     CLOSE,
-    COMPUTE_CYCLES,
     GROW,
     LEAF,
     LEFT,
@@ -38,7 +37,8 @@ from archsim.mappers.space_kernels import (
     partial_sums,
 )
 from archsim.mappers.state_kernels import Case, Walk
-from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, THROUGHPUT, Ints
+from archsim.mappers.time_kernels import feeds_first, first_cycles, least_time, step_share
+from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, Ints
 
 END, CUT = -1, -2
 FEW_TILES = 32
@@ -139,6 +139,7 @@ def _copy_row(row: int, walk: Walk) -> None:
     walk.firsts[row + 1] = walk.firsts[row]
     for level in range(walk.need.shape[1]):
         walk.need[row + 1, level] = walk.need[row, level]
+        walk.shares[row + 1, level] = walk.shares[row, level]
     for level in range(walk.reading.shape[1]):
         walk.reading[row + 1, level] = walk.reading[row, level]
         walk.writing[row + 1, level] = walk.writing[row, level]
@@ -158,7 +159,7 @@ def _out_of_reach(
 ) -> bool:
     """Whether what a row has, with the least that open nodes and levels ahead cost, is no better than the best."""
     space, start, lines, goal = case.space, case.start, case.lines, case.goal
-    energy = walk.energy[row] + extra_pj + goal.fixed_pj
+    energy, firsts = walk.energy[row] + extra_pj + goal.fixed_pj, walk.firsts[row]
     reading, writing = walk.read_scrap, walk.write_scrap
     for i in range(reading.shape[0]):
         reading[i], writing[i] = walk.reading[row, i], walk.writing[row, i]
@@ -168,13 +169,14 @@ def _out_of_reach(
         if (step[OPEN] >> k) & 1:
             energy += lines.least[k]
             add_node_bits(k, space, lines, reading, writing)
+        if (step[LEFT] >> k) & 1:
+            firsts += lines.firsts[k]
     for pool in range(space.pools.shape[0]):
         if (step[AHEAD] >> pool) & 1:
             energy += lines.excess[pool]
             if space.pools[pool, 4] >= 0:
                 reading[space.pools[pool, 4]] += lines.traffic[pool]
-    compute = start.totals[COMPUTE_CYCLES]
-    cycles = least_time(compute, walk.firsts[row], reading, writing, start.used, case.machine)
+    cycles = least_time(firsts, reading, writing, walk.shares[row], start, case.machine)
     return hopeless(cycles, energy + goal.pj_per_cycle * cycles, goal, best)
 
 
@@ -215,8 +217,9 @@ def _placed(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     walk.need[row + 1, level] += held * _held_bits(row, step, case, walk)
     if walk.need[row + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
         return False
-    if not machine.counting[THROUGHPUT]:
-        walk.firsts[row + 1] += _first_cycles(node, step[PASSED], held, case)
+    walk.firsts[row + 1] += first_cycles(node, step[PASSED], held, case)
+    if feeds_first(node, step[LEFT], space):
+        walk.shares[row + 1, space.nodes[node, 2]] = step_share(step[PASSED], tile, shape, space, case.start)
     return True
 
 
@@ -228,23 +231,6 @@ def _held_bits(row: int, step: Ints, case: Case, walk: Walk) -> float:
         node, passed, shape.sizes, shape.relevant, space, start, walk.visits, step[PLACED] > 0
     )
     return held_bits(node, passed, partial, shape, space, start, case.machine, walk.counts[row])
-
-
-@inlined_kernel
-def _first_cycles(node: int, passed: int, held: float, case: Case) -> float:
-    """Cycles of the first load of a node's tiles (of outputs: of the last write-back), of `held` elements each."""
-    shape, machine, space, start = case.shape, case.machine, case.space, case.start
-    operand, parent = space.nodes[node, 1], space.nodes[node, 2]
-    if space.serial[parent, operand]:
-        return 0.0
-    units = 1.0
-    for b in range(passed, space.nodes[node, 4]):
-        for d in range(shape.sizes.shape[0]):
-            units *= start.every[b, d]
-    whole = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
-    moved = min(held * units, whole) * machine.bits[operand]
-    read, written = (0.0, moved) if operand == OUTPUTS else (moved, 0.0)
-    return float(port_cycles(parent, read, written, machine) / start.used[parent])
 
 
 @inlined_kernel

@@ -216,6 +216,24 @@ def _overlapped(
 
 
 @inlined_kernel
+def column_cycles(
+    rows: Ints, array_rows: int, stream_tiles: float, stream_sum: float, timing: Floats, count: Floats
+) -> float:
+    """Cycles in which one fold of the columns goes through all `rows` (as `group_folds` gives them) and streams.
+
+    Without what the first pass waits for and the last one leaves behind: all passes take the sum over column folds.
+    """
+    step, load = timing[0], timing[1]
+    if timing[8]:
+        mean, edge = step * stream_sum / stream_tiles, float(array_rows if count[0] > 0 else rows[6])
+        full = _interval(mean, float(array_rows), load, timing[6], timing[7])
+        return float((rows[3] * full + rows[4] * _interval(mean, edge, load, timing[6], timing[7])) * stream_tiles)
+    used = float(rows[2] * array_rows if count[0] > 0 else rows[1])
+    cycles = step * stream_sum * rows[2] + (timing[2] * array_rows + timing[5]) * stream_tiles * rows[2]
+    return float(cycles + (timing[3] + (0.0 if timing[7] else load)) * used * stream_tiles)
+
+
+@inlined_kernel
 def _interval(stream: float, used_rows: float, load: float, drain: float, hide_load: float) -> float:
     if hide_load or drain > 0:
         return float(max(stream, max(load, drain) * used_rows))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from archsim.core.kernels import inner_kernel
+from archsim.core.kernels import plain_kernel
 from archsim.sim.cost_kernels import cost, fits
 from archsim.sim.kernels import Bools, Floats, Ints, Machine, Nest, Scratch, Shape
 
@@ -46,7 +46,7 @@ class Counts(NamedTuple):
     fits: Bools
 
 
-@inner_kernel
+@plain_kernel
 def recost_each(
     shape: Shape, nest: Nest, n_loops: int, tiles: Ints, machines: Machines, scratch: Scratch, counts: Counts
 ) -> None:

@@ -24,6 +24,8 @@ from llvmlite import ir
 from numba.core import config, types
 from numba.extending import intrinsic
 
+from archsim.core.kernel_parts import part_compiler
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -101,12 +103,17 @@ def kernel(function: Function) -> Function:
     return _compiled(function)
 
 
-def inner_kernel(function: Function) -> Function:
+def plain_kernel(function: Function) -> Function:
     """A `kernel` that makes no arrays: numba leaves out the counting of references, which costs more than short loops.
 
-    What it calls must be an `inner_kernel` too.
+    What it calls must be an `inner_kernel`.
     """
     return _compiled(function, _nrt=False)
+
+
+def inner_kernel(function: Function) -> Function:
+    """A `plain_kernel` that only kernels call: it becomes machine code as a part of each that it ends up in."""
+    return _part(function)
 
 
 def inlined_kernel(function: Function) -> Function:
@@ -115,16 +122,48 @@ def inlined_kernel(function: Function) -> Function:
     A call hands over every field of every tuple of arrays, hundreds of values: for a short function that takes several
     of them, most of its time. For functions with few callers, since each gets a copy.
     """
-    return _compiled(function, _nrt=False, forceinline=True)
+    return _part(function, forceinline=True)
 
 
-def _compiled(function: Function, **options: Any) -> Function:
+def _part(function: Function, **options: Any) -> Function:
+    compiler = part_compiler()
+    return _compiled(
+        function,
+        cache=compiler is None,
+        _nrt=False,
+        **(_AS_PART | {"pipeline_class": compiler} if compiler else {}),
+        **options,
+    )
+
+
+_AS_PART = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def _compiled(function: Function, *, cache: bool = True, **options: Any) -> Function:
     before = config.CACHE_DIR  # type: ignore[attr-defined]
     config.CACHE_DIR = str(cache_folder(function.__module__))  # type: ignore[attr-defined]
     try:
-        return cast(Function, numba.njit(cache=True, error_model="numpy", nogil=True, **options)(function))
+        return cast(
+            Function,
+            _for_any_number(numba.njit(cache=cache, error_model="numpy", nogil=True, **options)(function)),
+        )
     finally:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
+
+
+def _for_any_number(compiled: Any) -> Any:
+    """Let kernels that call this one with a constant share the version for numbers: numba would make one for each."""
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return compiled
+    template = compiled.get_call_template
+
+    plain: Any = types.unliteral
+
+    def shared(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        return template(tuple(plain(kind) for kind in args), {name: plain(kind) for name, kind in kws.items()})
+
+    compiled.get_call_template = shared
+    return compiled
 
 
 _SAME_SIZE: dict[Any, tuple[Any, Any]] = {
