@@ -107,6 +107,17 @@ def test_a_memory_that_holds_operands_expanded_carries_their_zeros(run: Run) -> 
     assert expanded["energy_j"]["smem"] > 1.3 * packed["energy_j"]["smem"]
 
 
+def test_an_explanation_says_what_zeros_do(design: Path) -> None:
+    keys = ['hardware.base="sparten"', 'sparsity.inputs="random:0.4"']
+    found = archsim.explain(design, "wide", overrides=keys).to_dict()["data"]
+    assert found["executed_fraction"] == pytest.approx(0.2)
+    assert found["gated_fraction"] == 0.0
+    assert 0 < found["waiting_fraction"] < 0.5
+    assert found["exploited"] == ["inputs", "weights"]
+    plain = archsim.explain(design, "wide", overrides=['sparsity.weights="dense"']).to_dict()
+    assert plain["data"] is None
+
+
 def test_a_single_product_takes_the_design_s_sparsity(design: Path) -> None:
     loaded = load_design(design)
     assert with_formats(gemm_op([8, 8, 8]), loaded).weights.sparsity == "2:4"
