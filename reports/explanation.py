@@ -16,6 +16,7 @@ from archsim.reports.mapping import (
 from archsim.reports.values import plain, ratio
 
 if TYPE_CHECKING:
+    from archsim.arch.engines.data import DataRate
     from archsim.sim.occupancy import Occupancy
     from archsim.sim.ports import PortUse
     from archsim.sim.records import LayerCost
@@ -54,6 +55,8 @@ class Explanation:
     occupancy: tuple[Occupancy, ...]
     ports: tuple[PortUse, ...]
     effects: tuple[Effect, ...]
+    data: DataRate | None = None
+    """What the engine makes of the layer's data; None where it is nothing to it."""
 
     @property
     def time_share(self) -> float | None:
@@ -94,10 +97,20 @@ class Explanation:
             "occupancy": [row for level in self.occupancy for row in occupancy_documents(level)],
             "traffic": traffic_documents(cost),
             "stalls": stall_documents(cost),
+            "data": None if self.data is None else _data(self.data),
             "changes": [_effect(item) for item in self.effects],
         }
         cleaned: dict[str, Any] = plain(document)
         return cleaned
+
+
+def _data(data: DataRate) -> dict[str, Any]:
+    return {
+        "executed_fraction": data.executed,
+        "gated_fraction": data.gated,
+        "waiting_fraction": data.imbalance,
+        "exploited": sorted(data.exploited),
+    }
 
 
 def _effect(item: Effect) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from archsim.reports.values import engineering, percent
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from archsim.arch.engines.data import DataRate
     from archsim.reports.explanation import Effect, Explanation
 
 
@@ -52,8 +53,18 @@ def _summary(explained: Explanation) -> RenderableType:
             f"({layer.count:,} run{'s' * (layer.count > 1)})",
         ),
     ]
+    if explained.data is not None:
+        rows.insert(4, ("data", _data(explained.data)))
     title = f"{layer.name} on {explained.design_name} (one run)"
     return plain_table(title, [("", "left"), ("", "text")], rows)
+
+
+def _data(data: DataRate) -> str:
+    """What the engine makes of zeros or bits, in words."""
+    skipped = max(0.0, 1.0 - data.executed - data.gated)
+    found = [(data.executed, "of the MACs executed"), (data.gated, "gated"), (skipped, "skipped")]
+    text = ", ".join(f"{percent(share)} {what}" for share, what in found if share > 0)
+    return text + (f"; lanes wait {percent(data.imbalance)} of their time" if data.imbalance > 0 else "")
 
 
 def _effects(effects: tuple[Effect, ...]) -> RenderableType:

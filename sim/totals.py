@@ -234,7 +234,7 @@ def dense_warnings(trace: Trace, accelerator: Accelerator) -> list[str]:
     for op in trace.ops:
         if isinstance(op, Op) and (sparse := _sparse_operands(op)):
             rate = data_rate(op, accelerator.engine)
-            if not sparse & rate.exploited:
+            if not sparse & rate.exploited or (rate.why_dense and "weights" in sparse - rate.exploited):
                 by_reason.setdefault(rate.why_dense, []).append(op.name)
     start = f"a {accelerator.kind} array"
     return [

@@ -13,6 +13,8 @@ from archsim.api.changes import Change, hardware_changes
 from archsim.api.design import Design, design_from_dict
 from archsim.api.evaluate import evaluate
 from archsim.api.map import chosen_design
+from archsim.arch.accelerator import Accelerator
+from archsim.arch.engines.data import DataRate
 from archsim.core.errors import InfeasibleError, InputError, Problem, nearest
 from archsim.core.spelling import brief
 from archsim.mappers.mapping_text import loop_nest
@@ -23,7 +25,7 @@ from archsim.reports.values import known_sum
 from archsim.sim.occupancy import occupancy
 from archsim.sim.ports import port_uses
 from archsim.sim.problem import Problem as OpProblem
-from archsim.sim.problem import build_problem
+from archsim.sim.problem import build_problem, data_rate
 from archsim.sim.records import LayerCost
 from archsim.workloads.op import OPERANDS, Op
 
@@ -67,7 +69,14 @@ def explain(
         occupancy=occupancy(problem, row.cost.mapping) if problem and row.cost.mapping else (),
         ports=port_uses(problem, row.cost.mapping) if problem and row.cost.mapping else (),
         effects=tuple(effects),
+        data=_data(member, design.accelerator_for(member.phase)) if mapped and isinstance(member, Op) else None,
     )
+
+
+def _data(op: Op, accelerator: Accelerator) -> DataRate | None:
+    """What the engine makes of the op's data, where it makes use of them."""
+    found = data_rate(op, accelerator.engine)
+    return found if found.exploited or found.imbalance or found.executed < 1 else None
 
 
 def _design(source: Design | Mapping[str, Any] | str | Path, overrides: Sequence[str]) -> Design:
