@@ -1,7 +1,7 @@
 """BitFusion: multipliers put together of bricks of two bits, as many products a cycle as the widths leave room for.
 
-Source: Sharma et al., "Bit Fusion: Bit-Level Dynamically Composable Architecture for Accelerating Deep Neural Networks",
-ISCA 2018 (recalled).
+Source: Sharma et al., "Bit Fusion: Bit-Level Dynamically Composable Architecture for Accelerating Deep Neural
+Networks", ISCA 2018 (recalled).
 """
 
 from __future__ import annotations

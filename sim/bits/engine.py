@@ -72,7 +72,9 @@ class BitEngine(ABC):
         words = self.rule.lane_table(self.width, signed=self.signed).astype(np.uint32)
         out = np.zeros((codes.shape[0], whole // stretch * -(-stretch // lanes)), dtype=np.uint16)
         if self.rule.skip is Skip.INTERLEAVED:
-            step_kernels.peak_steps(codes, stretch, lanes, words, self.rule.table_bits(self.width), self.rule.least, out)
+            step_kernels.peak_steps(
+                codes, stretch, lanes, words, self.rule.table_bits(self.width), self.rule.least, out
+            )
         elif self.reach is not None:
             step_kernels.round_steps(codes, stretch, lanes, self._place_table(), self.reach, self.rule.least, out)
         else:

@@ -96,7 +96,7 @@ class Laconic:
         return bit_words.ones(words).astype(np.uint8)
 
     def dots(self, inputs: NDArray[Any], weights: NDArray[Any], *, signed: bool = True) -> Dots:
-        """Products of signed weights and inputs [groups, lanes]: counts of exponents, shifted and added up at the end."""
+        """Products of signed weights and inputs [groups, lanes]: counts of exponents, shifted and added at the end."""
         counts = np.zeros((inputs.shape[0], 4 * self.width + 4), dtype=np.int64)
         of_inputs, of_weights = self._signed(inputs, signed=signed), self._signed(weights, signed=True)
         steps = np.zeros(inputs.shape, dtype=np.int64)

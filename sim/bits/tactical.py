@@ -65,4 +65,3 @@ class Tactical:
             products = made.products.reshape(len(slots), -1).sum(axis=0)
             cycles = made.steps.reshape(len(slots), -1).max(axis=1)
         return Dots(products=products, steps=np.full_like(products, int(cycles.sum())))
-

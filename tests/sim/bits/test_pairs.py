@@ -73,7 +73,9 @@ def test_pairs_in_closed_form_are_what_is_played(engine: Loom | Laconic) -> None
     assert steps * 16 * 16 * 8 == pytest.approx(play_pairs(engine, a, w, grid), rel=0.02)
 
 
-@pytest.mark.parametrize(("input_bits", "weight_bits", "macs"), [(8, 8, 1), (4, 8, 2), (2, 2, 16), (16, 16, 0.25), (3, 5, 2)])
+@pytest.mark.parametrize(
+    ("input_bits", "weight_bits", "macs"), [(8, 8, 1), (4, 8, 2), (2, 2, 16), (16, 16, 0.25), (3, 5, 2)]
+)
 def test_bricks_make_the_exact_product_and_as_many_as_fit(input_bits: int, weight_bits: int, macs: float) -> None:
     a = np.concatenate([adversarial(16, input_bits), drawn(20, 16, 6, input_bits)])
     w = drawn(len(a), 16, 7, weight_bits)
