@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import Literal
 
 from archsim.arch.engines.base import Dataflow, GridEngine, PassTiming, SpatialAxis, UnitCost
-from archsim.arch.engines.bit_skipping import Skipping
+from archsim.arch.engines.bit_skipping import GroupSteps, Skipping, takes
 from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.engines.edge import GroupScaling
+from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial import Terms, terms
 from archsim.arch.engines.units import UnitModel
 from archsim.arch.formats import Arithmetic, ArithmeticKind
@@ -51,8 +52,8 @@ class SerialEngine(GridEngine):
     step_pj: float | None = None
     """Energy of one PE in a cycle at work."""
     scaling: GroupScaling | None = None
-    skipping: Skipping | None = None
-    """Bits of the serial operand that take no step; None: all take theirs."""
+    skipping: Skipping | PairSkipping | None = None
+    """Bits of the serial operand, or of both, that take no step; None: all take theirs."""
     unit: UnitModel
     kind: str = "bit-serial"
 
@@ -74,20 +75,28 @@ class SerialEngine(GridEngine):
 
     def data_rate(self, weights: OperandData, inputs: OperandData) -> DataRate:
         """Lanes over the steps that the slowest group takes, where bits are skipped."""
-        serial = weights if self.serial == "weights" else inputs
-        if self.skipping is None or not self.skipping.takes(serial.arithmetic):
+        found = self._group_steps(weights, inputs)
+        if found is None:
             return super().data_rate(weights, inputs)
-        found = self.skipping.steps(serial)
         return DataRate(
             macs_per_unit_cycle=self.macs_of_steps(found.waited),
             imbalance=1 - found.mean / found.waited,
-            exploited=frozenset({self.serial}),
+            exploited=frozenset({"weights", "inputs"} if self.serial == "both" else {self.serial}),
             estimates=found.estimates,
         )
 
+    def _group_steps(self, weights: OperandData, inputs: OperandData) -> GroupSteps | None:
+        """Steps on this data; None where nothing is skipped, or an operand has no bits to skip."""
+        if isinstance(self.skipping, PairSkipping):
+            both = takes(weights.arithmetic) and takes(inputs.arithmetic)
+            return self.skipping.steps(weights, inputs) if both else None
+        serial = weights if self.serial == "weights" else inputs
+        return self.skipping.steps(serial) if self.skipping is not None and takes(serial.arithmetic) else None
+
     def macs_of_steps(self, steps: float) -> float:
         """MACs of a PE and cycle where a group of lanes takes so many steps."""
-        return self.unit.lanes * self.terms_per_cycle / steps
+        at_once = 1 if isinstance(self.skipping, PairSkipping) else self.terms_per_cycle
+        return self.unit.lanes * at_once / steps
 
     def data_cost(
         self, weights: OperandData, inputs: OperandData, accumulator: Arithmetic, *, idle_energy_fraction: float = 0.0
@@ -99,7 +108,7 @@ class SerialEngine(GridEngine):
         return cost if share == 1.0 else replace(cost, energy_pj=cost.energy_pj * share)
 
     def stored_bits(self, operand: OperandName, data: OperandData) -> float:
-        if self.skipping is None or operand != self.skipping.serial:
+        if not isinstance(self.skipping, Skipping) or operand != self.skipping.serial:
             return super().stored_bits(operand, data)
         return self.skipping.stored_bits(data)
 

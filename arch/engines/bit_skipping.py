@@ -21,6 +21,11 @@ INDEX_BITS = 8
 """Metadata of a pruned group: its columns and its constant. Source: Chen et al., BBS, MICRO 2024 (2 and 6 bits)."""
 
 
+def takes(arithmetic: Arithmetic) -> bool:
+    """Whether operands are integers whose bits can be skipped."""
+    return arithmetic.kind is ArithmeticKind.INTEGER and 1 < arithmetic.integer_bits <= WIDEST
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSteps:
     """Steps of a group of lanes: of one, and of the slowest of those that wait for each other."""
@@ -43,19 +48,14 @@ class Skipping:
     waiting: int
     dense_channels: float = 0.0
 
-    def takes(self, arithmetic: Arithmetic) -> bool:
-        """Whether operands are integers whose bits can be skipped."""
-        return arithmetic.kind is ArithmeticKind.INTEGER and 1 < arithmetic.integer_bits <= WIDEST
-
     def steps(self, data: OperandData) -> GroupSteps:
-        """Steps of groups of the serial operand; `takes` must hold."""
-        bits = OperandBits.of(data)
-        found = _group_steps(self.rule, self.lanes, self.waiting, bits)
-        dense, share = bits.width, self.dense_channels
+        """Steps of groups of the serial operand; `takes` must hold of its arithmetic."""
+        found, estimates = shares_of_groups(self.rule, self.lanes, data)
+        dense, share = data.arithmetic.integer_bits, self.dense_channels
         return GroupSteps(
-            mean=share * dense + (1 - share) * found.mean,
-            waited=share * dense + (1 - share) * found.waited,
-            estimates=found.estimates,
+            mean=share * dense + (1 - share) * mean(found),
+            waited=share * dense + (1 - share) * expected_largest(found, self.waiting),
+            estimates=estimates,
         )
 
     def stored_bits(self, data: OperandData) -> float:
@@ -64,7 +64,7 @@ class Skipping:
         Rules that look at operands in the array store them as they are.
         """
         whole = float(data.format.bits_per_element)
-        if self.rule.skip not in (Skip.COLUMN, Skip.BIDIRECTIONAL) or not self.takes(data.arithmetic):
+        if self.rule.skip not in (Skip.COLUMN, Skip.BIDIRECTIONAL) or not takes(data.arithmetic):
             return whole
         width, left = data.arithmetic.integer_bits, self.steps(data).mean
         if self.rule.skip is Skip.COLUMN:
@@ -129,16 +129,18 @@ class OperandBits:
         return values, np.where(values == 0, 1 - density, 0.0) + density * shares, found.source
 
 
-def _group_steps(rule: SkipRule, lanes: int, waiting: int, bits: OperandBits) -> GroupSteps:
+def shares_of_groups(rule: SkipRule, lanes: int, data: OperandData) -> tuple[Shares, tuple[str, ...]]:
+    """The distribution of the steps of one group of an operand's lanes, and what it rests on."""
+    bits = OperandBits.of(data)
     name = rule.statistic(signed=bits.signed)
     counted = None if name is None else bits.histogram(name, lanes)
     codes = bits.codes if counted is None else None
-    found, waited = _ordered(
-        rule, lanes, waiting, bits.width, bits.signed,
+    found = _shares(
+        rule, lanes, bits.width, bits.signed,
         None if counted is None else counted.tobytes(),
         None if codes is None else (int(codes[0][0]), codes[1].tobytes()),
     )  # fmt: skip
-    return GroupSteps(mean=found, waited=waited, estimates=bits.estimates(rule, lanes))
+    return found, bits.estimates(rule, lanes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,25 +157,15 @@ class _Known:
 
 
 @lru_cache(maxsize=4096)
-def _ordered(
-    rule: SkipRule,
-    lanes: int,
-    waiting: int,
-    width: int,
-    signed: bool,
-    counted: bytes | None,
-    codes: tuple[int, bytes] | None,
-) -> tuple[float, float]:
-    """Mean steps of a group, and of the slowest of `waiting`: many ops share their statistics."""
+def _shares(
+    rule: SkipRule, lanes: int, width: int, signed: bool, counted: bytes | None, codes: tuple[int, bytes] | None
+) -> Shares:
+    """Kept: many ops share their statistics."""
     operands = None
     if codes is not None:
         shares = np.frombuffer(codes[1])
         operands = codes[0] + np.arange(shares.size, dtype=np.int64), shares
-    known = _Known(
-        width=width,
-        signed=signed,
-        counted=None if counted is None else np.frombuffer(counted, dtype=np.int64),
-        codes=operands,
-    )
-    found = rule.group_shares(known, lanes)
-    return mean(found), expected_largest(found, waiting)
+    histogram = None if counted is None else np.frombuffer(counted, dtype=np.int64)
+    found = rule.group_shares(_Known(width=width, signed=signed, counted=histogram, codes=operands), lanes)
+    found.flags.writeable = False
+    return found

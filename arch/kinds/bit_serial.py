@@ -11,6 +11,7 @@ from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.bit_skipping import Skipping
 from archsim.arch.engines.bit_words import Words
 from archsim.arch.engines.edge import GroupScaling
+from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial import Terms
 from archsim.arch.engines.serial_lanes import SerialLanesEngine
 from archsim.arch.engines.skips import Skip, SkipRule
@@ -19,6 +20,7 @@ from archsim.arch.plain import tables
 from archsim.core import units
 from archsim.core.errors import Problem
 from archsim.core.options import Count, CycleEnergyText, Fraction01, Options
+from archsim.core.spelling import listed
 from archsim.core.toml import KeyPath
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ DATAFLOW = "os"
 
 
 SkipText = Literal["precision", "span", "essential", "booth", "column", "interleaved", "bidirectional"]
+
+
+OF_BOTH = ("precision", "essential", "booth")
 
 
 class ShapeOptions(Options):
@@ -89,18 +94,19 @@ def _build(array: ArrayOptions, node_nm: float) -> SerialEngine:
     return SerialLanesEngine(**own, shapes=tuple((shape.rows, shape.cols, shape.lanes) for shape in array.shapes))
 
 
-def _skipping(array: ArrayOptions, skip: SkipText) -> Skipping:
+def _skipping(array: ArrayOptions, skip: SkipText) -> Skipping | PairSkipping:
     default = Words.TWOS if skip == "interleaved" else Words.MAGNITUDE
-    side = array.rows if array.serial == "weights" else array.cols
+    words = default if array.words is None else Words(array.words)
+    rule = SkipRule(skip=Skip(skip), words=words, columns=array.kept_columns)
+    rows, columns = (stated(array.rows), stated(array.cols)) if array.sync == "array" else (1, 1)
+    if array.serial == "both":
+        per_step = array.terms_per_cycle
+        return PairSkipping(rule=rule, lanes=array.lanes, rows=rows, columns=columns, per_step=per_step)
     return Skipping(
-        rule=SkipRule(
-            skip=Skip(skip),
-            words=default if array.words is None else Words(array.words),
-            columns=array.kept_columns,
-        ),
-        serial="inputs" if array.serial == "inputs" else "weights",
+        rule=rule,
+        serial=array.serial,
         lanes=array.lanes,
-        waiting=stated(side) if array.sync == "array" else 1,
+        waiting=rows if array.serial == "weights" else columns,
         dense_channels=array.dense_channels,
     )
 
@@ -123,8 +129,8 @@ def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
 
 def _skip_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     skip = array.get("skip")
-    if skip is not None and array.get("serial") == "both":
-        yield (*path, "skip"), Problem(message="looks at one serial operand: serial is 'weights' or 'inputs'")
+    if array.get("serial") == "both" and skip not in (None, *OF_BOTH):
+        yield (*path, "skip"), Problem(message=f"of both operands {listed(OF_BOTH)} are skipped (got {skip!r})")
     if skip is None:
         for key in ("words", "sync", "kept_columns", "dense_channels"):
             if array.get(key) is not None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from archsim.api.design import Design, design_from_dict, load_design
 from archsim.arch.engines.bit_serial import SerialEngine
+from archsim.arch.engines.bit_skipping import Skipping, takes
 from archsim.core.errors import InputError, Problem
 from archsim.sim.bits.network import LayerPlay, play_layer, shapes_of
 from archsim.workloads.op import Op, OperandName, Role
@@ -207,7 +208,7 @@ def _played(design: Design, op: Op, tensor: Tensor, serial: OperandName) -> Play
     integers, width, signed = _integers(op, tensor, serial)
     played = play_layer(op, engine, integers, width, signed=signed)
     steps: float = played.dense_steps
-    if engine.skipping is not None and engine.skipping.takes(data.arithmetic):
+    if isinstance(engine.skipping, Skipping) and takes(data.arithmetic):
         steps = engine.skipping.steps(data).waited
     weights = operand_data(op, "weights")
     bits = engine.stored_bits("weights", weights) * op.elements("weights")

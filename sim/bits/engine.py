@@ -65,18 +65,21 @@ class BitEngine(ABC):
         from archsim.sim.bits import step_kernels
 
         codes = self.codes(values)
-        run = codes.shape[1] if run is None else run
-        if run < 1 or codes.shape[1] % run:
-            raise ValueError(f"rows of {codes.shape[1]} elements do not fall into stretches of {run}")
+        whole: int = codes.shape[1]
+        stretch = whole if run is None else run
+        if stretch < 1 or whole % stretch:
+            raise ValueError(f"rows of {whole} elements do not fall into stretches of {stretch}")
         words = self.rule.lane_table(self.width, signed=self.signed).astype(np.uint32)
-        out = np.zeros((codes.shape[0], codes.shape[1] // run * -(-run // lanes)), dtype=np.uint16)
+        out = np.zeros((codes.shape[0], whole // stretch * -(-stretch // lanes)), dtype=np.uint16)
         if self.rule.skip is Skip.INTERLEAVED:
-            step_kernels.peak_steps(codes, run, lanes, words, self.rule.table_bits(self.width), self.rule.least, out)
+            step_kernels.peak_steps(
+                codes, stretch, lanes, words, self.rule.table_bits(self.width), self.rule.least, out
+            )
         elif self.reach is not None:
-            step_kernels.round_steps(codes, run, lanes, self._place_table(), self.reach, self.rule.least, out)
+            step_kernels.round_steps(codes, stretch, lanes, self._place_table(), self.reach, self.rule.least, out)
         else:
             table = self.rule.step_table(self.width, signed=self.signed).astype(np.uint32)
-            step_kernels.or_steps(codes, run, lanes, words, table, out)
+            step_kernels.or_steps(codes, stretch, lanes, words, table, out)
         return out
 
     def group_shares(self, found: BitStatistics, lanes: int) -> Shares:

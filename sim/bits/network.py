@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.bit_skipping import Skipping
+from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial_lanes import SerialLanesEngine, Shape
 from archsim.arch.engines.skips import Skip
 from archsim.sim.bits.bitlet import Bitlet
@@ -124,18 +125,20 @@ def play_layer(op: Op, engine: SerialEngine, serial: Integers, width: int, *, si
 def _in_shape(op: Op, engine: SerialEngine, serial: Integers, width: int, shape: Shape, *, signed: bool) -> LayerPlay:
     layout = layout_of(op, engine, shape)
     side, lanes = shape[0 if engine.serial == "weights" else 1], shape[2]
-    waits = engine.skipping is None or engine.skipping.waiting > 1
+    skipping = engine.skipping
+    assert not isinstance(skipping, PairSkipping)
+    waits = skipping is None or skipping.waiting > 1
     grid = Grid(rows=min(side, layout.rows), lanes=lanes, ahead=0 if waits else None)
-    bits = bit_engine(engine.skipping, width, signed=signed)
+    bits = bit_engine(skipping, width, signed=signed)
     per_row = layout.length // layout.run * -(-layout.run // lanes)
     tiles = -(-layout.rows // side)
-    dense = _dense_tiles(engine.skipping, layout, side)
+    dense = _dense_tiles(skipping, layout, side)
     steps = cycles = slots = idle = 0.0
     for rows in _parts(_in_stretches(serial, op, layout), layout):
         left = rows[dense * side :] if rows.shape[0] == layout.rows else rows
         if not left.shape[0]:
             continue
-        played = play(bits, _pruned(left, engine.skipping, layout, lanes, width), grid, layout.run)
+        played = play(bits, _pruned(left, skipping, layout, lanes, width), grid, layout.run)
         scale = (tiles - dense) / -(-left.shape[0] // grid.rows)
         cycles, idle = cycles + played.cycles * scale, idle + played.idle_row_cycles
         steps, slots = steps + played.steps, slots + played.groups

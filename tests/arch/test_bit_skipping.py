@@ -103,6 +103,19 @@ def test_the_rows_that_wait_are_drawn_together() -> None:
     assert inputs.exploited == {"inputs"}
 
 
+def test_both_operands_step_through_the_product_of_their_terms() -> None:
+    found = Counted(format=INT8.format, reduction=768)  # 2 or 4 terms
+    widths = engine_of(skip="precision", serial="both", sync="pe").data_rate(found, found)
+    assert widths.macs_per_unit_cycle == pytest.approx(16 / 9)
+    halves = engine_of(skip="precision", serial="both", sync="pe", terms_per_cycle=2).data_rate(found, found)
+    assert halves.macs_per_unit_cycle == pytest.approx(16 / (1.5 * 3))
+    lanes = engine_of(skip="booth", serial="both", sync="pe", lanes=1).data_rate(found, found)
+    assert lanes.macs_per_unit_cycle == pytest.approx(1 / 9)
+    waiting = engine_of(skip="booth", serial="both").data_rate(found, found)
+    assert waiting.macs_per_unit_cycle == pytest.approx(16 / 16)
+    assert waiting.exploited == {"weights", "inputs"}
+
+
 def test_energy_goes_with_the_cycles_of_a_pe() -> None:
     engine, found = engine_of(skip="essential", sync="pe"), Counted(format=INT8.format, reduction=768)
     cost = engine.data_cost(found, INT8, format("int32").arithmetic)
@@ -142,7 +155,7 @@ def test_lanes_along_an_axis_are_as_fast_as_pes_with_lanes() -> None:
     [
         ({"sync": "pe"}, "says nothing without skip"),
         ({"skip": "essential", "kept_columns": 4}, "belongs to skip 'column' or 'bidirectional'"),
-        ({"skip": "essential", "serial": "both"}, "looks at one serial operand"),
+        ({"skip": "column", "serial": "both"}, "of both operands"),
         ({"skip": "column", "dense_channels": 0.1}, "says nothing without kept_columns"),
         ({"skip": "essential", "words": "twos"}, "belongs to skip 'interleaved'"),
         ({"shapes": [{"rows": 1, "cols": 1, "lanes": 1}]}, "needs windows = 'row'"),
