@@ -1,0 +1,1 @@
+"""What the engines' datapaths compute, step by step on integers: references for their papers' products."""
