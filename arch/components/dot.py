@@ -51,7 +51,8 @@ def dot_product(lanes: int, weights: Arithmetic, inputs: Arithmetic, accumulator
     Each lane multiplies integers or significands. Products with exponents are shifted to a common place: to any their
     exponents can reach while that fits the tree's widest word, else to the largest exponent of the lanes. The sum of a
     block is in two's complement and is multiplied by the significands of the blocks' scales, their exponents added,
-    once for the lanes that share them; then it is normalised and added to the accumulator.
+    once for the lanes that share them. Several blocks are aligned to the largest of their exponents and added up; then
+    the sum is normalised and added to the accumulator.
     Source of the widest word: Rouhani et al., ISCA 2023 (25 bits).
     """
     a, b, total = operand_of(weights), operand_of(inputs), operand_of(accumulator)
@@ -60,9 +61,10 @@ def dot_product(lanes: int, weights: Arithmetic, inputs: Arithmetic, accumulator
     sum_bits = width + math.ceil(math.log2(lanes)) if lanes > 1 else width
     scales, scaled_bits = _scales(weights, inputs, sum_bits)
     blocks = _blocks(lanes, weights, inputs)
-    into = _into_accumulator(total, scaled_bits)
+    joined, joined_bits = _joined(blocks, scaled_bits, weights, inputs)
+    into = _into_accumulator(total, joined_bits)
     unit = lane * lanes + _common_exponent(a, b, lanes) + carry_save(lanes, width)
-    return unit + scales * blocks + into + add(total) + register(total.stored_bits, enable=True, reset=True)
+    return unit + scales * blocks + joined + into + add(total) + register(total.stored_bits, enable=True, reset=True)
 
 
 def _reach(a: Operand, b: Operand) -> int:
@@ -122,6 +124,20 @@ def _scales(weights: Arithmetic, inputs: Arithmetic, sum_bits: int) -> tuple[Cir
     if significand:
         circuit += multiplier(sum_bits, significand)
     return circuit, sum_bits + significand
+
+
+def _joined(blocks: int, width: int, weights: Arithmetic, inputs: Arithmetic) -> tuple[Circuit, int]:
+    """(circuit that adds up the sums of several blocks, bits of the result).
+
+    Blocks of different scales are aligned to the largest exponent among them, in the tree's widest word at most.
+    """
+    if blocks <= 1:
+        return Circuit(), width
+    scales = [scale for scale in (_scale_of(weights), _scale_of(inputs)) if scale is not None]
+    exponent = max((scale.exponent_bits for scale in scales), default=0) + 1
+    word = max(_tree_bits(), width)
+    align = negater(width) + adder(exponent) + shifter(word, word)
+    return align * blocks + maximum(exponent, blocks) + carry_save(blocks, word), word + math.ceil(math.log2(blocks))
 
 
 def _into_accumulator(total: Operand, width: int) -> Circuit:

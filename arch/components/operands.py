@@ -19,7 +19,10 @@ _INTEGER = re.compile(r"u?int(?P<bits>\d+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operand:
-    """An operand's significand and exponent; an integer has no exponent, or a private one of a few places."""
+    """An operand's significand and exponent; an integer has no exponent, or a private one of a few places.
+
+    A microexponent that few elements share is private to each of them.
+    """
 
     is_float: bool
     width: int
@@ -74,7 +77,7 @@ def _integer(arithmetic: Arithmetic, decoder: Circuit = _NO_DECODER, notes: tupl
     return Operand(
         is_float=False,
         width=width,
-        exponent_bits=arithmetic.exponent_bits,
+        exponent_bits=arithmetic.exponent_bits or arithmetic.scale.micro_bits,
         magnitude_bits=max(width - arithmetic.signed, 1),
         decoder=decoder,
         estimates=notes,
