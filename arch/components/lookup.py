@@ -37,11 +37,14 @@ def lookup_cost(
 ) -> ComponentCost:
     """One unit that picks an entry of a table, negates it where its sign bit says so, and accumulates it.
 
-    `entry_bits`: entries are integers of that width (quantized tables); 0: wide enough for their sums.
+    `entry_bits`: entries are integers of that width (quantized tables), added up as integers as wide as the
+    accumulator's significand and scaled when a result is done; 0: wide enough for their sums.
 
     Source: structure as in Mo et al., LUT Tensor Core, ISCA 2025 (recalled); gates as docs/components.md counts them.
     """
     entry, total = _stored(group, inputs, entry_bits), operand_of(accumulator)
+    if entry_bits:
+        total = Operand(is_float=False, width=total.width)
     pick = selector(entry.stored_bits, table_entries(group, ternary=ternary)) >> inverter(entry.stored_bits)
     return circuit_cost(pick >> accumulate(total, entry, entry), node_nm)
 

@@ -46,7 +46,7 @@ class CentroidEngine(GridEngine):
         if not _coded(weights.arithmetic):
             return DataRate(macs_per_unit_cycle=self.lane.macs)
         share, lanes = self.lane.share(weights), self.unit.lanes
-        adding = weights.reduction / lanes * self.lane.slowdown(lanes, share)
+        adding = weights.reduction / lanes * self.lane.slowdown(lanes, share, self.rows)
         multiplying = (weights.arithmetic.lookup_entries + weights.reduction * share) / self.lane.macs
         cycles = max(adding, multiplying)
         return DataRate(

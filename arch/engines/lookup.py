@@ -12,7 +12,6 @@ from archsim.arch.engines.bit_serial import output_stationary
 from archsim.arch.engines.serial import Terms, terms
 from archsim.arch.engines.units import UnitModel
 from archsim.arch.formats import Arithmetic
-from archsim.core.errors import InputError, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +21,7 @@ class LookupEngine(GridEngine):
     The table of a column holds the signed sums of `group` activations of a token; the units of its rows each pick one
     with the bits that `group` weights have in one place, a place a cycle. `adders` per column make the next table
     meanwhile; where they need longer than the weights have bits, the units wait. A `ternary` table has the sums with
-    any activations left out, too: one look takes `group` ternary weights whole, and takes no others.
+    any activations left out, too: one look takes `group` ternary weights whole; others' bits are signs, which it has.
     Source: structure as in Mo et al., LUT Tensor Core, ISCA 2025 (recalled); ternary tables as in Qiao et al., TeLLMe,
     2025, and the TL kernels of bitnet.cpp (arXiv 2502.11880).
     """
@@ -45,17 +44,8 @@ class LookupEngine(GridEngine):
         return table_entries(self.group, ternary=self.ternary)
 
     def looks(self, weights: Arithmetic) -> int:
-        """Looks into a table that its weights take: one for each bit, one for ternary ones.
-
-        Raises InputError where a ternary table meets other weights.
-        """
-        if not self.ternary:
-            return terms(weights, Terms.BITS)
-        if not is_sign(weights):
-            message = "a ternary table takes weights of 0 and +-1 only"
-            hint = "quantization.weights = 'ternary', or table_digits = 'binary'"
-            raise InputError(Problem(key="hardware.array.table_digits", message=message, hint=hint))
-        return 1
+        """Looks that weights take: one for each bit, one in all for ternary ones in a ternary table."""
+        return 1 if self.ternary and is_sign(weights) else terms(weights, Terms.BITS)
 
     def steps(self, weights: Arithmetic) -> int:
         """Cycles that a table is in use."""

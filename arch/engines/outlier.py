@@ -44,7 +44,7 @@ class OutlierEngine(GridEngine):
 
     def data_rate(self, weights: OperandData, inputs: OperandData) -> DataRate:
         """The narrow MACs' rate over what steps wait for outliers."""
-        slowdown = self.lane.slowdown(self.unit.lanes, self.lane.share(weights))
+        slowdown = self.lane.slowdown(self.unit.lanes, self.lane.share(weights), self.rows)
         return DataRate(
             macs_per_unit_cycle=self.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic) / slowdown,
             imbalance=1 - 1 / slowdown,

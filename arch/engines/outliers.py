@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from archsim.arch.engines.data import OperandData
+from archsim.arch.engines.order import expected_largest, shares_of
 from archsim.core.provenance import ESTIMATE
 
-Scope = Literal["step", "stream"]
+Scope = Literal["step", "array", "stream"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlierLane:
     """`macs` wide MACs beside the narrow ones of a PE. `scope` says who waits.
 
-    ``step``: every step of the PE waits until its own outliers are done. ``stream``: outliers queue, so that only
-    their mean rate counts. Source: Park et al., OLAccel, ISCA 2018, sections 3 and 4 (a 17th MAC beside 16).
+    ``step``: every step of the PE waits until its own outliers are done. ``array``: every step of all rows, which hold
+    weights of their own, waits for the row with most outliers. ``stream``: outliers queue, so that only their mean rate
+    counts. Source: Park et al., OLAccel, ISCA 2018, sections 3 and 4 (a 17th MAC beside 16).
     """
 
     macs: int = 1
@@ -35,8 +37,8 @@ class OutlierLane:
             return ()
         return (f"{ESTIMATE} {100 * self.fraction:g} % of the weights are outliers, as the design states",)
 
-    def slowdown(self, lanes: int, share: float) -> float:
-        """Cycles of a step of `lanes` weights over those without outliers, at least 1.
+    def slowdown(self, lanes: int, share: float, rows: int = 1) -> float:
+        """Cycles of a step of `lanes` weights over those without outliers, at least 1; outliers are independent.
 
         >>> lane = OutlierLane(macs=1, scope="stream")
         >>> lane.slowdown(16, 0.03), lane.slowdown(16, 0.125)
@@ -44,10 +46,10 @@ class OutlierLane:
         """
         if self.scope == "stream":
             return max(1.0, lanes * share / self.macs)
-        return sum(
-            probability * max(1, math.ceil(count / self.macs))
-            for count, probability in enumerate(binomial(lanes, share))
-        )
+        steps = [0.0] * (lanes + 1)
+        for count, probability in enumerate(binomial(lanes, share)):
+            steps[max(1, math.ceil(count / self.macs))] += probability
+        return expected_largest(shares_of(steps), rows if self.scope == "array" else 1)
 
 
 def binomial(n: int, share: float) -> tuple[float, ...]:

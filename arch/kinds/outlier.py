@@ -20,8 +20,8 @@ class OutlierLaneKeys(Options):
 
     outlier_macs: Count = 1
     """Wide MACs of a PE."""
-    outlier_scope: Literal["step", "stream"] = "step"
-    """Whether each step waits for its outliers, or they queue and only their mean rate counts."""
+    outlier_scope: Literal["step", "array", "stream"] = "step"
+    """Whether each PE's step waits for its own outliers, for those of all rows, or outliers queue beside the steps."""
     outlier_fraction: Fraction01 | None = None
     """Share of the weights that are outliers; absent: what their format states."""
 
