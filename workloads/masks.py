@@ -32,22 +32,29 @@ def read_masks(path: Path, ops: Mapping[str, Op]) -> tuple[dict[str, str], tuple
     Arrays are read one after the other, and nothing in them is run. Raises InputError for every array of a layer that
     is not a whole array of numbers in that layer's shape or too large, and for other files.
     """
+    found, surplus = read_each(path, ops)
+    return {name: pattern for name, (pattern, _) in found.items()}, surplus
+
+
+def read_each(path: Path, ops: Mapping[str, Op]) -> tuple[dict[str, tuple[str, NDArray[np.bool_]]], tuple[str, ...]]:
+    """As `read_masks`, with each mask as rows of outputs along the reduction."""
     problems: list[Problem] = []
-    patterns: dict[str, str] = {}
+    found: dict[str, tuple[str, NDArray[np.bool_]]] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             members = {member.filename.removesuffix(_SUFFIX): member for member in archive.infolist()}
             _check_sizes(list(members.values()), path)
             for name in members.keys() & ops.keys():
                 try:
-                    patterns[name] = mask_pattern(_array(archive, members[name]), ops[name])
+                    array = _array(archive, members[name])
+                    found[name] = mask_pattern(array, ops[name]), _rows(array, ops[name])
                 except (ValueError, EOFError) as error:
                     problems.append(Problem(file=path.name, message=f"array {brief(name)!r} {brief(str(error))}"))
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError) as error:
         raise InputError(Problem(file=path.name, message=f"cannot be read as an .npz file: {error}")) from None
     if problems:
         raise InputError(sorted(problems, key=str))
-    return patterns, tuple(sorted(members.keys() - ops.keys()))
+    return found, tuple(sorted(members.keys() - ops.keys()))
 
 
 def mask_pattern(array: NDArray[np.generic], op: Op) -> str:
@@ -59,9 +66,14 @@ def mask_pattern(array: NDArray[np.generic], op: Op) -> str:
     shape = mask_shape(op)
     if array.shape not in (shape, (1, *shape)):
         raise ValueError(f"has shape {array.shape}; the layer's weights are {shape}")
-    kept = (array != 0).reshape(-1, op.size(op.reduction))
+    kept = _rows(array, op)
     counts = tuple(tuple(int(number) for number in _grouped(kept, size)) for size in GROUP_SIZES)
     return mask_text(int(np.count_nonzero(kept)), array.size, counts)
+
+
+def _rows(array: NDArray[np.generic], op: Op) -> NDArray[np.bool_]:
+    """What is kept, in rows along the reduction."""
+    return np.ascontiguousarray((array != 0).reshape(-1, op.size(op.reduction)))
 
 
 def mask_shape(op: Op) -> tuple[int, ...]:

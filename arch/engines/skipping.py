@@ -183,8 +183,14 @@ class Skipping:
             if len(own) == 2:
                 first = thinned(first, densities[own[1]])
             return expected_maximum(at_least(first, self.least), self.lanes)
+        kept = fixed_count(data[own[0]].nonzeros(window))
+        density = densities[own[0]]
+
+        def matches(i: int) -> tuple[float, ...]:
+            return binomial(i, density) if kept is None else hypergeometric(i, kept, window)
+
         return math.fsum(
-            share * expected_maximum(at_least(binomial(i, densities[own[0]]), self.least), self.lanes)
+            share * expected_maximum(at_least(matches(i), self.least), self.lanes)
             for i, share in enumerate(common)
             if share > NEGLIGIBLE
         )
@@ -221,6 +227,18 @@ def thinned(distribution: tuple[float, ...], share: float) -> tuple[float, ...]:
             for i, stays in enumerate(binomial(count, share)):
                 found[i] += probability * stays
     return tuple(found)
+
+
+def fixed_count(distribution: tuple[float, ...]) -> int | None:
+    """The number of non-zeros where it is always the same (N:M in whole groups); None where it varies."""
+    likeliest = max(range(len(distribution)), key=distribution.__getitem__)
+    return likeliest if distribution[likeliest] > 1.0 - NEGLIGIBLE else None
+
+
+def hypergeometric(n: int, kept: int, total: int) -> tuple[float, ...]:
+    """Probabilities of 0 to `n` non-zeros in `n` places of `total`, of which `kept` are not zero."""
+    ways = math.comb(total, n)
+    return tuple(math.comb(kept, i) * math.comb(total - kept, n - i) / ways for i in range(n + 1))
 
 
 def binomial(n: int, share: float) -> tuple[float, ...]:

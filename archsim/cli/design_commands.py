@@ -45,6 +45,23 @@ def bits(
     run(design, weights, options)
 
 
+@command()
+def zeros(
+    design: Annotated[Path, typer.Argument(metavar="DESIGN.toml", help="A design with a sparse array.")],
+    masks: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.npz", help="Masks of weights, an array a layer; drawn from [sparsity] if left out."),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of what is drawn.")] = 0,
+    *,
+    options: Options,
+) -> None:
+    """Play masks of a workload's operands on a sparse array: MACs without a zero, speed and waiting."""
+    from archsim.cli.zeros import run
+
+    run(design, masks, seed, options)
+
+
 class _MapCommand(TyperCommand):
     """`--pareto` and `--fuse` may stand alone: what follows is their value only where it could be a name of theirs."""
 

@@ -107,6 +107,15 @@ def test_lanes_that_meet_take_the_expected_largest(
     assert idle == pytest.approx(work.imbalance, abs=0.02)
 
 
+@pytest.mark.parametrize("input_density", [0.3, 0.7])
+def test_weights_of_a_ratio_even_lanes_out_that_share_inputs(input_density: float) -> None:
+    weights, inputs = structured(64, 256, 2, 4, 10), masked(64, 256, input_density, 11)
+    played = play_windows(weights, inputs, window=64, lanes=8, shared="inputs")
+    policy = Skipping(operands=BOTH, window=64, lanes=8, shared="inputs")
+    work = expected(policy, "2:4", drawn(inputs), 256)
+    assert played.cycles == pytest.approx(64 * 64 * 256 / 8 / work.speed, rel=0.02)
+
+
 @pytest.mark.parametrize("density", [0.01, 0.1, 0.4, 0.8])
 def test_expected_occupancy_is_that_of_real_masks(density: float) -> None:
     """The share of pairs without a zero, and of non-zeros in a window."""
