@@ -234,7 +234,8 @@ def dense_warnings(trace: Trace, accelerator: Accelerator) -> list[str]:
     for op in trace.ops:
         if isinstance(op, Op) and (sparse := _sparse_operands(op)):
             rate = data_rate(op, accelerator.engine)
-            if not sparse & rate.exploited or (rate.why_dense and "weights" in sparse - rate.exploited):
+            unused = sparse - rate.exploited - _packed_outputs(op, accelerator.engine)
+            if unused == sparse or (rate.why_dense and "weights" in unused):
                 by_reason.setdefault(rate.why_dense, []).append(op.name)
     start = f"a {accelerator.kind} array"
     return [
@@ -242,6 +243,11 @@ def dense_warnings(trace: Trace, accelerator: Accelerator) -> list[str]:
         "stored dense"
         for reason, names in by_reason.items()
     ]
+
+
+def _packed_outputs(op: Op, engine: Engine) -> frozenset[str]:
+    packed = stored_bits(op, "outputs", engine) < element_bits(op.outputs.format)
+    return frozenset({"outputs"} if packed else ())
 
 
 def _sparse_operands(op: Op) -> frozenset[str]:

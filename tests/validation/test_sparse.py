@@ -53,5 +53,9 @@ def test_lists_win_where_matrices_are_sparse_and_masks_where_they_are_not() -> N
     assert faster == {0.01: True, 0.1: True, 0.4: True, 0.8: False}
 
 
+def test_eyeriss_reads_what_it_skips() -> None:
+    assert max(errors(sparse_rows.gated_spad())) < 0.01
+
+
 def test_eyeriss_v2_takes_its_useful_macs() -> None:
     assert statistics.fmean(errors(sparse_rows.eyeriss_v2())) < 0.05
