@@ -121,7 +121,7 @@ def test_selectors_lengthen_the_axis_of_the_reduction() -> None:
 def test_vectors_gathered_in_several_ways_are_several_dataflows() -> None:
     values = hardware("dual-side-tensor-core")
     built = KINDS["sparse"].build(HardwareOptions.model_validate(values).array, 45.0)
-    wide, tall = built.dataflows
+    wide, tall, *_ = built.dataflows
     assert (wide.name, tall.name) == ("64x32", "32x64")
     w, x = weights("random:0.25"), inputs("random:0.9")
     rate = built.data_rate(w, x).macs_per_unit_cycle
