@@ -126,20 +126,20 @@ def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
             return Cartesian(
                 gathers=tuple(
                     Gather(
-                        weights=Side(lanes=lanes["columns"], gathered=ways.weights),
-                        inputs=Side(lanes=lanes["rows"], gathered=ways.inputs),
+                        weights=Side(lanes=lanes["columns"], gathered=weights),
+                        inputs=Side(lanes=lanes["rows"], gathered=inputs),
                     )
-                    for ways in _gathers(array)
+                    for weights, inputs in _gathers(array)
                 ),
                 banks=array.accumulator_banks or 0,
                 queues=array.bank_queues,
             )
 
 
-def _gathers(array: ArrayOptions) -> tuple[GatherOptions, ...]:
-    if isinstance(array.gather, tuple):
-        return array.gather  # pyright: ignore[reportReturnType]  # it takes this class and the linked one for two
-    return (array.gather,)
+def _gathers(array: ArrayOptions) -> list[tuple[int, int]]:
+    """Neighbours of weights and of inputs, for each way."""
+    ways = array.gather if isinstance(array.gather, tuple) else (array.gather,)
+    return [(way.weights, way.inputs) for way in ways]
 
 
 def ratio_of(text: str) -> Ratio:
@@ -155,7 +155,7 @@ def _storage(array: ArrayOptions, operand: str) -> Storage:
 def _ways(array: ArrayOptions, lanes: Mapping[str, int]) -> int:
     """Operands that one selector picks from."""
     if array.zeros == "cartesian":
-        return max(ways.weights // lanes["columns"] + ways.inputs // lanes["rows"] for ways in _gathers(array))
+        return max(weights // lanes["columns"] + inputs // lanes["rows"] for weights, inputs in _gathers(array))
     if array.zeros != "skip":
         return 0
     if array.ratios:
