@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from archsim.api.design import Design, design_from_dict, load_design
 from archsim.arch.engines.bit_serial import SerialEngine
-from archsim.arch.engines.bit_skipping import Skipping, takes
+from archsim.arch.engines.bit_skipping import OperandBits
+from archsim.arch.engines.data import OperandData
 from archsim.core.errors import InputError, Problem
-from archsim.sim.bits.network import LayerPlay, play_layer, shapes_of
+from archsim.sim.bits.network import LayerPlay, expected_layer, play_layer, shapes_of
 from archsim.workloads.op import Op, OperandName, Role
 from archsim.workloads.operand_data import operand_data
 from archsim.workloads.samples import sample
@@ -207,9 +208,6 @@ def _played(design: Design, op: Op, tensor: Tensor, serial: OperandName) -> Play
     data = operand_data(op, serial)
     integers, width, signed = _integers(op, tensor, serial)
     played = play_layer(op, engine, integers, width, signed=signed)
-    steps: float = played.dense_steps
-    if isinstance(engine.skipping, Skipping) and takes(data.arithmetic):
-        steps = engine.skipping.steps(data).waited
     weights = operand_data(op, "weights")
     bits = engine.stored_bits("weights", weights) * op.elements("weights")
     return PlayedLayer(
@@ -217,9 +215,14 @@ def _played(design: Design, op: Op, tensor: Tensor, serial: OperandName) -> Play
         count=_count(design, op),
         source=tensor.source,
         played=played,
-        closed_form_cycles=played.slots * steps / engine.terms_per_cycle,
+        closed_form_cycles=expected_layer(op, engine, _known(data, width, signed=signed), played.shape),
         memory_cycles=bits / _bandwidth(design),
     )
+
+
+def _known(data: OperandData, width: int, *, signed: bool) -> OperandBits:
+    """What `evaluate` knows of the operand's bits, at the width that was played."""
+    return OperandBits(data, width, signed)
 
 
 def _bandwidth(design: Design) -> float:
