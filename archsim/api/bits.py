@@ -126,8 +126,8 @@ def play(
     """Every product of a design's workload on its bit-serial array, with the bits that its operands have.
 
     `weights` is a file (`.onnx`, safetensors, `.npz` with an array per layer) or ``synthetic:DISTRIBUTION[:SEED]``;
-    without it, normal weights are drawn. Where inputs are serial they are drawn. Raises InputError for a design that
-    is not bit-serial, or for operands that are not integers.
+    without it, an ONNX model's own are taken, and normal ones drawn for other workloads. Where inputs are serial they
+    are drawn. Raises InputError for a design that is not bit-serial, or for operands that are not integers.
     """
     chosen = _chosen(design, overrides)
     engine = chosen.accelerator.engine
@@ -135,11 +135,22 @@ def play(
         message = f'needs kind = "bit-serial" with one serial operand (got kind {chosen.accelerator.kind!r})'
         raise InputError(Problem(key="hardware.kind", message=message))
     serial: OperandName = "inputs" if engine.serial == "inputs" else "weights"
+    if weights is None and serial == "weights":
+        weights = _own_weights(chosen, overrides)
     found = products(chosen.trace)
     layers = list(_layers(chosen, found, serial, weights))
     missing = sorted(set(found) - {layer.name for layer in layers})
     notes = (f"not played, no {serial} known: {', '.join(missing[:5])}" + (", ..." if len(missing) > 5 else ""),)
     return PlayedDesign(design=chosen.name, layers=tuple(layers), notes=notes if missing else ())
+
+
+def _own_weights(design: Design, overrides: Sequence[str]) -> Path | None:
+    """The ONNX model of the workload: in the design's folder, unless an override names it."""
+    name = design.resolved.get("workload", {}).get("onnx")
+    if name is None:
+        return None
+    named_here = any(text.partition("=")[0].strip() == "workload.onnx" for text in overrides)
+    return Path(name) if design.path is None or named_here else design.path.parent / name
 
 
 def _layers(
