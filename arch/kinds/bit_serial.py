@@ -132,8 +132,8 @@ def _skip_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     if array.get("serial") == "both" and skip not in (None, *OF_BOTH):
         yield (*path, "skip"), Problem(message=f"of both operands {listed(OF_BOTH)} are skipped (got {skip!r})")
     if skip is None:
-        for key in ("words", "sync", "kept_columns", "dense_channels"):
-            if array.get(key) is not None:
+        for key, default in (("words", None), ("sync", "array"), ("kept_columns", None), ("dense_channels", 0.0)):
+            if array.get(key, default) not in (default, None):
                 yield (*path, key), Problem(message="says nothing without skip")
     elif array.get("kept_columns") is not None and skip not in ("column", "bidirectional"):
         yield (*path, "kept_columns"), Problem(message=f"belongs to skip 'column' or 'bidirectional' (got {skip!r})")

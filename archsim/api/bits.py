@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from archsim.api.design import Design, design_from_dict, load_design
 from archsim.arch.engines.bit_serial import SerialEngine
-from archsim.arch.engines.bit_skipping import Skipping, takes
+from archsim.arch.engines.bit_skipping import OperandBits
+from archsim.arch.engines.data import OperandData
 from archsim.core.errors import InputError, Problem
-from archsim.sim.bits.network import LayerPlay, play_layer, shapes_of
+from archsim.sim.bits.network import LayerPlay, expected_layer, play_layer, shapes_of
 from archsim.workloads.op import Op, OperandName, Role
 from archsim.workloads.operand_data import operand_data
 from archsim.workloads.samples import sample
@@ -125,8 +126,8 @@ def play(
     """Every product of a design's workload on its bit-serial array, with the bits that its operands have.
 
     `weights` is a file (`.onnx`, safetensors, `.npz` with an array per layer) or ``synthetic:DISTRIBUTION[:SEED]``;
-    without it, normal weights are drawn. Where inputs are serial they are drawn. Raises InputError for a design that
-    is not bit-serial, or for operands that are not integers.
+    without it, an ONNX model's own are taken, and normal ones drawn for other workloads. Where inputs are serial they
+    are drawn. Raises InputError for a design that is not bit-serial, or for operands that are not integers.
     """
     chosen = _chosen(design, overrides)
     engine = chosen.accelerator.engine
@@ -134,11 +135,22 @@ def play(
         message = f'needs kind = "bit-serial" with one serial operand (got kind {chosen.accelerator.kind!r})'
         raise InputError(Problem(key="hardware.kind", message=message))
     serial: OperandName = "inputs" if engine.serial == "inputs" else "weights"
+    if weights is None and serial == "weights":
+        weights = _own_weights(chosen, overrides)
     found = products(chosen.trace)
     layers = list(_layers(chosen, found, serial, weights))
     missing = sorted(set(found) - {layer.name for layer in layers})
     notes = (f"not played, no {serial} known: {', '.join(missing[:5])}" + (", ..." if len(missing) > 5 else ""),)
     return PlayedDesign(design=chosen.name, layers=tuple(layers), notes=notes if missing else ())
+
+
+def _own_weights(design: Design, overrides: Sequence[str]) -> Path | None:
+    """The ONNX model of the workload: in the design's folder, unless an override names it."""
+    name = design.resolved.get("workload", {}).get("onnx")
+    if name is None:
+        return None
+    named_here = any(text.partition("=")[0].strip() == "workload.onnx" for text in overrides)
+    return Path(name) if design.path is None or named_here else design.path.parent / name
 
 
 def _layers(
@@ -207,9 +219,6 @@ def _played(design: Design, op: Op, tensor: Tensor, serial: OperandName) -> Play
     data = operand_data(op, serial)
     integers, width, signed = _integers(op, tensor, serial)
     played = play_layer(op, engine, integers, width, signed=signed)
-    steps: float = played.dense_steps
-    if isinstance(engine.skipping, Skipping) and takes(data.arithmetic):
-        steps = engine.skipping.steps(data).waited
     weights = operand_data(op, "weights")
     bits = engine.stored_bits("weights", weights) * op.elements("weights")
     return PlayedLayer(
@@ -217,9 +226,14 @@ def _played(design: Design, op: Op, tensor: Tensor, serial: OperandName) -> Play
         count=_count(design, op),
         source=tensor.source,
         played=played,
-        closed_form_cycles=played.slots * steps / engine.terms_per_cycle,
+        closed_form_cycles=expected_layer(op, engine, _known(data, width, signed=signed), played.shape),
         memory_cycles=bits / _bandwidth(design),
     )
+
+
+def _known(data: OperandData, width: int, *, signed: bool) -> OperandBits:
+    """What `evaluate` knows of the operand's bits, at the width that was played."""
+    return OperandBits(data, width, signed)
 
 
 def _bandwidth(design: Design) -> float:

@@ -32,7 +32,8 @@ def bits(
         str | None,
         typer.Option(
             metavar="FILE|synthetic:DISTRIBUTION[:SEED]",
-            help="Weights of the workload: .onnx, .npz or safetensors, or drawn ones; synthetic:gaussian if left out.",
+            help="Weights of the workload: .onnx, .npz or safetensors, or drawn ones. "
+            "Left out: an ONNX workload's own, else synthetic:gaussian.",
             show_default=False,
         ),
     ] = None,

@@ -20,11 +20,16 @@ from archsim.sim.bits.engine import BitEngine, Dots
 
 @dataclass(frozen=True, kw_only=True)
 class BitWave(BitEngine):
-    """A column with a one takes a step; the index word of a group says which. Signs are applied with every column."""
+    """A column with a one takes a step; the index word of a group says which. Signs are applied with every column.
+
+    `columns` is what flipping has left in every group at most; None: operands as they are.
+    """
+
+    columns: int | None = None
 
     @property
     def rule(self) -> SkipRule:
-        return SkipRule(skip=Skip.COLUMN)
+        return SkipRule(skip=Skip.COLUMN, columns=self.columns)
 
     def dots(self, serial: NDArray[Any], parallel: NDArray[Any]) -> Dots:
         values, sums = serial.astype(np.int64), np.zeros(serial.shape[0], dtype=np.int64)

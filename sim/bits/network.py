@@ -18,12 +18,12 @@ from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.bit_skipping import Skipping
 from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial_lanes import SerialLanesEngine, Shape
-from archsim.arch.engines.skips import Skip
+from archsim.arch.engines.skips import BitStatistics, Skip
 from archsim.sim.bits.bitlet import Bitlet
 from archsim.sim.bits.bitvert import BitVert
 from archsim.sim.bits.bitwave import BitWave, flipped
 from archsim.sim.bits.engine import BitEngine
-from archsim.sim.bits.play import Grid, play
+from archsim.sim.bits.play import Grid, expected_cycles, play
 from archsim.sim.bits.pragmatic import Pragmatic
 from archsim.sim.bits.stripes import DynamicStripes, Stripes
 from archsim.workloads.op import Op
@@ -84,7 +84,7 @@ def bit_engine(skipping: Skipping | None, width: int, *, signed: bool = True) ->
         case Skip.ESSENTIAL | Skip.BOOTH:
             return Pragmatic(width=width, signed=signed, words=rule.lane_words)
         case Skip.COLUMN:
-            return BitWave(width=width, signed=signed)
+            return BitWave(width=width, signed=signed, columns=rule.columns)
         case Skip.INTERLEAVED:
             return Bitlet(width=width, signed=signed, words=rule.words)
         case Skip.BIDIRECTIONAL:
@@ -152,6 +152,23 @@ def _in_shape(op: Op, engine: SerialEngine, serial: Integers, width: int, shape:
         waiting=idle / (idle + steps) if steps else 0.0,
         shape=shape,
     )
+
+
+def expected_layer(op: Op, engine: SerialEngine, found: BitStatistics, shape: Shape) -> float:
+    """The closed form of `play_layer` in one of the array's shapes, from what is known of the serial operand's bits."""
+    layout = layout_of(op, engine, shape)
+    side = shape[0 if engine.serial == "weights" else 1]
+    skipping = engine.skipping
+    assert not isinstance(skipping, PairSkipping)
+    waits = skipping is None or skipping.waiting > 1
+    grid = Grid(rows=min(side, layout.rows), lanes=min(shape[2], layout.run), ahead=0 if waits else None)
+    dense = _dense_tiles(skipping, layout, side)
+    bits = bit_engine(skipping, found.width, signed=found.signed)
+    left = max(layout.rows - dense * side, 0)
+    cycles = float(dense * layout.length // layout.run * -(-layout.run // shape[2]) * found.width)
+    if left:
+        cycles += expected_cycles(bits, found, grid, left, layout.length, layout.run)
+    return cycles * layout.groups * layout.passes / engine.terms_per_cycle
 
 
 def _dense_tiles(skipping: Skipping | None, layout: Layout, side: int) -> int:

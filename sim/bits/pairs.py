@@ -32,13 +32,16 @@ class PairEngine(Protocol):
     @property
     def by_lane(self) -> bool:
         """Whether a lane's steps are its own operands' (else all lanes take those of the group's widest)."""
+        ...
 
     @property
     def per_step(self) -> int:
         """Terms of an input that a step takes."""
+        ...
 
     def terms(self, values: NDArray[Any], *, signed: bool) -> NDArray[np.uint8]:
         """Terms of each operand, of 8 bits."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,3 +72,20 @@ def test_the_closed_form_is_near_what_is_played(tmp_path: Path) -> None:
 def test_other_engines_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="bit-serial"):
         play(design(tmp_path, "tpu-v1"))
+
+
+def test_an_onnx_workload_brings_its_own_weights(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    weights = np.zeros((24, 32), dtype=np.float32)
+    weights[::8] = 1.0  # of each group of 8 lanes one has all seven ones of 127
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="fc")],
+        "net",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [16, 24])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [16, 32])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "net.onnx")
+    (layer,) = play(design(tmp_path, "pragmatic-28nm") | {"workload": {"onnx": str(tmp_path / "net.onnx")}}).layers
+    assert layer.source == "net.onnx"
+    assert layer.played.cycles == 7 * 3

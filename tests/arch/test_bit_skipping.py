@@ -170,3 +170,10 @@ def test_keys_that_contradict_each_other_are_named(keys: dict[str, Any], message
 def test_pruned_columns_belong_to_rules_of_columns() -> None:
     with pytest.raises(ValueError, match="columns belong to skip"):
         SkipRule(skip=Skip.ESSENTIAL, columns=3)
+
+
+def test_a_resolved_design_is_a_design() -> None:
+    hardware = {"base": "stripes-28nm"}
+    design = design_from_dict({"hardware": hardware}, workload_required=False)
+    again = design_from_dict({"hardware": design.resolved["hardware"]}, workload_required=False)
+    assert again.accelerator == design.accelerator

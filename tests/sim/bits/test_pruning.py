@@ -25,7 +25,7 @@ def test_flipping_leaves_no_more_columns_and_changes_by_less_than_the_lowest(col
     assert int(left.max()) <= columns
     assert int(np.abs(found - values).max()) < lowest
     assert flipped(found, columns).tolist() == found.tolist()
-    assert BitWave(width=9).steps(found, 8)[:, 0].tolist() == np.maximum(left, 1).tolist()
+    assert BitWave(width=9, columns=None).steps(found, 8)[:, 0].tolist() == np.maximum(left, 1).tolist()
 
 
 def test_stored_columns_are_signs_an_index_and_columns_with_a_one() -> None:
