@@ -14,7 +14,7 @@ from archsim.arch.components.operands import operand_of
 from archsim.arch.engines.base import Dataflow, GridEngine, UnitCost
 from archsim.arch.engines.bit_serial import output_stationary
 from archsim.arch.engines.data import DataRate, OperandData
-from archsim.arch.engines.outliers import OutlierLane
+from archsim.arch.engines.outliers import NO_CONTROLLER, OutlierLane
 from archsim.arch.engines.units import UnitModel
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
@@ -73,7 +73,7 @@ class CentroidEngine(GridEngine):
             leakage_w=leakage_w if given.pe_leakage_w is None else given.pe_leakage_w,
             cycle_pj=given.pe_cycle_energy_pj,
             source="given in the design" if stated else product.source,
-            estimates=() if stated else tuple(dict.fromkeys((*product.estimates, *sums.estimates))),
+            estimates=() if stated else tuple(dict.fromkeys((*product.estimates, *sums.estimates, NO_CONTROLLER))),
         )
         peak = self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs)
         return self.unit.with_decoders(cost, self.rows, self.columns, peak)

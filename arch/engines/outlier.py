@@ -8,7 +8,7 @@ from functools import cached_property
 from archsim.arch.engines.base import Dataflow, GridEngine, UnitCost
 from archsim.arch.engines.bit_serial import output_stationary
 from archsim.arch.engines.data import DataRate, OperandData
-from archsim.arch.engines.outliers import OutlierLane
+from archsim.arch.engines.outliers import NO_CONTROLLER, OutlierLane
 from archsim.arch.engines.serial import operand_bits
 from archsim.arch.engines.units import UnitModel
 from archsim.arch.formats import Arithmetic, ArithmeticKind
@@ -58,7 +58,11 @@ class OutlierEngine(GridEngine):
         cost = self.unit.cost(narrow, narrow, accumulator)
         if given.pe_area_um2 is None and cost.area_um2 is not None:
             beside = replace(self.unit, lanes=self.lane.macs).cost(wide, narrow, accumulator)
-            cost = replace(cost, area_um2=cost.area_um2 + (beside.area_um2 or 0.0))
+            cost = replace(
+                cost,
+                area_um2=cost.area_um2 + (beside.area_um2 or 0.0),
+                estimates=(*cost.estimates, NO_CONTROLLER),
+            )
         if given.mac_energy_pj is None:
             cost = replace(cost, energy_pj=cost.energy_pj * self.turns(weights, inputs))
         peak = self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs)

@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,6 +60,15 @@ class TestOutlierLanes:
     def test_a_step_waits_for_its_second_outlier(self) -> None:
         """Two lanes at one outlier in two: none, one (twice) or two outliers, a cycle each but two for two."""
         assert OutlierLane().slowdown(2, 0.5) == pytest.approx(1.25)
+
+    @pytest.mark.parametrize(("scope", "rows"), [("step", 1), ("array", 8), ("stream", 1)])
+    def test_waiting_is_that_of_drawn_outliers(self, scope: str, rows: int) -> None:
+        """50,000 steps of 16 lanes with two wide MACs at 10 % outliers, counted."""
+        drawn = np.random.default_rng(0).binomial(16, 0.1, (50_000, rows))
+        steps = np.maximum(1, -(-drawn // 2)).max(axis=1).mean()
+        counted = max(1.0, drawn.mean() / 2) if scope == "stream" else float(steps)
+        lane = OutlierLane(macs=2, scope=scope)  # type: ignore[arg-type]
+        assert lane.slowdown(16, 0.1, rows) == pytest.approx(counted, rel=0.01)
 
     def test_olaccels_groups_of_16_at_3_percent(self) -> None:
         """The mean of max(1, n) is that of n and the probability of none: 0.48 + 0.614."""

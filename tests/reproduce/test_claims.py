@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+import archsim
 from archsim.core.errors import InputError
+from archsim.reports.reproduction import ClaimResult
 from archsim.reproduce import claim_ids, reproduce
-from archsim.reproduce.catalog import read_claim
+from archsim.reproduce.catalog import FOLDER, read_claim
+from archsim.workloads.op import Op
+from archsim.workloads.table import read_trace
+from archsim.workloads.trace import Trace
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = ROOT.parent / "shared" / "data" / "seed_claims.csv"
@@ -17,9 +22,11 @@ SEED_COUNT = 130
 STORAGE = (
     "bdr-sizes",
     "bitmod-bits",
+    "decoupleq",
     "dfloat11-size",
     "gpusq-size",
     "hawq-compress",
+    "int21",
     "mcmoe-bits",
     "minifloat8-rag",
     "mx-drop-in",
@@ -27,6 +34,7 @@ STORAGE = (
     "qmoe-bits",
     "squeezellm-bits",
 )
+ATTENTION = ("qk", "av", "kv", "qkv", "normaliser", "hash_anchors", "hash_bits")
 NEEDS_SEEDS = pytest.mark.skipif(not SEEDS.is_file(), reason="the list of seed claims is not beside the checkout")
 
 
@@ -110,3 +118,52 @@ def test_the_worst_number_of_a_claim_stands_for_it() -> None:
     assert row["error"] == pytest.approx((row["simulated"] - row["published"]) / row["published"])
     assert "INT8" in row["why"]
     assert "INT4" in row["why"]
+
+
+def bit_level(computable: str) -> list[ClaimResult]:
+    """Seed claims of the bit level, by whether they can be computed."""
+    ids = [name for name, seed in seeds().items() if (seed["owner"], seed["computable"]) == ("bit-level", computable)]
+    return list(reproduce(ids).claims)
+
+
+@NEEDS_SEEDS
+def test_what_can_be_computed_at_the_bit_level_is_and_holds() -> None:
+    claims = bit_level("yes")
+    assert {claim.status for claim in claims} == {"reproduced"}
+    numeric = [part for claim in claims if isinstance(claim.value, float) for part in claim.parts]
+    assert all(abs(part.error) <= 0.15 for part in numeric if part.relation not in "<>")
+
+
+@NEEDS_SEEDS
+def test_what_needs_assumptions_at_the_bit_level_has_a_number_and_states_them() -> None:
+    claims = bit_level("partly")
+    assert claims
+    assert all(claim.parts and claim.assumptions for claim in claims)
+
+
+@NEEDS_SEEDS
+def test_what_cannot_be_computed_at_the_bit_level_says_why() -> None:
+    assert all(claim.missing for claim in bit_level("no"))
+
+
+@pytest.mark.parametrize(
+    ("model", "softmax", "other"),
+    [("pvt-v2-b0", "pvt-v2-b0-softmax", "pvt-v2-b0-binary"), ("deit-ti", "deit-ti-softmax", "deit-ti-shift-add")],
+)
+def test_traces_of_claims_have_the_layers_of_their_models(model: str, softmax: str, other: str) -> None:
+    """Everything but attention and what reduces keys: patches, projections, MLPs and the head, MAC by MAC."""
+    expected = layer_macs(archsim.model(model))
+    for name in (softmax, other):
+        found = layer_macs(read_trace(FOLDER / "designs" / f"{name}.csv"))
+        assert {layer: macs for layer, macs in found.items() if layer in expected} == expected
+
+
+def layer_macs(trace: Trace) -> dict[str, int]:
+    """MACs of each layer whose work is the same with any attention; experts of an MLP together."""
+    found: dict[str, int] = {}
+    for op in trace.ops:
+        name = op.name.removesuffix(".mult").removesuffix(".shift")
+        leaf = name.rpartition(".")[2]
+        if isinstance(op, Op) and leaf not in ("k_proj", "v_proj", "reduce", *ATTENTION):
+            found[name] = found.get(name, 0) + op.macs
+    return found

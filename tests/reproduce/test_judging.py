@@ -106,6 +106,17 @@ def test_a_claim_with_one_part_off_is_off(tmp_path: Path) -> None:
     assert claim.to_dict()["published"] == 5.0
 
 
+def test_a_part_may_be_a_bound(tmp_path: Path) -> None:
+    bits = 'recompute = { kind = "bits", format = "int4:g128" }'
+    parts = "".join(
+        f'[[part]]\nname = "{name}"\nvalue = {value}\nrelation = "{relation}"\n{bits}\n'
+        for name, value, relation in (("a", 5.0, "<"), ("b", 4.0, ">"))
+    )
+    claim = judged(tmp_path, parts, value='"few"')
+    assert claim.status == "reproduced"
+    assert claim.why == "a: 4.125 (below 5), b: 4.125 (above 4)"
+
+
 def test_a_claim_without_a_recomputation_has_no_numbers(tmp_path: Path) -> None:
     row = judged(tmp_path, 'missing = "a part"\n').to_dict()
     assert [row[key] for key in ("published", "simulated", "error", "tolerance")] == [1.0, None, None, None]
@@ -196,6 +207,12 @@ class TestDesigns:
         text = 'kind = "designs"\nquantity = "saving"\nmetric = "totals.latency_s"\ndesign = "design.toml"\n'
         more = 'set = ["hardware.clock=1 GHz"]\nbaseline = "design.toml"\nbaseline_set = ["hardware.clock=500 MHz"]'
         assert 0 < number(tmp_path, text + more) <= 50.0
+
+    def test_an_overhead_is_a_saving_below_zero(self, tmp_path: Path) -> None:
+        text = 'kind = "designs"\nquantity = "{}"\nmetric = "totals.macs"\ndesign = "design.toml"\n'
+        text += 'set = ["workload.batch=3"]\nbaseline = "design.toml"\nbaseline_set = ["workload.batch=2"]'
+        assert number(tmp_path, text.format("overhead")) == pytest.approx(50.0)
+        assert number(tmp_path, text.format("saving")) == pytest.approx(-50.0)
 
     def test_a_value(self, tmp_path: Path) -> None:
         from archsim import model
