@@ -48,7 +48,7 @@ def with_level(one: Case, at: int, **changes: object) -> Accelerator:
 
 
 @given(seeds, kinds, objectives, st.sampled_from(OPERANDS))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_one_narrower_operand_is_never_worse(seed: int, kind: str, objective: str, operand: OperandName) -> None:
     one = case(seed, kind)
     values = [optimum(one, objective, op=in_format(one.problem.op, operand, f"int{bits}")) for bits in (16, 8, 6, 4, 2)]
@@ -56,7 +56,7 @@ def test_one_narrower_operand_is_never_worse(seed: int, kind: str, objective: st
 
 
 @given(seeds, kinds, objectives, st.integers(0, 3), st.sampled_from([1.5, 2.0, 16.0]))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_more_room_is_never_worse(seed: int, kind: str, objective: str, at: int, factor: float) -> None:
     one = case(seed, kind)
     levels = one.costing.accelerator.memories
@@ -66,7 +66,7 @@ def test_more_room_is_never_worse(seed: int, kind: str, objective: str, at: int,
 
 
 @given(seeds, kinds, objectives, st.integers(0, 3), st.booleans())
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_more_bandwidth_is_never_worse(seed: int, kind: str, objective: str, at: int, write: bool) -> None:
     one = case(seed, kind)
     levels = one.costing.accelerator.memories
