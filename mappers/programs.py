@@ -126,14 +126,26 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
             choices.append([(i, 0), (i, -1)])
         if insides[order[i]] != insides[order[i - 1]]:
             rest = [k for k in order[i:] if insides[k] == insides[order[i]]]
-            counts = [n for n in range(1 if ground.nested else len(rest) + 1) if sorted(rest[:n]) == rest[:n]]
-            choices.append([(i, n) for n in counts])
+            pending = ground.nodes.operand(order[i - 1])
+            most = 0 if ground.nested else _most_past(ground, rest, pending)
+            choices.append([(i, n) for n in range(most + 1)])
     variants = []
     for chosen in itertools.product(*choices):
         apart = {i for i, n in chosen if n < 0}
         past = {i: n for i, n in chosen if n > 0}
         variants.append(_write(ground, order, apart, past))
     return variants
+
+
+def _most_past(ground: Ground, rest: list[int], pending: int) -> int:
+    """How many of the nodes `rest` the pending operand can be reused past, in this order.
+
+    Nodes at one tile are the same in any order: they come by their numbers, but where a loop may stand between two.
+    """
+    for n in range(1, len(rest)):
+        if rest[n] < rest[n - 1] and not any(_gains_beside(ground, rest[n], pending)):
+            return n
+    return len(rest)
 
 
 def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int]) -> list[Step]:
@@ -214,14 +226,17 @@ def _found_gains(ground: Ground, node: int, left: int) -> tuple[list[int], list[
 
 def _grow_beside(writer: Writer, node: int, pending: int) -> None:
     """Loops that the pending operand is reused along, and that a node placed beside it gains from."""
-    ground = writer.ground
-    operand = ground.operands[node]
+    gains, filled = _gains_beside(writer.ground, node, pending)
+    writer.segment += 1
+    writer.grow(gains)
+    for d in filled:
+        writer.add(GROW, d, parent=node)
+
+
+def _gains_beside(ground: Ground, node: int, pending: int) -> tuple[list[int], list[int]]:
+    """As `_gains`, of the dimensions that the pending operand is reused along."""
+    operand = ground.nodes.operand(node)
     reused = [d for d in ground.lacking(pending) if d in ground.relevant(operand)]
     slides = ground.window_dims if operand == INPUTS else []
-    fixed = ground.fixed[node]
-    writer.segment += 1
-    writer.grow([d for d in reused if d in slides or fixed[d] > 0])
-    if ground.fills_words:
-        for d in reused:
-            if d not in slides and fixed[d] <= 0:
-                writer.add(GROW, d, parent=node)
+    gains = [d for d in reused if d in slides or ground.fixed[node, d] > 0]
+    return gains, [d for d in reused if d not in gains] if ground.fills_words else []

@@ -48,15 +48,22 @@ def with_level(one: Case, at: int, **changes: object) -> Accelerator:
 
 
 @given(seeds, kinds, objectives, st.sampled_from(OPERANDS))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_one_narrower_operand_is_never_worse(seed: int, kind: str, objective: str, operand: OperandName) -> None:
     one = case(seed, kind)
     values = [optimum(one, objective, op=in_format(one.problem.op, operand, f"int{bits}")) for bits in (16, 8, 6, 4, 2)]
     assert all(narrow <= wide * (1 + 1e-9) for wide, narrow in pairwise(values)), one.text
 
 
+def test_an_operand_is_reused_past_tiles_of_others_with_loops_between_them() -> None:
+    """Narrower sums once took longer: weights in one memory stand below inputs in another, a loop between them."""
+    one = case(87907, "gemm")
+    values = [optimum(one, "latency", op=in_format(one.problem.op, "outputs", f"int{bits}")) for bits in (6, 4, 2)]
+    assert values == [31.0, 31.0, 31.0]
+
+
 @given(seeds, kinds, objectives, st.integers(0, 3), st.sampled_from([1.5, 2.0, 16.0]))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_more_room_is_never_worse(seed: int, kind: str, objective: str, at: int, factor: float) -> None:
     one = case(seed, kind)
     levels = one.costing.accelerator.memories
@@ -66,7 +73,7 @@ def test_more_room_is_never_worse(seed: int, kind: str, objective: str, at: int,
 
 
 @given(seeds, kinds, objectives, st.integers(0, 3), st.booleans())
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_more_bandwidth_is_never_worse(seed: int, kind: str, objective: str, at: int, write: bool) -> None:
     one = case(seed, kind)
     levels = one.costing.accelerator.memories
