@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from archsim.arch.engines.spatial import ONLY_DATAFLOW
 from archsim.core.errors import InputError, Problem, nearest
 from archsim.core.spelling import size_text, spelled
 from archsim.core.toml import KeyPath
@@ -37,7 +38,7 @@ INDENT = "  "
 
 def loop_nest(problem: OpProblem, mapping: Mapping) -> str:
     """The loop nest of `mapping`, one loop a line, with the tiles of each level in elements and bytes."""
-    lines = [f"dataflow {mapping.dataflow}"] if problem.dataflow.stream else []
+    lines = [] if mapping.dataflow == ONLY_DATAFLOW else [f"dataflow {mapping.dataflow}"]
     headings = _headings(problem, mapping)
     for position, loop in enumerate(mapping.loops):
         lines += headings.get(position, [])

@@ -162,13 +162,14 @@ def _relevant(pattern: OpPattern) -> Bools:
 def _level_stages(places: tuple[Place, ...], roles: tuple[str, ...]) -> tuple[Ints, int]:
     """Stage of each level and operand (-1: not served), and the number of stages.
 
-    Adjacent levels with disjoint operands are siblings and share a stage.
+    Adjacent levels with disjoint operands are siblings and share a stage, where as many units share each of them:
+    spatial loops stand between stages.
     """
     stages = np.full((len(places), 3), -1, np.int64)
     stage, taken = 0, set[int]()
     for i, place in enumerate(places):
         served = {j for j, name in enumerate(OPERANDS) if place.serves(name, roles[j])}
-        if served & taken:
+        if served & taken or (taken and place.per != places[i - 1].per):
             stage, taken = stage + 1, set()
         taken |= served
         stages[i, sorted(served)] = stage

@@ -9,6 +9,9 @@ from archsim.arch.engines.base import Dataflow, Engine, SpatialAxis, UnitCost
 from archsim.arch.engines.units import UnitModel, rate_of
 from archsim.arch.formats import Arithmetic
 
+ONLY_DATAFLOW = "spatial"
+"""The name of the dataflow of an array whose axes say what it unrolls; files need not state it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpatialEngine(Engine):
@@ -41,7 +44,7 @@ class SpatialEngine(Engine):
 
     @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:
-        return (Dataflow(name="spatial", axes=self.axes),)
+        return (Dataflow(name=ONLY_DATAFLOW, axes=self.axes),)
 
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return self.unit.lanes * rate_of(self.unit.rates, weights, inputs)

@@ -12,7 +12,10 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from archsim.api.design import design_from_dict
+from archsim.api.map import search, with_formats
 from archsim.arch.accelerator import Accelerator
+from archsim.arch.catalog import hardware_names
 from archsim.arch.engines.base import SpatialAxis
 from archsim.core.errors import InputError
 from archsim.mappers.given import Given
@@ -287,3 +290,19 @@ def test_the_hint_of_an_overflow_is_true(capacity: int, loops: int) -> None:
     assert glb_overflow(nest(whole | cut), op, capacity) is None
     if len(cut) == 1:
         assert glb_overflow(nest(whole | {dim: factor + 1 for dim, factor in cut.items()}), op, capacity) is not None
+
+
+@pytest.mark.parametrize("kind", ["gemm", "conv"])
+@pytest.mark.parametrize("name", hardware_names())
+def test_what_is_found_on_a_machine_of_the_catalog_is_legal(name: str, kind: str) -> None:
+    table = {"hardware": {"base": name}, "workload": {"model": "mobilenet-v1"}, "mapper": {"budget": "50 ms"}}
+    chosen = design_from_dict(table)
+    plain = Op.gemm("x", m=60, n=96, k=80) if kind == "gemm" else Op.conv("x", k=24, c=20, p=14, q=14, r=3, s=3)
+    op = with_formats(plain, chosen)
+    chip = chosen.accelerator_for(op.phase)
+    found = search(chosen, op).cost.mapping
+    assert found is not None
+    flow = next(flow for flow in chip.engine.dataflows if flow.name == found.dataflow)
+    problem = build_problem(op, chip, flow, chosen.simulation.switches, chosen.accumulator)
+    given = parse_loop_nest(loop_nest(problem, found), "nest.txt")
+    assert settle(given, op, chip, chosen.simulation.switches, chosen.accumulator).mapping == found
