@@ -86,7 +86,7 @@ def speedup_pairs(engine: str) -> list[tuple[float, float]]:
 
 
 def imbalance_pairs() -> list[tuple[float, float]]:
-    """Bitlet's speedup over Stripes on BERT's GEMMs where 2 and where 32 PEs wait for each other, ours and published."""
+    """Bitlet's speedups over Stripes on BERT's GEMMs where 2 and where 32 PEs wait, ours and published."""
     found = []
     for rows, speedup in IMBALANCE.items():
         array = (("rows", rows),)
