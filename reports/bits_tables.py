@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from archsim.reports.tables import plain_table
@@ -18,8 +17,11 @@ COLUMNS = (
 
 
 def bits_tables(document: Mapping[str, Any]) -> list[RenderableType]:
-    """What `archsim bits` prints: a row for each layer (equal neighbours as one), and the sums."""
-    found = [_row(list(layers)) for _, layers in groupby(document["layers"], key=_alike)]
+    """What `archsim bits` prints: a row for each layer (equal ones as one), and the sums."""
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for layer in document["layers"]:
+        alike.setdefault(_alike(layer), []).append(layer)
+    found = [_row(layers) for layers in alike.values()]
     totals = document["totals"]
     found.append(
         (

@@ -33,6 +33,8 @@ from archsim.workloads.statistics.tensor import integer_width
 DRAWN = "synthetic:gaussian"
 DRAWN_ELEMENTS = 1 << 19
 """Elements of a drawn operand at most; with its thousands of groups, cycles are within half a percent of the whole."""
+LISTED = 3
+"""Products that a note names."""
 DRAWN_TILES = 4
 """Tiles of the array's rows that are drawn at least."""
 
@@ -140,7 +142,8 @@ def play(
     found = products(chosen.trace)
     layers = list(_layers(chosen, found, serial, weights))
     missing = sorted(set(found) - {layer.name for layer in layers})
-    notes = (f"not played, no {serial} known: {', '.join(missing[:5])}" + (", ..." if len(missing) > 5 else ""),)
+    some = ", ".join(missing[:LISTED]) + (", ..." if len(missing) > LISTED else "")
+    notes = (f"{len(missing)} products are not played, for they have no {serial} of their own: {some}",)
     return PlayedDesign(design=chosen.name, layers=tuple(layers), notes=notes if missing else ())
 
 

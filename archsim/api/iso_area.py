@@ -151,11 +151,19 @@ def _shapes(design: Design) -> dict[str, dict[str, Any]]:
 def _set_sides(array: dict[str, Any], shape: Mapping[str, Any], sides: tuple[int, int]) -> None:
     """Give an array the sides, in the words of `shape`: rows and columns or axes."""
     if not shape.get("axes"):
+        _scale_shapes(array, math.prod(sides) / math.prod(_sides(shape)))
         array["rows"], array["cols"] = sides
         return
     array["axes"] = deepcopy(list(shape["axes"]))
     for axis, size in zip(array["axes"], sides, strict=False):
         axis["size"] = size
+
+
+def _scale_shapes(array: dict[str, Any], factor: float) -> None:
+    """Other ways to wire the array's lanes have as many more or fewer rows; one that has not a row left is dropped."""
+    if array.get("shapes"):
+        scaled = [{**shape, "rows": math.floor(shape["rows"] * factor + SLACK)} for shape in array["shapes"]]
+        array["shapes"] = [shape for shape in scaled if shape["rows"] > 0]
 
 
 def _sides_text(array: Mapping[str, Any]) -> str:

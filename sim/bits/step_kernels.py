@@ -139,3 +139,65 @@ def lock_step_ones(values: NDArray[np.int8], lanes: int, sign: np.int8, rows: in
                 largest = max(largest, most[i])
             total += largest
         out[tile] = total
+
+
+@kernel
+def row_ones(values: NDArray[np.int8], sign: np.int8, counts: NDArray[np.uint8]) -> None:
+    """What `most_ones` counts of each value."""
+    for i in range(values.shape[0]):
+        value = values[i]
+        negative = np.int8(value >> np.int8(7))
+        count = ones_of(np.uint8(np.int8(np.int8(value ^ negative) - negative)))
+        counts[i] = np.uint8(count + np.uint8(negative & sign))
+
+
+@kernel
+def raise_to(most: NDArray[np.uint8], counts: NDArray[np.uint8]) -> None:
+    """Raise each of `most` to its count."""
+    for i in range(most.shape[0]):
+        most[i] = max(most[i], counts[i])
+
+
+@kernel
+def larger_of(left: NDArray[np.uint8], right: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """The larger of two counts each; `out` shares no memory with them, or nothing is gained."""
+    for i in range(out.shape[0]):
+        out[i] = max(left[i], right[i])
+
+
+@kernel
+def group_largest(counts: NDArray[np.uint8], spare: NDArray[np.uint8], lanes: int) -> np.int64:
+    """The sum over groups of their largest count, at least 1 each; `lanes` is a power of two, and counts are lost.
+
+    Neighbours, pairs, fours, ... are compared, so that the first of each group holds its largest in the end.
+    """
+    length, distance = counts.shape[0], 1
+    while distance < lanes:
+        larger_of(counts[: length - distance], counts[distance:], spare[: length - distance])
+        counts, spare = spare, counts
+        distance *= 2
+    total = np.int64(0)
+    for start in range(0, counts.shape[0], lanes):
+        total += max(counts[start], np.uint8(1))
+    return total
+
+
+@kernel
+def lock_step_groups(
+    values: NDArray[np.int8], lanes: int, sign: np.int8, rows: int, cycles: Counts, steps: Counts
+) -> None:
+    """Cycles of each tile of `rows` rows as `lock_step_ones` has them, and the steps of all its groups.
+
+    `lanes` is a power of two that divides the rows' length.
+    """
+    length = values.shape[1]
+    counts, spare, most = np.zeros(length, np.uint8), np.zeros(length, np.uint8), np.empty(length, np.uint8)
+    for tile in range(cycles.shape[0]):
+        most[:] = 0
+        total = np.int64(0)
+        for row in range(tile * rows, min((tile + 1) * rows, values.shape[0])):
+            row_ones(values[row], sign, counts)
+            raise_to(most, counts)
+            total += group_largest(counts, spare, lanes)
+        steps[tile] = total
+        cycles[tile] = group_largest(most, spare, lanes)

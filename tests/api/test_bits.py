@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 import pytest
 
 from archsim.api.bits import play
+from archsim.api.statistics import trace_statistics
 from archsim.core.errors import InputError
+from archsim.workloads.statistics.side_file import write_statistics
+from archsim.workloads.table import write_trace
 
 TRACE = "name,kind,count,phase,m,n,k\nfc1,gemm,2,forward,40,64,96\nfc2,gemm,1,forward,16,33,50\n"
 CONV = "name,kind,count,phase,n,k,c,p,q,r,s\nconv,conv,1,forward,1,40,3,5,18,5,5\n"
@@ -89,3 +93,19 @@ def test_an_onnx_workload_brings_its_own_weights(tmp_path: Path) -> None:
     (layer,) = play(design(tmp_path, "pragmatic-28nm") | {"workload": {"onnx": str(tmp_path / "net.onnx")}}).layers
     assert layer.source == "net.onnx"
     assert layer.played.cycles == 7 * 3
+
+
+def test_a_real_networks_histograms_foretell_what_its_weights_take(tmp_path: Path) -> None:
+    """Within 5 %: filters that share an input share, too, how small its weights are, so their rows wait less."""
+    found = find_spec("nudenet")
+    if found is None or found.origin is None:
+        pytest.skip("nudenet is not installed")
+    model = Path(found.origin).parent / "320n.onnx"
+    sizes = ["workload.dims.height=320", "workload.dims.width=320"]
+    counted = trace_statistics(model, ["int8:channel"], groups=(8, 32), overrides=sizes)
+    write_statistics(counted.statistics, tmp_path / "net.stats.parquet")
+    write_trace(counted.linked("net.stats.parquet"), tmp_path / "net.csv")
+    for base, array in (("pragmatic-28nm", {"words": "magnitude"}), ("bitlet-28nm", {})):
+        given = design(tmp_path, base, (tmp_path / "net.csv").read_text("utf-8"), **array)
+        played = play(given, weights=model)
+        assert played.closed_form_cycles == pytest.approx(played.array_cycles, rel=0.05)

@@ -56,6 +56,12 @@ def test_the_first_design_keeps_its_array_and_the_others_fill_its_area(paths: li
     assert result.designs[1].area_mm2 <= result.area_mm2
 
 
+def test_other_wirings_of_an_array_shrink_with_it(write: Write) -> None:
+    """512 PEs of 532.8 um2 hold 388 of 702.4 um2: 24 rows of 16, and three quarters of the lanes of every wiring."""
+    result = archsim.compare_iso_area([write("one", "stripes-28nm", "int8"), write("two", "bitwave-28nm", "int8")])
+    assert arrays(result) == [("32x16", {}), ("24x16", {})]
+
+
 def test_one_more_row_would_not_fit(paths: list[Path]) -> None:
     theirs = archsim.compare_iso_area(paths).designs[1]
     assert theirs.area_mm2 + 24 * 1968.7e-6 > archsim.compare_iso_area(paths).area_mm2

@@ -33,6 +33,8 @@ ENGINES = {
 }
 KEPT = {"Resnet-34": 6, "Resnet-50": 5, "ViT-Small": 5, "Bert-MRPC": 5}
 """Bit columns that BitWave's flipping leaves; 4 elsewhere."""
+IMBALANCE = {2: 1.63, 32: 1.35}
+"""Bitlet's speedup by PEs that wait for each other. Source: Chen et al., BBS, MICRO 2024 (BERT on MRPC)."""
 BERT_TOKENS = 128
 BERT_GEMMS = ("q_proj", "k_proj", "v_proj", "o_proj")
 """The comparison counts the GEMMs of 768 x 768 only."""
@@ -83,10 +85,22 @@ def speedup_pairs(engine: str) -> list[tuple[float, float]]:
     ]
 
 
+def imbalance_pairs() -> list[tuple[float, float]]:
+    """Bitlet's speedups over Stripes on BERT's GEMMs where 2 and where 32 PEs wait, ours and published."""
+    found = []
+    for rows, speedup in IMBALANCE.items():
+        array = (("rows", rows),)
+        pair = [_cycles(base, "bert-base", array) for base in ("stripes-28nm", "bitlet-28nm")]
+        found.append((pair[0] / pair[1], speedup))
+    return found
+
+
 def bit_serial_rows() -> list[Row]:
     """The bit-serial family on seven networks."""
     rows = [relative("Stripes at 28 nm, cycles of seven networks", SOURCE, stripes_pairs())]
     for engine in ENGINES:
         what = f"{engine} over Stripes, speedup on seven networks, drawn weights"
         rows.append(relative(what, SOURCE, speedup_pairs(engine)))
+    what = "Bitlet over Stripes on BERT where 2 and 32 PEs wait for each other, drawn weights"
+    rows.append(relative(what, "BBS, MICRO 2024", imbalance_pairs()))
     return rows

@@ -21,3 +21,8 @@ def test_speedups_over_stripes_are_within_ten_percent(engine: str) -> None:
     pairs = bit_serial.speedup_pairs(engine)
     assert len(pairs) == 7
     assert [(ours, theirs) for ours, theirs in pairs if abs(ours / theirs - 1) > 0.10] == []
+
+
+def test_bitlet_loses_what_is_published_when_more_pes_wait() -> None:
+    pairs = bit_serial.imbalance_pairs()
+    assert [(ours, theirs) for ours, theirs in pairs if abs(ours / theirs - 1) > 0.10] == []

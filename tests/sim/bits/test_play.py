@@ -139,6 +139,23 @@ def test_drawn_operands_expect_what_drawn_tensors_take(reach: int) -> None:
         assert expected_cycles(engine, drawn, grid, *serial.shape) == pytest.approx(played, rel=0.015)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 12)),
+    rows=st.integers(1, 6),
+    lanes=st.sampled_from([1, 2, 8, 16]),
+    words=st.sampled_from([Words.MAGNITUDE, Words.STORED]),
+    seed=st.integers(0, 1000),
+)
+def test_many_bytes_at_once_are_counted_as_one_by_one(
+    shape: tuple[int, int], rows: int, lanes: int, words: Words, seed: int
+) -> None:
+    serial = np.random.default_rng(seed).integers(-128, 128, size=(shape[0], shape[1] * lanes)).astype(np.int8)
+    engine, grid = Pragmatic(words=words), Grid(rows=rows, lanes=lanes)
+    at_once, one_by_one = play(engine, serial, grid), play(engine, serial.astype(np.int16), grid)
+    assert at_once == one_by_one
+
+
 def test_operands_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="do not fit 4 bits"):
         Pragmatic(width=4).steps(np.array([[9]], dtype=np.int64), 1)
