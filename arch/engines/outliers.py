@@ -11,7 +11,7 @@ from archsim.arch.engines.order import expected_largest, shares_of
 from archsim.core.provenance import ESTIMATE
 
 NO_CONTROLLER = (
-    f"{ESTIMATE} without the controller and queues that route outliers, which OliVe (ISCA 2023) puts at 55 % (GOBO) and "
+    f"{ESTIMATE} without the controller and queues that route outliers; OliVe (ISCA 2023) puts them at 55 % (GOBO) and "
     "71 % (OLAccel) of the PEs' area"
 )
 """Of areas from gates."""
