@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from archsim.arch.engines.centroid import CentroidEngine
 from archsim.arch.engines.outlier import OutlierEngine
 from archsim.arch.engines.outliers import OutlierLane
-from archsim.arch.kinds.base import Kind, stated, unit_model
+from archsim.arch.kinds.base import Kind, ignoring, stated, unit_model
 from archsim.arch.kinds.bit_serial import DATAFLOW, output_stationary_conflicts
 from archsim.core.options import Count, Fraction01, Options
 
@@ -63,6 +63,7 @@ def _build_centroid(array: ArrayOptions, node_nm: float) -> CentroidEngine:
 
 OUTLIER = Kind(
     name="outlier",
+    idle_keys=ignoring("outlier", "rates"),
     build=_build_outlier,
     keys=(OutlierLaneKeys, OutlierKeys),
     conflicts=output_stationary_conflicts,
@@ -70,6 +71,7 @@ OUTLIER = Kind(
 )
 CENTROID = Kind(
     name="centroid",
+    idle_keys=ignoring("centroid", "rates"),
     build=_build_centroid,
     keys=(OutlierLaneKeys,),
     conflicts=output_stationary_conflicts,
