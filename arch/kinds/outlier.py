@@ -24,6 +24,8 @@ class OutlierLaneKeys(Options):
     """Whether each PE's step waits for its own outliers, for those of all rows, or outliers queue beside the steps."""
     outlier_fraction: Fraction01 | None = None
     """Share of the weights that are outliers; absent: what their format states."""
+    input_outlier_fraction: Fraction01 | None = None
+    """The same of the inputs."""
 
 
 class OutlierKeys(Options):
@@ -36,7 +38,12 @@ class OutlierKeys(Options):
 
 
 def _lane(array: ArrayOptions) -> OutlierLane:
-    return OutlierLane(macs=array.outlier_macs, scope=array.outlier_scope, fraction=array.outlier_fraction)
+    return OutlierLane(
+        macs=array.outlier_macs,
+        scope=array.outlier_scope,
+        fraction=array.outlier_fraction,
+        input_fraction=array.input_outlier_fraction,
+    )
 
 
 def _build_outlier(array: ArrayOptions, node_nm: float) -> OutlierEngine:
