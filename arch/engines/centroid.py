@@ -45,14 +45,14 @@ class CentroidEngine(GridEngine):
         """Additions, or the multipliers where they need longer: centroids of a result and its outliers."""
         if not _coded(weights.arithmetic):
             return DataRate(macs_per_unit_cycle=self.lane.macs)
-        share, lanes = self.lane.share(weights), self.unit.lanes
+        share, lanes = self.lane.share(weights, inputs), self.unit.lanes
         adding = weights.reduction / lanes * self.lane.slowdown(lanes, share, self.rows)
         multiplying = (weights.arithmetic.lookup_entries + weights.reduction * share) / self.lane.macs
         cycles = max(adding, multiplying)
         return DataRate(
             macs_per_unit_cycle=weights.reduction / cycles,
             imbalance=1 - weights.reduction / lanes / cycles,
-            estimates=self.lane.notes(weights),
+            estimates=self.lane.notes(weights, inputs),
         )
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
@@ -86,7 +86,7 @@ class CentroidEngine(GridEngine):
         if not _coded(weights.arithmetic):
             return cost
         product = mac_cost(accumulator, inputs.arithmetic, accumulator, self.unit.node_nm)
-        products = weights.arithmetic.lookup_entries / weights.reduction + self.lane.share(weights)
+        products = weights.arithmetic.lookup_entries / weights.reduction + self.lane.share(weights, inputs)
         extra_pj = products * product.energy_pj * self.unit.overrides.energy_factor
         return replace(cost, energy_pj=cost.energy_pj + extra_pj)
 

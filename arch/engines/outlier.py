@@ -44,11 +44,11 @@ class OutlierEngine(GridEngine):
 
     def data_rate(self, weights: OperandData, inputs: OperandData) -> DataRate:
         """The narrow MACs' rate over what steps wait for outliers."""
-        slowdown = self.lane.slowdown(self.unit.lanes, self.lane.share(weights), self.rows)
+        slowdown = self.lane.slowdown(self.unit.lanes, self.lane.share(weights, inputs), self.rows)
         return DataRate(
             macs_per_unit_cycle=self.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic) / slowdown,
             imbalance=1 - 1 / slowdown,
-            estimates=self.lane.notes(weights),
+            estimates=self.lane.notes(weights, inputs),
         )
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
@@ -74,7 +74,7 @@ class OutlierEngine(GridEngine):
         """`unit_cost`, with what the wide MACs take for each outlier besides."""
         cost = self.unit_cost(weights.arithmetic, inputs.arithmetic, accumulator)
         wide = self.unit.cost(self._integer(self.wide_bits), self._integer(self.narrow_bits), accumulator)
-        return replace(cost, energy_pj=cost.energy_pj + self.lane.share(weights) * wide.energy_pj)
+        return replace(cost, energy_pj=cost.energy_pj + self.lane.share(weights, inputs) * wide.energy_pj)
 
     @staticmethod
     def _integer(bits: int) -> Arithmetic:

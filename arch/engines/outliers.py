@@ -32,16 +32,22 @@ class OutlierLane:
     scope: Scope = "step"
     fraction: float | None = None
     """Share of the weights that are outliers; None: what their format states."""
+    input_fraction: float | None = None
+    """The same of the inputs."""
 
-    def share(self, weights: OperandData) -> float:
-        """Share of the weights that need a wide MAC."""
-        return float(weights.format.outlier_share) if self.fraction is None else self.fraction
+    def share(self, weights: OperandData, inputs: OperandData) -> float:
+        """Share of the products that need a wide MAC: those of which either operand is an outlier, independently."""
+        narrow = (1 - _share(self.fraction, weights)) * (1 - _share(self.input_fraction, inputs))
+        return 1 - narrow if narrow < 1 else 0.0
 
-    def notes(self, weights: OperandData) -> tuple[str, ...]:
-        """What the share rests on, where the design states it."""
-        if self.fraction is None or self.fraction == float(weights.format.outlier_share):
-            return ()
-        return (f"{ESTIMATE} {100 * self.fraction:g} % of the weights are outliers, as the design states",)
+    def notes(self, weights: OperandData, inputs: OperandData) -> tuple[str, ...]:
+        """What the shares rest on, where the design states them."""
+        stated = (("weights", self.fraction, weights), ("inputs", self.input_fraction, inputs))
+        return tuple(
+            f"{ESTIMATE} {100 * fraction:g} % of the {name} are outliers, as the design states"
+            for name, fraction, data in stated
+            if fraction is not None and fraction != float(data.format.outlier_share)
+        )
 
     def slowdown(self, lanes: int, share: float, rows: int = 1) -> float:
         """Cycles of a step of `lanes` weights over those without outliers, at least 1; outliers are independent.
@@ -56,6 +62,10 @@ class OutlierLane:
         for count, probability in enumerate(binomial(lanes, share)):
             steps[max(1, math.ceil(count / self.macs))] += probability
         return expected_largest(shares_of(steps), rows if self.scope == "array" else 1)
+
+
+def _share(stated: float | None, data: OperandData) -> float:
+    return float(data.format.outlier_share) if stated is None else stated
 
 
 def binomial(n: int, share: float) -> tuple[float, ...]:

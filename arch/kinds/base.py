@@ -28,6 +28,16 @@ def no_idle_keys(array: ArrayOptions) -> Iterator[str]:
     return iter(())
 
 
+def ignoring(kind: str, *names: str) -> Callable[[ArrayOptions], Iterator[str]]:
+    """The warnings of a kind whose engine makes nothing of these common keys."""
+
+    def idle_keys(array: ArrayOptions) -> Iterator[str]:
+        stated_keys = [name for name in names if name in array.model_fields_set and getattr(array, name) not in (1, {})]
+        yield from (f"hardware.array.{name} says nothing for kind '{kind}'" for name in stated_keys)
+
+    return idle_keys
+
+
 def permitted_dataflows(array: ArrayOptions) -> tuple[str, ...]:
     """The dataflows that an array's keys permit, ``any`` spelled out."""
     stated = (array.dataflow,) if array.dataflow else array.dataflows

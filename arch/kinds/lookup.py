@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from archsim.arch.engines.lookup import LookupEngine
-from archsim.arch.kinds.base import Kind, stated, unit_model
+from archsim.arch.kinds.base import Kind, ignoring, stated, unit_model
 from archsim.arch.kinds.bit_serial import DATAFLOW, output_stationary_conflicts
 from archsim.core.options import Count, Options
 
@@ -46,6 +46,7 @@ def _build(array: ArrayOptions, node_nm: float) -> LookupEngine:
 
 LOOKUP = Kind(
     name="lookup",
+    idle_keys=ignoring("lookup", "lanes", "rates"),
     build=_build,
     keys=(LookupKeys,),
     conflicts=output_stationary_conflicts,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from archsim.arch.engines.centroid import CentroidEngine
 from archsim.arch.engines.outlier import OutlierEngine
 from archsim.arch.engines.outliers import OutlierLane
-from archsim.arch.kinds.base import Kind, stated, unit_model
+from archsim.arch.kinds.base import Kind, ignoring, stated, unit_model
 from archsim.arch.kinds.bit_serial import DATAFLOW, output_stationary_conflicts
 from archsim.core.options import Count, Fraction01, Options
 
@@ -24,6 +24,8 @@ class OutlierLaneKeys(Options):
     """Whether each PE's step waits for its own outliers, for those of all rows, or outliers queue beside the steps."""
     outlier_fraction: Fraction01 | None = None
     """Share of the weights that are outliers; absent: what their format states."""
+    input_outlier_fraction: Fraction01 | None = None
+    """The same of the inputs."""
 
 
 class OutlierKeys(Options):
@@ -36,7 +38,12 @@ class OutlierKeys(Options):
 
 
 def _lane(array: ArrayOptions) -> OutlierLane:
-    return OutlierLane(macs=array.outlier_macs, scope=array.outlier_scope, fraction=array.outlier_fraction)
+    return OutlierLane(
+        macs=array.outlier_macs,
+        scope=array.outlier_scope,
+        fraction=array.outlier_fraction,
+        input_fraction=array.input_outlier_fraction,
+    )
 
 
 def _build_outlier(array: ArrayOptions, node_nm: float) -> OutlierEngine:
@@ -63,6 +70,7 @@ def _build_centroid(array: ArrayOptions, node_nm: float) -> CentroidEngine:
 
 OUTLIER = Kind(
     name="outlier",
+    idle_keys=ignoring("outlier", "rates"),
     build=_build_outlier,
     keys=(OutlierLaneKeys, OutlierKeys),
     conflicts=output_stationary_conflicts,
@@ -70,6 +78,7 @@ OUTLIER = Kind(
 )
 CENTROID = Kind(
     name="centroid",
+    idle_keys=ignoring("centroid", "rates"),
     build=_build_centroid,
     keys=(OutlierLaneKeys,),
     conflicts=output_stationary_conflicts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archsim.arch.engines.shift_add import ShiftAddEngine
-from archsim.arch.kinds.base import Kind, OperationKeys, stated, unit_model
+from archsim.arch.kinds.base import Kind, OperationKeys, ignoring, stated, unit_model
 from archsim.arch.kinds.bit_serial import DATAFLOW, output_stationary_conflicts
 from archsim.core.options import Flag, Options
 
@@ -32,6 +32,7 @@ def _build(array: ArrayOptions, node_nm: float) -> ShiftAddEngine:
 
 SHIFT_ADD = Kind(
     name="shift-add",
+    idle_keys=ignoring("shift-add", "rates"),
     build=_build,
     keys=(ShiftAddKeys, OperationKeys),
     conflicts=output_stationary_conflicts,

@@ -14,7 +14,7 @@ from archsim.arch.engines.data import Ratio
 from archsim.arch.engines.skipping import Gating, Ignoring, Skipping, Structured
 from archsim.arch.engines.sparse import GROUPS, Policy, SparseEngine
 from archsim.arch.engines.storage import Metadata, Storage
-from archsim.arch.kinds.base import Conflicts, Kind
+from archsim.arch.kinds.base import Conflicts, Kind, OperationKeys
 from archsim.arch.kinds.spatial import SPATIAL, build_spatial
 from archsim.arch.plain import table, tables
 from archsim.core.errors import Problem
@@ -234,4 +234,11 @@ def _idle_keys(array: ArrayOptions) -> Iterator[str]:
             yield f"hardware.array.{key} says nothing{beside}"
 
 
-SPARSE = Kind(name="sparse", build=_build, keys=(SparseKeys,), conflicts=_conflicts, idle_keys=_idle_keys, passes=False)
+SPARSE = Kind(
+    name="sparse",
+    build=_build,
+    keys=(SparseKeys, OperationKeys),
+    conflicts=_conflicts,
+    idle_keys=_idle_keys,
+    passes=False,
+)

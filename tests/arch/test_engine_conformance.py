@@ -79,3 +79,26 @@ def test_what_a_design_states_of_its_pes_is_taken(kind: str) -> None:
     eight = format("int8").arithmetic
     cost = found.unit_cost(eight, eight, format("int32").arithmetic)
     assert (cost.energy_pj, cost.area_um2) == (3.0, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("outlier", "rates", {"int4": 2}),
+        ("centroid", "rates", {"int4": 2}),
+        ("shift-add", "rates", {"int4": 2}),
+        ("lookup", "rates", {"int4": 2}),
+        ("lookup", "lanes", 4),
+    ],
+)
+def test_a_common_key_that_an_engine_makes_nothing_of_is_told(kind: str, key: str, value: object) -> None:
+    options = HardwareOptions.model_validate(
+        {
+            "kind": kind,
+            "clock": "1 GHz",
+            "node": "28 nm",
+            "array": GRID | {key: value},
+            "memory": [{"name": "m", "technology": "sram"}],
+        }
+    )
+    assert list(KINDS[kind].idle_keys(options.array)) == [f"hardware.array.{key} says nothing for kind '{kind}'"]

@@ -81,6 +81,12 @@ class TestOutlierLanes:
         stream = engine("outlier", lanes=32, outlier_scope="stream")
         assert rate(stream, "spqr3:s10") == pytest.approx(32 / 3.2)
 
+    def test_a_product_is_wide_where_either_operand_is_an_outlier(self) -> None:
+        lane = OutlierLane(fraction=0.1, input_fraction=0.5)
+        assert lane.share(data("int4"), data("int4")) == pytest.approx(1 - 0.9 * 0.5)
+        assert OutlierLane().share(data("spqr3:s10"), data("overq4:s10")) == pytest.approx(0.19)
+        assert OutlierLane().share(data("int4"), data("int4")) == 0.0
+
     def test_a_stated_share_is_an_estimate(self) -> None:
         found = engine("outlier", lanes=16, outlier_fraction=0.03).data_rate(data("int4"), data("int4"))
         assert found.estimates == ("estimate: 3 % of the weights are outliers, as the design states",)

@@ -43,6 +43,7 @@ ANT_DESIGNS = {
     "ANT-WS": ("ant-2022", "ws", "antws_bits"),
     "BitFusion": ("bitfusion-2022", "os", "bitfusion_bits"),
     "AdaFloat": ("adafloat-2022", "os", "adafloat_bits"),
+    "OLAccel": ("olaccel-2022", "os", "olaccel_bits"),
 }
 NETWORKS = {
     "VGG16": "vgg16",
