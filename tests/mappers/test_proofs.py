@@ -15,7 +15,6 @@ from archsim.sim.cost import Costing
 from archsim.workloads.op import Op
 from tests.validation.machines import machine, problem_on, with_bits
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
