@@ -18,7 +18,7 @@ import numpy as np
 from archsim.core.kernels import inlined_kernel, inner_kernel, kernel
 from archsim.mappers.goal_kernels import BOUNDED, COSTED, LEFT_OVER, OVERFULL, WALKED, Best, Goal, hopeless, score
 from archsim.mappers.leaf_kernels import judge, lay_loops
-from archsim.mappers.node_kernels import add_node_bits, floors, set_line
+from archsim.mappers.node_kernels import add_node_bits, floors, least_of_pes, set_line
 from archsim.mappers.pool_kernels import pool_excesses
 from archsim.mappers.space_kernels import (
     START_PJ,
@@ -167,7 +167,8 @@ def _promising(any_tile: bool, floor_pj: float, floor_cycles: float, case: Case,
         step = least_step(shape, machine, case.space, case.start) - machine.counting[LAST_CYCLE]
         cycles = max(cycles, floor_cycles + max(0.0, step))
     cycles = np.ceil(cycles - 1e-6)
-    return not hopeless(cycles, floor_pj + goal.fixed_pj + goal.pj_per_cycle * cycles, goal, best)
+    energy = floor_pj + least_of_pes(any_tile, shape, machine, case.space, case.start)
+    return not hopeless(cycles, energy + goal.fixed_pj + goal.pj_per_cycle * cycles, goal, best)
 
 
 @inlined_kernel
