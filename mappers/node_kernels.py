@@ -332,7 +332,8 @@ def least_of_pes(any_tile: bool, shape: Shape, machine: Machine, space: Space, s
         if operand != OUTPUTS:
             energy += elements * times * least_price(level, 0, operand, machine)
             continue
-        energy += elements * times * min(least_price(level, 1, 2, machine), least_price(level, 1, 3, machine))
+        partial = least_price(level, 1, 3, machine)
+        energy += elements * ((times - 1.0) * partial + min(least_price(level, 1, 2, machine), partial))
         if machine.counting[PSUM_REREADS] and machine.counting[FIRST_PARTIAL_READ] == 0.0:
             # Units whose sums are added up start at zero each.
             every, _ = spread_between(start, OUTPUTS, 0, space.n_bounds, shape.relevant)
