@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import typeof, types
+from numba import types
 
 from archsim.core.kernels import inlined_kernel, inner_kernel, kernel
 from archsim.sim.kernels import Floats
@@ -41,6 +41,8 @@ def test_python_cannot_call_them() -> None:
 
 def test_callers_with_other_constants_share_them() -> None:
     part: Any = _weighed
+    literal: Any = types.literal
+    array: Any = types.Array(types.float64, 1, "C")
     for constant in (3, 5):
-        part.get_call_template((types.literal(constant), typeof(np.zeros(1))), {})
+        part.get_call_template((literal(constant), array), {})
     assert len({str(kinds) for kinds in part.signatures}) == 1
