@@ -18,7 +18,7 @@ import numpy as np
 from archsim.core.kernels import inlined_kernel, inner_kernel, kernel
 from archsim.mappers.goal_kernels import BOUNDED, COSTED, LEFT_OVER, OVERFULL, WALKED, Best, Goal, hopeless, score
 from archsim.mappers.leaf_kernels import judge, lay_loops
-from archsim.mappers.node_kernels import add_node_bits, floors, set_line
+from archsim.mappers.node_kernels import add_node_bits, floors, least_of_pes, set_line
 from archsim.mappers.pool_kernels import pool_excesses
 from archsim.mappers.space_kernels import (
     START_PJ,
@@ -35,7 +35,10 @@ from archsim.sim.kernels import LAST_CYCLE, Floats, Ints
 
 LEAST_EACH = 300
 """Steps that a start gets in a pass, at least."""
+MANY = 32
+"""Starts, from which on one is looked at before the others."""
 LEAP, SHARE, EACH = range(3)
+FIRST_LOOK = 0
 
 
 @kernel
@@ -44,16 +47,20 @@ def search(task: Task, best: Best) -> None:
 
     Starts are searched in the order of their bounds, so that the first that cannot win ends the search. Each pass
     (`task.passes`: leap as in `next_leaf`, share of the budget, share of it for each start) goes through all of them
-    until its share is spent; one that tries every factor and comes to the end ends the search.
+    until its share is spent; one that tries every factor and comes to the end ends the search. The first one looks at
+    the most promising start alone, and only where there are many.
     """
     room = new_room(task)
     values = np.zeros(task.ways.tiles.shape[0] * task.ways.dims.shape[0])
     least = np.zeros((values.shape[0], 2))
+    first = _glance(least, task, room, best)
+    if first >= 0:
+        _explore(FIRST_LOOK, np.full(1, first, np.int64), least, task, room, best)
     _bound_starts(least, task, room, best)
     n = _values(least, task.goal, values)
     order = np.argsort(values, kind="mergesort")[:n]
     at = 0
-    for i in range(task.passes.shape[0]):
+    for i in range(FIRST_LOOK + 1, task.passes.shape[0]):
         at = _explore(i, order, least, task, room, best)
         if task.passes[i, LEAP] == 1.0 and at == n:
             break
@@ -86,25 +93,50 @@ def _case(task: Task, room: Room) -> Case:
 
 
 @inner_kernel
+def _glance(least: Floats, task: Task, room: Room, best: Best) -> int:
+    """Fill in quick bounds of all starts, inf where they cannot be the best; the most promising one of many, else -1.
+
+    That one is worth a look first: a better mapping known leaves fewer starts whose bounds must be worked out.
+    """
+    case, goal = _case(task, room), task.goal
+    floor_pj, floor_cycles = floors(case, room.walk)
+    n_tiles = task.ways.tiles.shape[0]
+    first, lowest, left, lost = -1, np.inf, 0, False
+    for s in range(least.shape[0]):
+        least[s, 0], least[s, 1] = np.inf, np.inf
+        if s % n_tiles == 0 or not lost:
+            set_start(s, task.ways, task.shape, task.machine, task.space.perfect, room.start)
+        if s % n_tiles == 0:
+            cycles, energy = _at_a_glance(True, floor_pj, floor_cycles, case)
+            lost = hopeless(cycles, energy, goal, best)
+        if not lost:
+            cycles, energy = _at_a_glance(False, floor_pj, floor_cycles, case)
+        if lost or hopeless(cycles, energy, goal, best):
+            best.counters[BOUNDED] += 1
+            continue
+        least[s, 0], least[s, 1] = cycles, energy
+        left += 1
+        value = score(goal.objective, cycles, energy, goal.weights)
+        if value < lowest:
+            first, lowest = s, value
+    return first if left > MANY else -1
+
+
+@inner_kernel
 def _bound_starts(least: Floats, task: Task, room: Room, best: Best) -> None:
     """Fill in cycles and energy in pJ that no mapping from a start goes below; inf where none can be the best."""
     case, totals = _case(task, room), room.start.totals
-    floor_pj, floor_cycles = floors(case, room.walk)
-    n_tiles = task.ways.tiles.shape[0]
-    lost = False
     for s in range(least.shape[0]):
-        least[s, 0], least[s, 1] = np.inf, np.inf
-        first = s % n_tiles == 0
-        if first or not lost:
-            set_start(s, task.ways, task.shape, task.machine, task.space.perfect, room.start)
-        if first:
-            lost = not _promising(True, floor_pj, floor_cycles, case, best)
-        if lost or not _promising(False, floor_pj, floor_cycles, case, best):
+        if least[s, 0] == np.inf:
+            continue
+        if hopeless(least[s, 0], least[s, 1], task.goal, best):
+            least[s, 0], least[s, 1] = np.inf, np.inf
             best.counters[BOUNDED] += 1
             continue
-        cycles, energy = _take_up(case, task, room)
-        if totals[STREAMED_CYCLES] <= task.most_streamed:
-            least[s, 0], least[s, 1] = cycles, energy
+        set_start(s, task.ways, task.shape, task.machine, task.space.perfect, room.start)
+        least[s, 0], least[s, 1] = _take_up(case, task, room)
+        if totals[STREAMED_CYCLES] > task.most_streamed:
+            least[s, 0], least[s, 1] = np.inf, np.inf
 
 
 @inner_kernel
@@ -130,6 +162,8 @@ def _explore(i: int, order: Ints, least: Floats, task: Task, room: Room, best: B
             continue
         set_start(s, task.ways, shape, machine, task.space.perfect, room.start)
         _take_up(case, task, room)
+        if room.start.totals[STREAMED_CYCLES] > task.most_streamed:
+            continue
         _first_row(case, walk)
         limit = min(until, best.counters[WALKED] + each)
         row = next_leaf(0, leap, limit, case, walk, best)
@@ -159,15 +193,16 @@ def _shares(i: int, task: Task, best: Best) -> tuple[int, int, int]:
 
 
 @inlined_kernel
-def _promising(any_tile: bool, floor_pj: float, floor_cycles: float, case: Case, best: Best) -> bool:
-    """Whether a start (or its units with `any_tile` of the array) can be better than what is known, at a glance."""
+def _at_a_glance(any_tile: bool, floor_pj: float, floor_cycles: float, case: Case) -> tuple[float, float]:
+    """(cycles, energy in pJ) of a start, or of its units with `any_tile` of the array, at least; quick to know."""
     shape, machine, goal = case.shape, case.machine, case.goal
     cycles = max(floor_cycles, least_compute(any_tile, shape, machine, case.start))
     if floor_cycles > 0.0 and not any_tile:
         step = least_step(shape, machine, case.space, case.start) - machine.counting[LAST_CYCLE]
         cycles = max(cycles, floor_cycles + max(0.0, step))
     cycles = np.ceil(cycles - 1e-6)
-    return not hopeless(cycles, floor_pj + goal.fixed_pj + goal.pj_per_cycle * cycles, goal, best)
+    energy = floor_pj + least_of_pes(any_tile, shape, machine, case.space, case.start)
+    return cycles, energy + goal.fixed_pj + goal.pj_per_cycle * cycles
 
 
 @inlined_kernel

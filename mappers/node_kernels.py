@@ -22,12 +22,13 @@ from archsim.mappers.space_kernels import (
     spread_between,
 )
 from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case, Lines, Walk
-from archsim.mappers.time_kernels import port_cycles
+from archsim.mappers.time_kernels import least_moves, port_cycles
 from archsim.sim.kernels import (
     FIRST_PARTIAL_READ,
     INPUTS,
     MEMORY_STALLS,
     OUTPUTS,
+    PSUM_REREADS,
     REFILL_ALL,
     RETURNING,
     THROUGHPUT,
@@ -36,6 +37,7 @@ from archsim.sim.kernels import (
     Floats,
     Machine,
     Shape,
+    whole_elements,
 )
 from archsim.sim.traffic_kernels import partial_visits, returning
 
@@ -283,14 +285,14 @@ def add_node_bits(node: int, space: Space, lines: Lines, reading: Floats, writin
 
 @inlined_kernel
 def floors(case: Case, walk: Walk) -> tuple[float, float]:
-    """What no start can save: pJ of moving every operand inwards once (results outwards), and cycles that a port of a
-    level with one instance is busy with it, where a step of computing comes on top; 0 cycles where none does.
+    """What no start can save: pJ of moving every operand between levels once, and cycles that a port of a level with
+    one instance is busy with it, where a step of computing comes on top; 0 cycles where none does.
     """
     shape, machine, space, lines = case.shape, case.machine, case.space, case.lines
     reading, writing = walk.read_scrap, walk.write_scrap
     for i in range(reading.shape[0]):
         reading[i], writing[i] = 0.0, 0.0
-    energy = _least_of_pes(shape, machine, space)
+    energy = 0.0
     for k in range(space.nodes.shape[0]):
         operand, parent = space.nodes[k, 1], space.nodes[k, 2]
         if space.nodes[k, 0] < 0:
@@ -313,16 +315,27 @@ def floors(case: Case, walk: Walk) -> tuple[float, float]:
 
 
 @inlined_kernel
-def _least_of_pes(shape: Shape, machine: Machine, space: Space) -> float:
-    """pJ of every operand's way between PEs and the innermost level that holds it, once."""
+def least_of_pes(any_tile: bool, shape: Shape, machine: Machine, space: Space, start: Start) -> float:
+    """pJ of every operand's way between PEs and the innermost level that holds it, at least; quick to know.
+
+    With the units of a start and its tile of the array, or `any_tile`.
+    """
     energy = 0.0
     for operand in range(3):
         level = space.innermost[operand]
         if level < 0:
             continue
-        elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
-        if operand == OUTPUTS:
-            energy += elements * min(least_price(level, 1, 2, machine), least_price(level, 1, 3, machine))
-        else:
-            energy += elements * least_price(level, 0, operand, machine)
-    return energy
+        elements, times = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes), 1.0
+        if machine.flow[0]:
+            elements = whole_elements(operand, shape)
+            times = least_moves(operand, any_tile, shape, machine, start)
+        if operand != OUTPUTS:
+            energy += elements * times * least_price(level, 0, operand, machine)
+            continue
+        partial = least_price(level, 1, 3, machine)
+        energy += elements * ((times - 1.0) * partial + min(least_price(level, 1, 2, machine), partial))
+        if machine.counting[PSUM_REREADS] and machine.counting[FIRST_PARTIAL_READ] == 0.0:
+            # Units whose sums are added up start at zero each.
+            every, _ = spread_between(start, OUTPUTS, 0, space.n_bounds, shape.relevant)
+            energy += elements * max(0.0, times - every) * least_price(level, 0, 3, machine)
+    return energy * (1.0 - 1e-12)

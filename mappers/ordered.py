@@ -43,7 +43,9 @@ def search_ordered(
 ) -> Outcome:
     """As `search_problem`, with loops in the order that the constraints state."""
     said = settings.constraints.of(problem.op)
-    freed = replace(settings, constraints=replace(settings.constraints, order=()))
+    freed = settings
+    if settings.constraints.order:
+        freed = replace(settings, constraints=replace(settings.constraints, order=()))
     free = search_problem(
         problem, costing, freed, skipped=skipped, known=known, cycle_limit=cycle_limit, ties=ties, front=front
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
 from archsim.mappers.branch import Outcome
@@ -18,7 +16,6 @@ from archsim.mappers.settings import MapperSettings, allowed_dataflows, score
 from archsim.mappers.whole import whole_layer
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import PJ, Costing, cost_mapping, cost_of
-from archsim.sim.kernels import Floats
 from archsim.sim.problem import Problem, build_problem
 from archsim.sim.records import OpCost
 from archsim.workloads.op import Op
@@ -78,9 +75,7 @@ def find_mapping(
         )
         costing = costing or Costing.of(accelerator, problem, accumulator, counting)
         if counting.tiling == "whole-layer":
-            cost = cost_mapping(problem, whole_layer(problem), costing)
-            value = score(cost, settings)
-            tally.take(cost, value, value, proven=True, evaluated=1, pruned=0, front=np.zeros((2, 0)))
+            tally.take_whole(cost_mapping(problem, whole_layer(problem), costing), settings)
             continue
         for skipped in bypasses(problem, settings.constraints):
             parts.append(_Part(problem=problem, costing=costing, skipped=skipped, details=details))
@@ -102,9 +97,13 @@ class _Part:
 
 @dataclass
 class _Tally:
-    """The best of several searches, and what they prove together."""
+    """The best of several searches, and what they prove together. Values are those of `score`.
+
+    Its record is made once, of the last one found: what a search finds is better than what was known.
+    """
 
     cost: OpCost | None = None
+    best: tuple[_Part, Outcome] | None = None
     value: float = math.inf
     bound: float = math.inf
     proven: bool = True
@@ -113,28 +112,35 @@ class _Tally:
     space: float = 0.0
     points: tuple[tuple[float, float], ...] = ()
 
-    def take(
-        self,
-        cost: OpCost | None,
-        value: float,
-        bound: float,
-        *,
-        proven: bool,
-        evaluated: int,
-        pruned: int,
-        front: Floats,
-    ) -> None:
-        self.evaluated += evaluated
-        self.pruned += pruned
-        self.space += evaluated + pruned
-        self.proven = self.proven and proven
-        self.bound = min(self.bound, bound)
-        if front.shape[1]:
-            self.points += tuple((energy, cycles) for cycles, energy in front.T.tolist())
-        if cost is not None and (self.cost is None or _key(value, cost) < _key(self.value, self.cost)):
+    def take(self, part: _Part, outcome: Outcome, scale: float) -> None:
+        self.count(outcome)
+        self.proven = self.proven and outcome.optimal
+        self.bound = min(self.bound, outcome.bound / scale)
+        if outcome.front.shape[1]:
+            self.points += tuple((energy, cycles) for cycles, energy in outcome.front.T.tolist())
+        if outcome.mapping is not None and (self.best is None or _key(outcome) < _key(self.best[1])):
+            self.best, self.value = (part, outcome), outcome.value / scale
+
+    def take_whole(self, cost: OpCost, settings: MapperSettings) -> None:
+        """Take in a layer that runs as one tile: there is no other mapping of its dataflow."""
+        value = score(cost, settings)
+        self.evaluated, self.space, self.bound = self.evaluated + 1, self.space + 1, min(self.bound, value)
+        if self.cost is None or (value, cost.latency_s, cost.total_energy_j) < (
+            self.value,
+            self.cost.latency_s,
+            self.cost.total_energy_j,
+        ):
             self.cost, self.value = cost, value
 
+    def count(self, outcome: Outcome) -> None:
+        self.evaluated += outcome.evaluated
+        self.pruned += outcome.pruned
+        self.space += outcome.evaluated + outcome.pruned
+
     def found(self, settings: MapperSettings) -> Found | None:
+        if self.best is not None:
+            self.cost = _cost(*self.best)
+            self.value = score(self.cost, settings)
         if self.cost is None:
             return None
         # A tolerance in time may have been spent on energy: then the mapping is not the shortest.
@@ -152,8 +158,8 @@ class _Tally:
         )
 
 
-def _key(value: float, cost: OpCost) -> tuple[float, float, float]:
-    return value, cost.latency_s, cost.total_energy_j
+def _key(outcome: Outcome) -> tuple[float, float, float]:
+    return outcome.value, outcome.cycles, outcome.energy_pj
 
 
 def _front(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
@@ -171,43 +177,30 @@ def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:
     known = tally.value * scale * (1 + 1e-12)
     ties = settings.objective != "latency"
     outcome = search_ordered(part.problem, part.costing, settings, skipped=part.skipped, known=known, ties=ties)
-    cost = _cost(part, outcome)
-    value = math.inf if cost is None else score(cost, settings)
-    tally.take(
-        cost,
-        value,
-        outcome.bound / scale,
-        proven=outcome.optimal,
-        evaluated=outcome.evaluated,
-        pruned=outcome.pruned,
-        front=outcome.front,
-    )
+    tally.take(part, outcome, scale)
 
 
-def _cost(part: _Part, outcome: Outcome) -> OpCost | None:
+def _cost(part: _Part, outcome: Outcome) -> OpCost:
     """The record of what a search found."""
-    if outcome.mapping is None or outcome.raw is None:
-        return None
+    assert outcome.mapping is not None
+    assert outcome.raw is not None
     return cost_of(part.problem, outcome.mapping, outcome.raw, part.costing, details=part.details)
 
 
 def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) -> None:
     """Of all mappings that take no longer than the shortest and the tolerance, the one of least energy."""
-    if tally.cost is None:
+    if tally.best is None:
         return
-    limit = math.floor(tally.cost.cycles * (1 + settings.tolerance) * (1 + 1e-12))
+    limit = math.floor(tally.best[1].cycles * (1 + settings.tolerance) * (1 + 1e-12))
     saving = replace(settings, objective="energy")
     for part in parts:
-        known = tally.cost.total_energy_j / PJ * (1 - 1e-12)
+        known = tally.best[1].energy_pj * (1 - 1e-12)
         outcome = search_ordered(
             part.problem, part.costing, saving, skipped=part.skipped, known=known, cycle_limit=limit, front=0
         )
-        tally.evaluated += outcome.evaluated
-        tally.pruned += outcome.pruned
-        tally.space += outcome.evaluated + outcome.pruned
-        if (cost := _cost(part, outcome)) is not None:
-            tally.cost = cost
-            tally.value = score(tally.cost, settings)
+        tally.count(outcome)
+        if outcome.mapping is not None:
+            tally.best = part, outcome
 
 
 def _scale(costing: Costing, settings: MapperSettings) -> float:

@@ -189,6 +189,19 @@ def least_compute(any_tile: bool, shape: Shape, machine: Machine, start: Start) 
 
 
 @inlined_kernel
+def least_moves(operand: int, any_tile: bool, shape: Shape, machine: Machine, start: Start) -> float:
+    """How often array tiles of an operand are moved, at least; see `pass_kernels.array_factor`."""
+    flow, lacking = machine.flow, 1 if operand == 0 else (0 if operand == 1 else 2)
+    group = shape.groups[lacking]
+    tiles = 1.0 if any_tile else _tiles_each(group, shape, start)
+    if operand != flow[4]:
+        for axis in range(2):
+            if flow[1 + axis] == lacking:
+                tiles = max(tiles, np.ceil(_each(group, shape, start) / machine.array[axis] - 1e-9))
+    return float(tiles)
+
+
+@inlined_kernel
 def _each(group: Ints, shape: Shape, start: Start) -> float:
     """How much of a group falls to each unit, at least to the busiest."""
     size = 1.0

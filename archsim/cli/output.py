@@ -50,7 +50,7 @@ def note_compilation(*, quiet: bool) -> None:
     from archsim.core.kernels import compiled_before
 
     if not compiled_before("archsim.mappers.branch_kernels"):
-        note("compiling kernels: the first run of a version takes a few minutes longer", quiet=quiet)
+        note("compiling kernels: the first run of a version takes about a minute longer", quiet=quiet)
 
 
 def warn(text: str, *, quiet: bool) -> None:

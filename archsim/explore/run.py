@@ -241,7 +241,7 @@ class Working:
         chunks = -(-self._total // self._chunk)
         compiled = all(compiled_before(module) for module in _KERNELS)
         if not compiled:
-            self.watcher.note("compiling kernels: the first run of a version takes a few minutes longer")
+            self.watcher.note("compiling kernels: the first run of a version takes about a minute longer")
         workers = workers_for(self.worker_count, self.cluster, chunks)
         if not compiled and isinstance(workers, LocalProcesses):
             evaluate_chunk(self._recipe, Chunk(0, 1, ((0,) * len(self.sweep.space.free),)))
