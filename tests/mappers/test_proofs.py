@@ -24,8 +24,8 @@ def proven(name: str, op: Op) -> Outcome:
 @pytest.mark.parametrize(
     ("name", "m", "n", "k", "most"),
     [
-        ("zigzag-os8", 4096, 4096, 4096, 12_000),
-        ("zigzag-os8", 1, 4096, 4096, 4_000),
+        ("zigzag-os8", 4096, 4096, 4096, 18_000),
+        ("zigzag-os8", 1, 4096, 4096, 6_000),
         ("zigzag-ws8", 1024, 1024, 1024, 25_000),
         ("accelforge-a", 512, 512, 512, 60_000),
         ("accelforge-b", 4096, 4096, 4096, 500),
@@ -37,4 +37,4 @@ def test_proofs_of_gemms_take_few_steps(name: str, m: int, n: int, k: int, most:
 
 def test_a_convolution_counted_in_words_is_proven() -> None:
     op = Op.conv("conv", n=1, k=64, c=64, p=56, q=56, r=3, s=3)
-    assert proven("zigzag-os8", with_bits(op)).walked <= 150_000
+    assert proven("zigzag-os8", with_bits(op)).walked <= 170_000
