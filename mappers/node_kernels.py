@@ -101,14 +101,17 @@ def least_between(operand: int, begin: int, end: int, case: Case) -> tuple[float
 
 @inlined_kernel
 def _node_line(node: int, placed: int, elements: float, case: Case) -> tuple[float, float]:
-    """(least energy, energy of a further visit) of a node's traffic; the latter 0 where visits might save energy."""
+    """(least energy, energy of a further visit) of a node's traffic; the latter 0 where visits might save energy.
+
+    Visits may be fractions: a tile that units hold in v parts of their steps goes to them v times at least, also where
+    the last part is smaller and some have no work in it.
+    """
     shape, machine, space, start = case.shape, case.machine, case.space, case.start
     operand, prices, refill = space.nodes[node, 1], case.lines.prices[node], case.lines.refills[node]
     every, apart = least_between(operand, placed, space.nodes[node, 4], case)
     if operand != OUTPUTS:
-        read, write = prices[DOWN], prices[IN]
-        further = (read * apart + write * every) if space.perfect else (read + write)
-        return elements * (read * apart + write * every), elements * further
+        once = elements * (prices[DOWN] * apart + prices[IN] * every)
+        return once, once
     most = 1.0
     for d in range(shape.sizes.shape[0]):
         if not shape.relevant[OUTPUTS, d]:
@@ -116,10 +119,11 @@ def _node_line(node: int, placed: int, elements: float, case: Case) -> tuple[flo
     whole, _ = spread_between(start, OUTPUTS, placed, space.n_bounds, shape.relevant)
     one = output_energy(apart, every, whole, most, refill, prices, machine)
     two = output_energy(2.0 * apart, 2.0 * every, whole, most, refill, prices, machine)
-    if not space.perfect:
-        two = min(two, output_energy(apart + 1.0, every + 1.0, whole, most, refill, prices, machine))
-    if two >= one:
-        return elements * one, elements * (two - one)
+    many = output_energy(most * apart, most * every, whole, most, refill, prices, machine)
+    # The second visit may cost more than each later one.
+    further = min(two - one, (many - one) / max(1.0, most - 1.0)) if most > 1.0 else two - one
+    if further >= 0.0:
+        return elements * one, elements * further
     every, shared = spread_between(start, OUTPUTS, placed, space.nodes[node, 4], shape.relevant)
     last = output_energy(most * every / shared, most * every, whole, most, refill, prices, machine)
     return elements * min(one, last), 0.0
@@ -259,15 +263,14 @@ def _set_bits(node: int, placed: int, elements: float, case: Case) -> float:
     nodes, lines, widths = case.space.nodes, case.lines, case.lines.widths[node]
     operand = nodes[node, 1]
     every, apart = least_between(operand, placed, nodes[node, 4], case)
-    further = 1.0 if not case.space.perfect else apart
     if operand != OUTPUTS:
         lines.bits[node, 0] = elements * apart * widths[DOWN]
         lines.bits[node, 3] = elements * every * widths[IN] if nodes[node, 0] >= 0 else 0.0
-        return float(elements * widths[DOWN] * further)
+        return float(elements * widths[DOWN] * apart)
     lines.bits[node, 1] = elements * ((apart - 1.0) * widths[UP_PARTIAL] + widths[UP_FINAL])
     if case.machine.counting[WRITE_BACK_READ]:
         lines.bits[node, 2] = elements * ((every - 1.0) * widths[OUT_PARTIAL] + widths[OUT_FINAL])
-    return float(elements * min(widths[UP_PARTIAL], widths[DOWN]) * further)
+    return float(elements * min(widths[UP_PARTIAL], widths[DOWN]) * apart)
 
 
 @inlined_kernel

@@ -109,6 +109,8 @@ def _table(frame: Frame, chains: list[list[int]], stage: Ints, placed: Ints) -> 
 def _pools(nodes: Ints, placed: Ints) -> Ints:
     """Nodes that are bounded together: those of one level, and the rest by how far in they lie among their operand's.
 
+    Two operands in one level compete with the third in a level of its own beside it.
+
     Any set with at most one node of each operand makes an admissible bound; these are the sets that compete for room.
     """
     inside = [int(placed[node[0]]) if node[0] >= 0 else 0 for node in nodes]
@@ -118,7 +120,10 @@ def _pools(nodes: Ints, placed: Ints) -> Ints:
     groups = [(level, members) for level, members in by_level.items() if level >= 0 and len(members) > 1]
     shared = {k for _, members in groups for k in members}
     single = [[k for k in range(len(nodes)) if nodes[k, 1] == j and k not in shared] for j in range(3)]
-    groups.extend((-1, [k for k in abreast if k is not None]) for abreast in itertools.zip_longest(*single))
+    for abreast in itertools.zip_longest(*single):
+        others = [k for k in abreast if k is not None]
+        if not (len(others) == 1 and _joined(others[0], groups, nodes, inside)):
+            groups.append((-1, others))
     rows = []
     for level, members in groups:
         row = [-1, -1, -1]
@@ -127,6 +132,16 @@ def _pools(nodes: Ints, placed: Ints) -> Ints:
         above = {int(nodes[k, 2]) for k in members}
         rows.append((*row, level, above.pop() if len(above) == 1 else -1, min(inside[k] for k in members)))
     return np.array(rows, np.int64).reshape(len(rows), 6)
+
+
+def _joined(node: int, groups: list[tuple[int, list[int]]], nodes: Ints, inside: list[int]) -> bool:
+    """Join a node to those of a level that lack its operand and are filled from the same memory beside it."""
+    for _, members in groups:
+        beside = all(nodes[k, 2] == nodes[node, 2] and inside[k] == inside[node] for k in members)
+        if beside and len(members) == 2 and all(nodes[k, 1] != nodes[node, 1] for k in members):
+            members.append(node)
+            return True
+    return False
 
 
 def _serial(frame: Frame, chains: list[list[int]]) -> Ints:

@@ -28,6 +28,8 @@ class Rival(NamedTuple):
     """How many times that size its own memory has room for."""
     twice: bool
     """Whether its memory holds two of it while it changes."""
+    own: bool
+    """Whether it has a memory of its own, beside others that share one."""
 
 
 @inlined_kernel
@@ -112,8 +114,33 @@ def _least_apart(a: Rival, b: Rival, room2: float, room3: float) -> float:
 
 
 @inlined_kernel
+def _in_room(rival: Rival, room: float) -> Rival:
+    """A rival that has this room for itself."""
+    times = room / rival.size if rival.size > 0.0 else 0.0
+    return Rival(rival.further, rival.tiles, rival.size, times, rival.twice, True)
+
+
+@inner_kernel
 def _in_order(a: Rival, b: Rival, c: Rival, batch: bool, joint: bool, room: float) -> float:
-    return _together(a, b, c, batch, room) if joint else _apart(a, b, c, batch)
+    """What three tiles cost above one visit each, at least, innermost first."""
+    if not joint:
+        return _apart(a, b, c, batch)
+    if b.own or c.own:
+        # The first tile lies in the memory of the other one, which has the rest of it.
+        first = 0.0
+        if a.further >= 0.0:
+            first = a.size * (2.0 if a.twice and (batch or b.tiles > 1.0 or c.tiles > 1.0) else 1.0)
+        if first > room:
+            return np.inf
+        a = _in_room(a, room)
+        if b.own:
+            return _apart(a, b, _in_room(c, room - first), batch)
+        return _apart(a, _in_room(b, room - first), c, batch)
+    if a.own:
+        if a.further >= 0.0 and a.room < (2.0 if a.twice and (batch or b.tiles > 1.0 or c.tiles > 1.0) else 1.0):
+            return np.inf
+        a = Rival(a.further, a.tiles, 0.0, a.room, False, True)
+    return _together(a, b, c, batch, room)
 
 
 @inner_kernel
@@ -154,24 +181,26 @@ def _tile_bits(node: int, passed: int, case: Case, tile: Ints) -> float:
 
 @inlined_kernel
 def _rival(
-    node: int, held: bool, passed: int, count: float, joint: bool, case: Case, tile: Ints, need: Floats
+    node: int, held: bool, passed: int, count: float, shared: int, case: Case, tile: Ints, need: Floats
 ) -> Rival:
+    """The rival that a node to come is; `shared`: the level that nodes of its pool share, -1 for none."""
     if not held:
-        return Rival(-1.0, count, 0.0, 0.0, False)
+        return Rival(-1.0, count, 0.0, 0.0, False, False)
     level, machine = case.space.nodes[node, 0], case.machine
+    own = shared >= 0 and level != shared
     size = _tile_bits(node, passed, case, tile)
     # One memory holds two of every tile that changes, if of any.
     room = 1.0 / size
-    if level >= 0 and not joint:
+    if level >= 0 and (shared < 0 or own):
         room = (machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - need[level]) / size
-    return Rival(case.lines.slopes[node], count, size, room, level >= 0 and doubles(level, machine))
+    return Rival(case.lines.slopes[node], count, size, room, level >= 0 and doubles(level, machine), own)
 
 
 @inlined_kernel
 def _in_bits(rival: Rival, rate: float) -> Rival:
     """A rival whose cost is counted in bits, `rate` for a further visit."""
     further = rate if rival.further >= 0.0 else -1.0
-    return Rival(further, rival.tiles, rival.size, rival.room, rival.twice)
+    return Rival(further, rival.tiles, rival.size, rival.room, rival.twice, rival.own)
 
 
 @inlined_kernel
@@ -211,9 +240,9 @@ def pool_line(pool: int, passed: int, missing: int, case: Case, tile: Ints, need
     level, parent = pools[pool, 3], pools[pool, 4]
     joint = level >= 0
     node0, node1, node2 = pools[pool, 0], pools[pool, 1], pools[pool, 2]
-    a = _rival(node0, node0 >= 0 and missing & 1 > 0, passed, count0, joint, case, tile, need)
-    b = _rival(node1, node1 >= 0 and missing & 2 > 0, passed, count1, joint, case, tile, need)
-    c = _rival(node2, node2 >= 0 and missing & 4 > 0, passed, count2, joint, case, tile, need)
+    a = _rival(node0, node0 >= 0 and missing & 1 > 0, passed, count0, level, case, tile, need)
+    b = _rival(node1, node1 >= 0 and missing & 2 > 0, passed, count1, level, case, tile, need)
+    c = _rival(node2, node2 >= 0 and missing & 4 > 0, passed, count2, level, case, tile, need)
     room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - need[level] if joint else 0.0
     energy = _in_any_order(a, b, c, batch, joint, room)
     if energy == np.inf or parent < 0:

@@ -50,8 +50,8 @@ class Space(NamedTuple):
     fixed: Ints
     """(K, D): sizes that a node's tile must have; 0: free."""
     pools: Ints
-    """(pools, 6): nodes of inputs, weights, outputs (-1: none), the level they share (-1: each has its own), their
-    parent (-1: several), boundaries inside all of them. What a pool's tiles cost is bounded together."""
+    """(pools, 6): nodes of inputs, weights, outputs (-1: none), the level that all or two share (-1: each has its own),
+    their parent (-1: several), boundaries inside all of them. What a pool's tiles cost is bounded together."""
     placed: Ints
     """(L,): boundaries inside each level."""
     innermost: Ints
