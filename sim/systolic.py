@@ -13,7 +13,7 @@ from archsim.sim.conventions import counting
 from archsim.sim.frame import GROUPS
 from archsim.sim.kernels import Nest, Shape
 from archsim.sim.machine import timing_array
-from archsim.sim.pass_kernels import group_folds, pass_cycles
+from archsim.sim.systolic_kernels import passes_of_gemm
 
 
 def gemm_cycles(
@@ -49,10 +49,8 @@ def gemm_cycles(
     nothing = np.zeros(1, np.int64)
     shape = Shape(sizes, np.ones((3, 3), np.bool_), np.full((2, 4), -1, np.int64), np.full((4, 3), -1, np.int64))
     nest = Nest(nothing, nothing, nothing, sizes)
-    for out, group, unit in zip(folds, groups, (rows, cols, 1), strict=True):
-        members = np.array([group, -1, -1], np.int64)
-        group_folds(members, unit, shape, nest, 0, np.ones(1, np.bool_), out)
+    members = np.array([[group, -1, -1] for group in groups], np.int64)
     timing = timing_array(flow.timing, counting(), 1.0, output_stationary=flow.stationary == "outputs")
-    stream = float(folds[2, 1])
-    total, _ = pass_cycles(folds[0], folds[1], rows, cols, 1, stream, stream, 1.0, timing, np.zeros(2))
+    array, together = np.array([rows, cols], np.int64), np.ones(1, np.bool_)
+    total = passes_of_gemm(members, array, shape, nest, together, folds, timing, np.zeros(2))
     return math.ceil(total - 1e-9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,9 @@ from numba import types
 
 from archsim.core.kernels import inlined_kernel, inner_kernel, kernel
 from archsim.sim.kernels import Floats
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("archsim", "arch", "sim", "mappers", "reports", "workloads")
 
 
 @inlined_kernel
@@ -46,3 +51,14 @@ def test_callers_with_other_constants_share_them() -> None:
     for constant in (3, 5):
         part.get_call_template((literal(constant), array), {})
     assert len({str(kinds) for kinds in part.signatures}) == 1
+
+
+def test_only_files_of_kernels_import_them() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    parts = {name for text in texts.values() for name in re.findall(r"@(?:inner|inlined)_kernel\ndef (\w+)", text)}
+    for path, text in texts.items():
+        if "from archsim.core.kernels import" in text:
+            continue
+        lists = re.findall(r"from archsim\.[\w.]*kernels import (\([^)]*\)|[^\n]*)", text)
+        taken = parts & {name for names in lists for name in re.findall(r"\w+", names)}
+        assert not taken, f"{path.relative_to(ROOT)}: {taken}"
