@@ -34,11 +34,13 @@ from archsim.workloads.op import Op
 
 HERE = Path(__file__).resolve().parent
 ACCELFORGE = "ARCHSIM_ACCELFORGE_PYTHON"
+FORMATS = [f"int{bits}:g{group}" for bits in range(3, 8) for group in (64, 128)]
+"""Ten that the machine's registers hold: no point fails."""
 AXES = {
     "hardware.memory.glb.capacity": [f"{64 + 16 * i} KiB" for i in range(10)],
     "hardware.memory.dram.bandwidth": [f"{4 + 4 * i} B/cycle" for i in range(10)],
     "hardware.memory.glb.bandwidth": [f"{32 + 16 * i} B/cycle" for i in range(10)],
-    "quantization.weights": [f"int{bits}:g128" for bits in range(3, 13)],
+    "quantization.weights": FORMATS,
     "workload.context": [256 * (i + 1) for i in range(10)],
 }
 """1e5 points."""
