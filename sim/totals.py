@@ -253,7 +253,7 @@ def dense_warnings(trace: Trace, accelerator: Accelerator) -> list[str]:
             unused = sparse - rate.exploited - _packed_outputs(op, accelerator.engine)
             if unused == sparse or (rate.why_dense and "weights" in unused):
                 by_reason.setdefault(rate.why_dense, []).append(op.name)
-    start = f"a {accelerator.kind} array"
+    start = f"{'an' if accelerator.kind[0] in 'aeiou' else 'a'} {accelerator.kind} array"
     return [
         f"{start} {reason or 'does not exploit sparsity'}: {len(names)} ops, such as {names[0]}, are computed and "
         "stored dense"
