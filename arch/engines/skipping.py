@@ -171,16 +171,23 @@ class Skipping:
         if executed == 1.0:
             return Work()
         window = min(self.window or weights.reduction, weights.reduction)
-        counted = min(window, LONGEST_WINDOW)
-        time = self._time(weights, inputs, densities, counted) * window / counted
+        whole, rest = divmod(weights.reduction, window)
+        time = whole * self._time_of(weights, inputs, densities, window)
+        if rest:
+            time += self._time_of(weights, inputs, densities, rest)
         return Work(
-            speed=window / time,
+            speed=weights.reduction / time,
             executed=executed,
-            imbalance=max(0.0, 1.0 - executed * window / time),
+            imbalance=max(0.0, 1.0 - executed * weights.reduction / time),
             exploited=_exploited(densities),
             accesses=_accesses(densities),
             estimates=_estimates(window),
         )
+
+    def _time_of(self, weights: OperandData, inputs: OperandData, densities: Mapping[str, float], window: int) -> float:
+        """Cycles of one window; of a long one, as of several."""
+        counted = min(window, LONGEST_WINDOW)
+        return self._time(weights, inputs, densities, counted) * window / counted
 
     def _time(self, weights: OperandData, inputs: OperandData, densities: Mapping[str, float], window: int) -> float:
         """Cycles of one window."""

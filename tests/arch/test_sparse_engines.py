@@ -92,6 +92,12 @@ def test_longer_windows_even_the_lanes_out() -> None:
     assert losses == sorted(losses, reverse=True)
 
 
+def test_the_last_window_of_a_reduction_takes_its_time_too() -> None:
+    policy = Skipping(operands=frozenset({"inputs"}), window=128)
+    work = policy.work(weights("dense", 192), inputs("random:0.001", 192))
+    assert work.speed == pytest.approx(192 / 2, rel=0.02)  # two windows of a cycle or a little more
+
+
 def test_lanes_that_share_what_they_skip_do_not_wait() -> None:
     work = Skipping(operands=frozenset({"inputs"}), window=64, lanes=8, shared="inputs", least=0).work(
         DENSE, inputs("random:0.25")
