@@ -52,5 +52,10 @@ class Accelerator:
 
     @property
     def units(self) -> int:
-        """PEs on the chip."""
+        """What the mapper fills: PEs on the chip, or their lanes."""
         return self.engine.units * self.cores
+
+    @property
+    def pes(self) -> int:
+        """PEs on the chip."""
+        return self.engine.pes * self.cores

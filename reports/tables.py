@@ -82,7 +82,7 @@ def summary_lines(evaluation: Evaluation) -> list[tuple[str, str]]:
 def summary_table(evaluation: Evaluation) -> RenderableType:
     """Totals, one a line."""
     accelerator = evaluation.accelerator
-    title = f"{evaluation.design_name}: {accelerator.units:,} PEs at {engineering(accelerator.clock_hz, 'Hz')}"
+    title = f"{evaluation.design_name}: {accelerator.pes:,} PEs at {engineering(accelerator.clock_hz, 'Hz')}"
     return plain_table(title, [("", "left"), ("", "left")], summary_lines(evaluation))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from archsim.arch.accelerator import Accelerator
@@ -35,7 +36,8 @@ def trace_cost(
     latency_s = cycles / accelerator.clock_hz
     units = unit_costs(trace, accelerator, accumulator)
     energy = _energy(accelerator, trace, costs)
-    peak = sum(peak_macs(op, accelerator) * cost.cycles * op.count for op, cost in pairs)
+    peaks = peak_macs(trace.ops, [op.macs * op.count for op in trace.ops], accelerator)
+    peak = sum(rate * cost.cycles * op.count for rate, (op, cost) in zip(peaks, pairs, strict=True))
     footprint = peak_memory_bytes(trace, accelerator.engine)
     ttft_s, tpot_s, throughput = _serving(trace, costs, latency_s)
     return TraceCost(
@@ -81,11 +83,25 @@ def idle_array(trace: Trace, accelerator: Accelerator, accumulator: Format) -> I
     )
 
 
-def peak_macs(op: object, accelerator: Accelerator) -> float:
-    """Peak MACs per cycle on the op's data; ops without MACs occupy the array's time at its plain rate."""
+def peak_macs(ops: Sequence[object], macs: Sequence[int], accelerator: Accelerator) -> list[float]:
+    """Peak MACs per cycle on the data of each op; `macs` are what each does over all its runs.
+
+    Ops without MACs occupy the array at the mean rate of the others, weighed by MACs.
+    """
+    peaks = [_peak(op, accelerator) for op in ops]
+    done: dict[float, int] = {}
+    for peak, count in zip(peaks, macs, strict=True):
+        if peak:
+            done[peak] = done.get(peak, 0) + count
+    ideal = math.fsum(count / peak for peak, count in done.items())
+    mean = next(iter(done)) if len(done) == 1 else sum(done.values()) / ideal if ideal else float(accelerator.units)
+    return [mean if peak is None else peak for peak in peaks]
+
+
+def _peak(op: object, accelerator: Accelerator) -> float | None:
     if isinstance(op, Op) and op.weights.format is not None and op.inputs.format is not None:
         return accelerator.units * data_rate(op, accelerator.engine).macs_per_unit_cycle
-    return float(accelerator.units)
+    return None
 
 
 def _energy(accelerator: Accelerator, trace: Trace, costs: Sequence[OpCost]) -> dict[str, float | None]:
@@ -237,7 +253,7 @@ def dense_warnings(trace: Trace, accelerator: Accelerator) -> list[str]:
             unused = sparse - rate.exploited - _packed_outputs(op, accelerator.engine)
             if unused == sparse or (rate.why_dense and "weights" in unused):
                 by_reason.setdefault(rate.why_dense, []).append(op.name)
-    start = f"a {accelerator.kind} array"
+    start = f"{'an' if accelerator.kind[0] in 'aeiou' else 'a'} {accelerator.kind} array"
     return [
         f"{start} {reason or 'does not exploit sparsity'}: {len(names)} ops, such as {names[0]}, are computed and "
         "stored dense"

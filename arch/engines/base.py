@@ -104,6 +104,11 @@ class Engine(ABC):
         """Processing elements in all arrays of one core."""
 
     @property
+    def pes(self) -> int:
+        """PEs as a design states them: `units`, where these are not lanes of PEs."""
+        return self.units
+
+    @property
     @abstractmethod
     def arrays(self) -> int:
         """Arrays per core, each of which runs passes of its own."""

@@ -69,7 +69,7 @@ class Skipping:
         width, left = data.arithmetic.integer_bits, self.steps(data).mean
         if self.rule.skip is Skip.COLUMN:
             return whole - width + left + int(data.arithmetic.signed) + (width - 1) / self.lanes
-        if self.rule.columns is None:
+        if self.rule.kept(width) == width:
             return whole
         return whole - width + left + (1 - self.dense_channels) * INDEX_BITS / self.lanes
 

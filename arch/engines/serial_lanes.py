@@ -41,6 +41,10 @@ class SerialLanesEngine(SerialEngine):
     def units(self) -> int:
         return self._per_array * self.count
 
+    @property
+    def pes(self) -> int:
+        return self.rows * self.columns * self.count
+
     @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:
         own = (self.rows, self.columns, self.unit.lanes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 
 from archsim.arch.engines.data import OperandData, Ratio
@@ -131,9 +132,20 @@ class Structured:
 
 
 def _holds(ratio: Ratio, own: Ratio) -> bool:
-    """Whether every group of `ratio` has room for what data of `own` keep in it."""
+    """Whether every group of `ratio` has room for what data of `own` can have in it, wherever it lies among theirs.
+
+    >>> [_holds((2, 4), own) for own in ((1, 2), (1, 3), (1, 8), (2, 6), (2, 8))]
+    [True, True, True, False, True]
+    """
     keep, group = ratio
-    return group % own[1] == 0 and own[0] * (group // own[1]) <= keep
+    most, period = own
+
+    def inside(start: int) -> int:
+        """Non-zeros that can lie in the group from `start` on: of each group of the data, as many as overlap."""
+        edges = (start, *range((start // period + 1) * period, start + group, period), start + group)
+        return sum(min(most, after - before) for before, after in pairwise(edges))
+
+    return all(inside(start) <= keep for start in range(0, math.lcm(group, period), group))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,16 +171,23 @@ class Skipping:
         if executed == 1.0:
             return Work()
         window = min(self.window or weights.reduction, weights.reduction)
-        counted = min(window, LONGEST_WINDOW)
-        time = self._time(weights, inputs, densities, counted) * window / counted
+        whole, rest = divmod(weights.reduction, window)
+        time = whole * self._time_of(weights, inputs, densities, window)
+        if rest:
+            time += self._time_of(weights, inputs, densities, rest)
         return Work(
-            speed=window / time,
+            speed=weights.reduction / time,
             executed=executed,
-            imbalance=max(0.0, 1.0 - executed * window / time),
+            imbalance=max(0.0, 1.0 - executed * weights.reduction / time),
             exploited=_exploited(densities),
             accesses=_accesses(densities),
             estimates=_estimates(window),
         )
+
+    def _time_of(self, weights: OperandData, inputs: OperandData, densities: Mapping[str, float], window: int) -> float:
+        """Cycles of one window; of a long one, as of several."""
+        counted = min(window, LONGEST_WINDOW)
+        return self._time(weights, inputs, densities, counted) * window / counted
 
     def _time(self, weights: OperandData, inputs: OperandData, densities: Mapping[str, float], window: int) -> float:
         """Cycles of one window."""

@@ -105,7 +105,7 @@ class SkipRule:
             case Skip.NONE:
                 found = np.full_like(every, width)
             case Skip.BIDIRECTIONAL:
-                found = np.full_like(every, width if self.columns is None else self.columns)
+                found = np.full_like(every, self.kept(width))
             case Skip.PRECISION:
                 found = bit_words.bit_lengths(every) + int(signed)
             case Skip.SPAN:
@@ -115,6 +115,10 @@ class SkipRule:
         if self.skip is Skip.COLUMN and self.columns is not None:
             found = np.minimum(found, self.columns)
         return np.maximum(found, self.least)
+
+    def kept(self, width: int) -> int:
+        """Places that pruning leaves of `width`; narrow operands that have no more keep them all."""
+        return width if self.columns is None else min(self.columns, width)
 
     def statistic(self, *, signed: bool) -> str | None:
         """The histogram that holds a group's steps; None where it follows from the operands only."""
@@ -138,7 +142,7 @@ class SkipRule:
         width, signed = found.width, found.signed
         if self.skip in (Skip.NONE, Skip.BIDIRECTIONAL):
             shares = np.zeros(width + 1)
-            shares[self.columns or width] = 1.0
+            shares[self.kept(width)] = 1.0
             return at_least(shares, self.least)
         name = self.statistic(signed=signed)
         counts = None if name is None else found.histogram(name, lanes)

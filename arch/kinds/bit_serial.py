@@ -141,6 +141,9 @@ def _skip_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
         yield (*path, "dense_channels"), Problem(message="says nothing without kept_columns")
     if skip != "interleaved" and array.get("words") == "twos":
         yield (*path, "words"), Problem(message=f"'twos' belongs to skip 'interleaved' (got skip {skip!r})")
+    if skip is not None and array.get("widest_terms") is not None:
+        message = f"contradicts skip {skip!r}: elements take as many steps as their bits say"
+        yield (*path, "widest_terms"), Problem(message=message)
     if array.get("shapes") and array.get("windows") != "row":
         yield (*path, "shapes"), Problem(message="needs windows = 'row'")
     yield from _shape_conflicts(array, path)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from archsim.arch.engines.centroid import CentroidEngine
 from archsim.arch.engines.outlier import OutlierEngine
 from archsim.arch.engines.outliers import OutlierLane
-from archsim.arch.kinds.base import Kind, ignoring, stated, unit_model
+from archsim.arch.kinds.base import Conflicts, Kind, ignoring, stated, unit_model
 from archsim.arch.kinds.bit_serial import DATAFLOW, output_stationary_conflicts
+from archsim.core.errors import Problem
 from archsim.core.options import Count, Fraction01, Options
+from archsim.core.toml import KeyPath
 
 if TYPE_CHECKING:
     from archsim.arch.array_options import ArrayOptions
@@ -68,12 +71,20 @@ def _build_centroid(array: ArrayOptions, node_nm: float) -> CentroidEngine:
     )
 
 
+def _outlier_conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+    yield from output_stationary_conflicts(kind, array, path)
+    widths = [array.get(key, getattr(DEFAULTS, key)) for key in ("narrow_bits", "wide_bits")]
+    if all(isinstance(width, int) for width in widths) and widths[1] < widths[0]:
+        yield (*path, "wide_bits"), Problem(message=f"must be at least narrow_bits, {widths[0]} (got {widths[1]})")
+
+
+DEFAULTS = OutlierKeys()
 OUTLIER = Kind(
     name="outlier",
     idle_keys=ignoring("outlier", "rates"),
     build=_build_outlier,
     keys=(OutlierLaneKeys, OutlierKeys),
-    conflicts=output_stationary_conflicts,
+    conflicts=_outlier_conflicts,
     dataflows=lambda array: (DATAFLOW,),
 )
 CENTROID = Kind(

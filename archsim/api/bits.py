@@ -133,9 +133,12 @@ def play(
     """
     chosen = _chosen(design, overrides)
     engine = chosen.accelerator.engine
-    if not isinstance(engine, SerialEngine) or engine.serial == "both":
+    if not isinstance(engine, SerialEngine):
         message = f'needs kind = "bit-serial" with one serial operand (got kind {chosen.accelerator.kind!r})'
         raise InputError(Problem(key="hardware.kind", message=message))
+    if engine.serial == "both":
+        message = "bits are played of one serial operand, weights or inputs (got 'both')"
+        raise InputError(Problem(key="hardware.array.serial", message=message))
     serial: OperandName = "inputs" if engine.serial == "inputs" else "weights"
     if weights is None and serial == "weights":
         weights = _own_weights(chosen, overrides)

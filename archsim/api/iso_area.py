@@ -84,7 +84,7 @@ def _summary(own: Design, scaled: Design) -> ScaledDesign:
         array=shapes.pop(""),
         phases=shapes,
         own_array=_sides_text(own.resolved["hardware"]["array"]),
-        units=scaled.accelerator.units,
+        units=scaled.accelerator.pes,
         area_mm2=_area(scaled),
     )
 

@@ -202,7 +202,7 @@ def _fitting(point: Resolved, accelerator: Accelerator, table: TraceTable) -> Fi
     return Fitting(
         table=table,
         units=unit_costs(table.sample, accelerator, accumulator),
-        peak=np.array([peak_macs(op, accelerator) for op in table.classes], np.float64),
+        peak=np.array(peak_macs(table.classes, table.class_macs, accelerator), np.float64),
         array_w=idle.leakage_w,
         idle_pj=idle.idle_pj_per_cycle,
         peak_memory_bytes=table.peak_memory_bytes(accelerator.engine),

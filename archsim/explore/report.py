@@ -110,7 +110,7 @@ def evaluation_report(evaluation: Evaluation, versions: Mapping[str, str] | None
     stated = versions or {"archsim": evaluation.archsim_version}
     page = SweepPage(
         title=evaluation.design_name,
-        subtitle=f"{evaluation.accelerator.units:,} PEs at {engineering(evaluation.accelerator.clock_hz, 'Hz')}",
+        subtitle=f"{evaluation.accelerator.pes:,} PEs at {engineering(evaluation.accelerator.clock_hz, 'Hz')}",
         designs=(detail,),
         evidence=Evidence(estimates=detail.estimates, sources=detail.sources, versions=tuple(stated.items())),
     )

@@ -57,6 +57,9 @@ class TraceTable:
         self.sample = replace(trace, ops=_pairs(ops))
         """One op for each pair of formats, for what depends on them alone."""
         self.macs = trace.macs
+        self.class_macs = [0] * len(ops)
+        for op, c in zip(trace.ops, op_class, strict=True):
+            self.class_macs[c] += op.macs * op.count
         self._trace = trace
         self._dense_bytes = peak_memory_bytes(trace)
         self._sparse = any(op.weights.sparsity for op in ops if isinstance(op, Op))

@@ -138,10 +138,19 @@ def test_pruned_columns_set_the_rate_and_are_not_stored() -> None:
     assert columns.stored_bits("weights", INT8) == pytest.approx(5 + 1 + 7 / 16, abs=0.01)
 
 
+@pytest.mark.parametrize("width", [2, 4])
+def test_operands_with_no_more_columns_than_are_kept_are_not_pruned(width: int) -> None:
+    narrow = DenseData(format=format(f"int{width}:channel"), reduction=768)
+    engine = engine_of(skip="bidirectional", kept_columns=4, dense_channels=0.25)
+    assert engine.data_rate(narrow, INT8).macs_per_unit_cycle == pytest.approx(16 / width)
+    assert engine.stored_bits("weights", narrow) == width
+
+
 def test_lanes_along_an_axis_are_as_fast_as_pes_with_lanes() -> None:
     plain, along = engine_of(skip="essential"), engine_of(skip="essential", windows="row")
     assert isinstance(along, SerialLanesEngine)
     assert along.units == 16 * plain.units
+    assert along.pes == plain.pes == plain.units
     whole = plain.units * plain.data_rate(INT8, INT8).macs_per_unit_cycle
     assert along.units * along.data_rate(INT8, INT8).macs_per_unit_cycle == pytest.approx(whole)
     accumulator = format("int32").arithmetic
@@ -158,6 +167,7 @@ def test_lanes_along_an_axis_are_as_fast_as_pes_with_lanes() -> None:
         ({"skip": "column", "serial": "both"}, "of both operands"),
         ({"skip": "column", "dense_channels": 0.1}, "says nothing without kept_columns"),
         ({"skip": "essential", "words": "twos"}, "belongs to skip 'interleaved'"),
+        ({"skip": "essential", "widest_terms": 8}, "contradicts skip 'essential'"),
         ({"shapes": [{"rows": 1, "cols": 1, "lanes": 1}]}, "needs windows = 'row'"),
         ({"windows": "row", "shapes": [{"rows": 99, "cols": 99, "lanes": 99}]}, "has 970299 lanes, the array 4096"),
     ],

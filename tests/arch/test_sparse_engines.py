@@ -92,6 +92,12 @@ def test_longer_windows_even_the_lanes_out() -> None:
     assert losses == sorted(losses, reverse=True)
 
 
+def test_the_last_window_of_a_reduction_takes_its_time_too() -> None:
+    policy = Skipping(operands=frozenset({"inputs"}), window=128)
+    work = policy.work(weights("dense", 192), inputs("random:0.001", 192))
+    assert work.speed == pytest.approx(192 / 2, rel=0.02)  # two windows of a cycle or a little more
+
+
 def test_lanes_that_share_what_they_skip_do_not_wait() -> None:
     work = Skipping(operands=frozenset({"inputs"}), window=64, lanes=8, shared="inputs", least=0).work(
         DENSE, inputs("random:0.25")
@@ -101,12 +107,18 @@ def test_lanes_that_share_what_they_skip_do_not_wait() -> None:
 
 @pytest.mark.parametrize(
     ("own", "speed"),
-    [("2:4", 2.0), ("1:4", 4.0), ("1:2", 2.0), ("2:8", 4.0), ("1:8", 4.0), ("1:3", 1.0), ("3:4", 1.0), ("4:8", 1.0)],
+    [("2:4", 2.0), ("1:4", 4.0), ("1:2", 2.0), ("2:8", 4.0), ("1:8", 4.0), ("1:3", 2.0), ("3:4", 1.0), ("4:8", 1.0)],
 )
 def test_selectors_take_what_fits_them(own: str, speed: float) -> None:
     work = Structured(ratios=((2, 4), (2, 8))).work(weights(own), DENSE)
     assert work.speed == speed
     assert ("takes weights of 2:4, 2:8 only" in work.why_dense) == (speed == 1.0)
+
+
+@pytest.mark.parametrize(("own", "fits"), [("2:8", True), ("1:8", True), ("1:3", True), ("2:6", False), ("2:3", False)])
+def test_groups_of_other_lengths_fit_where_no_selector_meets_more_than_it_takes(own: str, fits: bool) -> None:
+    work = Structured(ratios=((2, 4),)).work(weights(own), DENSE)
+    assert work.speed == (2.0 if fits else 1.0)
 
 
 def test_selectors_lengthen_the_axis_of_the_reduction() -> None:

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from archsim.arch.formats import format
 from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.layers import layer_rows
 from archsim.sim.records import OpCost, TraceCost
 from archsim.sim.schedule import OpPlacement
-from archsim.sim.totals import decode_steps, peak_memory_bytes, trace_cost
+from archsim.sim.totals import decode_steps, peak_macs, peak_memory_bytes, trace_cost
 from archsim.sim.vector import vector_cost
 from archsim.workloads.models import model
 from archsim.workloads.op import AnyOp, Op, Role, VectorOp
@@ -61,6 +62,16 @@ def test_totals_are_counts_times_layers() -> None:
     )
     assert result.utilization == pytest.approx(result.macs / (64 * result.cycles))
     assert sum(layer.count * layer.cost.cycles for layer in result.layers) == result.cycles
+
+
+def test_vector_operations_take_time_at_the_mean_peak_of_the_products() -> None:
+    fast, slow = OPS[0], replace(OPS[0], weights=replace(OPS[0].weights, format=format("fp16")))
+    rated = replace(CHIP, engine=replace(CHIP.engine, unit=replace(CHIP.engine.unit, rates={"int8": 4.0})))
+    ops, macs = (fast, slow, OPS[1]), (1000, 3000, 0)
+    peaks = peak_macs(ops, macs, rated)
+    assert peaks[0] > peaks[1]
+    assert peaks[2] == pytest.approx(4000 / (1000 / peaks[0] + 3000 / peaks[1]))
+    assert peak_macs([OPS[1]], [0], rated) == [rated.units]
 
 
 def test_area_is_pes_memories_and_lanes() -> None:
