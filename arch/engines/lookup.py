@@ -9,9 +9,30 @@ from archsim.arch.components.lookup import lookup_cost, table_adder_cost, table_
 from archsim.arch.components.operations import is_sign
 from archsim.arch.engines.base import Dataflow, GridEngine, UnitCost
 from archsim.arch.engines.bit_serial import output_stationary
-from archsim.arch.engines.serial import Terms, terms
 from archsim.arch.engines.units import UnitModel
-from archsim.arch.formats import Arithmetic
+from archsim.arch.formats import Arithmetic, ArithmeticKind
+from archsim.core.provenance import ESTIMATE
+
+LEVEL_BITS = 8
+LEVELS = f"{ESTIMATE} tabulated weights that are no fixed-point numbers are rounded to {LEVEL_BITS} bits"
+
+
+def places(weights: Arithmetic) -> int:
+    """Binary places of a weight as a fixed-point number, the sign included: each weighs the same in all weights.
+
+    >>> from archsim.arch.formats import format
+    >>> [places(format(name).arithmetic) for name in ("int4", "fp4_e2m1", "pot4", "fp16")]
+    [4, 5, 8, 42]
+    """
+    match weights.kind:
+        case ArithmeticKind.INTEGER:
+            return weights.integer_bits
+        case ArithmeticKind.FLOAT:
+            return weights.significand_bits + (1 << weights.exponent_bits) - 1
+        case ArithmeticKind.POWER_OF_TWO:
+            return (1 << weights.exponent_bits) - 1 + int(weights.signed)
+        case ArithmeticKind.LOOKUP:
+            return weights.integer_bits or LEVEL_BITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +65,8 @@ class LookupEngine(GridEngine):
         return table_entries(self.group, ternary=self.ternary)
 
     def looks(self, weights: Arithmetic) -> int:
-        """Looks that weights take: one for each bit, one in all for ternary ones in a ternary table."""
-        return 1 if self.ternary and is_sign(weights) else terms(weights, Terms.BITS)
+        """Looks that weights take: one for each place, one in all for ternary ones in a ternary table."""
+        return 1 if self.ternary and is_sign(weights) else places(weights)
 
     def steps(self, weights: Arithmetic) -> int:
         """Cycles that a table is in use."""
@@ -65,6 +86,7 @@ class LookupEngine(GridEngine):
         made_pj = self.entries * (adder.energy_pj + table.energy_pj) / (self.group * self.rows)
         made_um2 = self.columns * (self.adders * (adder.area_um2 or 0.0) + (table.area_um2 or 0.0))
         stated = given.mac_energy_pj is not None and given.pe_area_um2 is not None
+        rounded = (LEVELS,) if weights.kind is ArithmeticKind.LOOKUP and not weights.integer_bits else ()
         return self.unit.with_decoders(
             UnitCost(
                 energy_pj=per_mac * given.energy_factor,
@@ -74,7 +96,7 @@ class LookupEngine(GridEngine):
                 decode_pj=made_pj,
                 decoder_area_um2=made_um2,
                 source="given in the design" if stated else unit.source,
-                estimates=tuple(dict.fromkeys((*adder.estimates, *(() if stated else unit.estimates)))),
+                estimates=tuple(dict.fromkeys((*adder.estimates, *(() if stated else unit.estimates), *rounded))),
             ),
             self.rows,
             self.columns,

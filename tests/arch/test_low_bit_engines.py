@@ -197,3 +197,15 @@ def test_lookups_take_less_energy_a_mac_with_fewer_bits() -> None:
     array = engine("lookup")
     narrow, wide = (array.unit_cost(integer(bits), FP16, FP32).energy_pj for bits in (2, 4))
     assert narrow == pytest.approx(wide / 2)
+
+
+def test_lookups_of_floats_take_a_place_for_each_power_of_two_they_span() -> None:
+    """All multiples of the least value up to the largest one, and the sign."""
+    array = engine("lookup", table_adders=64)
+    for name in ("fp4_e2m1", "fp6_e2m3", "fp8_e4m3"):
+        fmt = format(name)
+        least = min(value for value in fmt.grid if value > 0)
+        assert array.macs_per_unit_cycle(fmt.arithmetic, FP16) >= 4 / (int(max(fmt.grid) / least).bit_length() + 1)
+        assert 4 / array.macs_per_unit_cycle(fmt.arithmetic, FP16) <= int(max(fmt.grid) / least).bit_length() + 2
+    cost = array.unit_cost(format("nf4").arithmetic, FP16, FP32)
+    assert any("rounded to 8 bits" in estimate for estimate in cost.estimates)
