@@ -172,13 +172,21 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def _connected(client_type: Any, address: str) -> Any:
+    """A client of the scheduler at `address`. Dask gives its own thread ten seconds to start and then only asserts."""
+    try:
+        return client_type(address, timeout=CONNECT_S)
+    except AssertionError:
+        return client_type(address, timeout=CONNECT_S)
+
+
 class DaskCluster:
     """Workers of a dask cluster; it replaces those that die by itself."""
 
     def __init__(self, address: str) -> None:
         client_type, self.lost = _dask()
         try:
-            self._client = client_type(address, timeout=CONNECT_S)
+            self._client = _connected(client_type, address)
         except (OSError, ValueError) as error:
             raise InputError(Problem(key="--cluster", message=f"no dask scheduler at '{address}': {error}")) from None
         threads = sum(self._client.ncores().values())
