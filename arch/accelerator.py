@@ -43,6 +43,8 @@ class Accelerator:
     vector: VectorUnit
     idle_energy_fraction: float = 0.0
     """Energy of a PE that is clocked without work, as a fraction of a MAC's."""
+    integer_figures: bool = False
+    """Whether the figures stated for a PE are those of one for integers."""
     sources: tuple[str, ...] = ()
     """Where a catalog entry's figures come from."""
     estimates: tuple[str, ...] = ()

@@ -132,6 +132,8 @@ class CommonKeys(Options):
     """Energy of one PE and cycle besides its MAC."""
     leakage: PowerText | None = None
     """Leakage of one PE."""
+    stated_for: Literal["any", "integers"] = "any"
+    """Operands that the stated area and energies of a PE are for; others run at them with a warning."""
     idle_energy_fraction: Fraction01 = 0.0
     energy_factor: Factor = 1.0
     count: Count = 1

@@ -38,6 +38,7 @@ def build_accelerator(options: HardwareOptions, *, name: str) -> Accelerator:
         ),
         vector=build_vector_unit(options.vector, options.array, node_nm),
         idle_energy_fraction=options.array.idle_energy_fraction,
+        integer_figures=options.array.stated_for == "integers",
         sources=tuple(source for source in options.source if not source.startswith(ESTIMATE)),
         estimates=tuple(_estimates(options)),
     )

@@ -215,11 +215,23 @@ def _warnings(
         )
     found += accumulator_warnings(trace, accumulator)
     found += dense_warnings(trace, accelerator)
+    found += figure_warnings(trace, accelerator)
     passes = any(flow.stream for flow in accelerator.engine.dataflows)
     if passes and any(level.per == "pe" for level in accelerator.memories):
         names = ", ".join(level.name for level in accelerator.memories if level.per == "pe")
         found.append(f"{names}: registers in systolic PEs are part of the PE's own cost and are not counted again")
     return found
+
+
+def figure_warnings(trace: Trace, accelerator: Accelerator) -> list[str]:
+    """A warning for floats on PEs whose stated area and energy are those of integers."""
+    if not accelerator.integer_figures:
+        return []
+    formats = {op.operand(name).format for op in trace.ops if isinstance(op, Op) for name in ("weights", "inputs")}
+    floats = sorted(one.name for one in formats if one is not None and one.arithmetic.kind is ArithmeticKind.FLOAT)
+    if not floats:
+        return []
+    return [f"the figures stated for a PE are for integers: {', '.join(floats)} would take a larger one"]
 
 
 def accumulator_warnings(trace: Trace, accumulator: Format) -> list[str]:

@@ -5,28 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-Distribution = tuple[float, ...]
+from archsim.arch.engines.chance import Distribution, binomial, hypergeometric
+
+__all__ = ["Distribution", "all_or_nothing", "binomial", "hypergeometric", "over_offsets", "sum_of"]
 
 LARGEST_GROUP = 4096
-
-
-def binomial(n: int, density: float) -> Distribution:
-    """Each of `n` elements is kept with probability `density`, apart from the others.
-
-    >>> binomial(2, 0.5)
-    (0.25, 0.5, 0.25)
-    """
-    return tuple(math.comb(n, i) * density**i * (1 - density) ** (n - i) for i in range(n + 1))
-
-
-def hypergeometric(n: int, kept: int, total: int) -> Distribution:
-    """`n` elements out of `total` of which exactly `kept` are kept, all choices being equally likely.
-
-    >>> hypergeometric(2, 2, 4)  # two of 2:4
-    (0.16666666666666666, 0.6666666666666666, 0.16666666666666666)
-    """
-    ways = math.comb(total, n)
-    return tuple(math.comb(kept, i) * math.comb(total - kept, n - i) / ways for i in range(n + 1))
 
 
 def all_or_nothing(n: int, density: float) -> Distribution:

@@ -50,6 +50,8 @@ def read_each(path: Path, ops: Mapping[str, Op]) -> tuple[dict[str, tuple[str, N
                     found[name] = mask_pattern(array, ops[name]), _rows(array, ops[name])
                 except (ValueError, EOFError) as error:
                     problems.append(Problem(file=path.name, message=f"array {brief(name)!r} {brief(str(error))}"))
+    except FileNotFoundError:
+        raise InputError(Problem(file=path.name, message="no such file")) from None
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError) as error:
         raise InputError(Problem(file=path.name, message=f"cannot be read as an .npz file: {error}")) from None
     if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.formats import Arithmetic
@@ -180,3 +181,28 @@ class GridEngine(Engine):
     @property
     def arrays(self) -> int:
         return self.count
+
+
+Plain = TypeVar("Plain", bound=Engine)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DerivedEngine(Engine, Generic[Plain]):
+    """A plain array with something changed: what is not said of the change is the array's."""
+
+    array: Plain
+
+    @property
+    def units(self) -> int:
+        return self.array.units
+
+    @property
+    def arrays(self) -> int:
+        return self.array.arrays
+
+    @property
+    def dataflows(self) -> tuple[Dataflow, ...]:
+        return self.array.dataflows
+
+    def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
+        return self.array.macs_per_unit_cycle(weights, inputs)

@@ -6,16 +6,15 @@ BitFusion's fusion units (2-bit bricks in an 8-bit unit) and ANT's and OliVe's f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
-from archsim.arch.engines.base import Dataflow, Engine, UnitCost
+from archsim.arch.engines.base import Dataflow, DerivedEngine, UnitCost
 from archsim.arch.engines.serial import operand_bits
 from archsim.arch.engines.systolic import SystolicEngine
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComposableEngine(Engine):
+class ComposableEngine(DerivedEngine[SystolicEngine]):
     """A systolic array whose PEs take operands of `unit_bits`, or several of fewer bits, down to `brick_bits`.
 
     An operand of p bits leaves room for unit_bits // max(p, brick_bits) - 1 more beside it: narrow inputs make the
@@ -23,7 +22,6 @@ class ComposableEngine(Engine):
     Source: Sharma et al., Bit Fusion, ISCA 2018, section III.
     """
 
-    array: SystolicEngine
     unit_bits: int = 8
     brick_bits: int = 2
     kind: str = "bit-composable"
@@ -31,18 +29,6 @@ class ComposableEngine(Engine):
     def __post_init__(self) -> None:
         if not 1 <= self.brick_bits <= self.unit_bits:
             raise ValueError(f"brick_bits must be from 1 to unit_bits {self.unit_bits} (got {self.brick_bits})")
-
-    @property
-    def units(self) -> int:
-        return self.array.units
-
-    @property
-    def arrays(self) -> int:
-        return self.array.arrays
-
-    @cached_property
-    def dataflows(self) -> tuple[Dataflow, ...]:
-        return self.array.dataflows
 
     def side_by_side(self, arithmetic: Arithmetic) -> int:
         """Operands of this arithmetic that fit beside each other in one unit."""

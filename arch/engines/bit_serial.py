@@ -8,40 +8,26 @@ waiting for another).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
-from archsim.arch.engines.base import Dataflow, GridEngine, PassTiming, SpatialAxis, UnitCost
+from archsim.arch.engines.base import UnitCost
 from archsim.arch.engines.bit_skipping import GroupSteps, Skipping, takes
 from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.engines.edge import GroupScaling
 from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial import Terms, terms
-from archsim.arch.engines.units import UnitModel
+from archsim.arch.engines.stationary import StationaryEngine
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
 Serial = Literal["weights", "inputs", "both"]
 
 
-def output_stationary(rows: int, columns: int) -> Dataflow:
-    """Output channels down, tokens across, operands broadcast: passes over the reduction without fill or drain."""
-    down = SpatialAxis(
-        name="row", size=rows, gemm_dims=("columns",), conv_dims=("columns",), multicast=frozenset({"inputs"})
-    )
-    across = SpatialAxis(
-        name="column", size=columns, gemm_dims=("rows",), conv_dims=("rows",), multicast=frozenset({"weights"})
-    )
-    timing = PassTiming(hide_load=True, hide_skew=True)
-    return Dataflow(name="os", axes=(down, across), stream="reduction", stationary="outputs", timing=timing)
-
-
 @dataclass(frozen=True, kw_only=True)
-class SerialEngine(GridEngine):
-    """`count` arrays per core of `rows` x `columns` PEs: output channels down, tokens or windows across.
+class SerialEngine(StationaryEngine):
+    """Output-stationary PEs that add up `lanes` products in a step.
 
-    A PE adds up `lanes` products of the reduction and holds its result (output stationary); operands are broadcast
-    along rows and columns, so that there is no fill and no drain. One step of `lanes` MACs takes
-    ceil(terms / terms_per_cycle) cycles, of both operands multiplied where both are serial.
+    One step of `lanes` MACs takes ceil(terms / terms_per_cycle) cycles, of both operands multiplied where both are
+    serial.
     """
 
     serial: Serial = "weights"
@@ -54,12 +40,7 @@ class SerialEngine(GridEngine):
     scaling: GroupScaling | None = None
     skipping: Skipping | PairSkipping | None = None
     """Bits of the serial operand, or of both, that take no step; None: all take theirs."""
-    unit: UnitModel
     kind: str = "bit-serial"
-
-    @cached_property
-    def dataflows(self) -> tuple[Dataflow, ...]:
-        return (output_stationary(self.rows, self.columns),)
 
     def steps(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         """Cycles that one element of each lane takes, with its share of waiting for a group's scale."""
@@ -95,8 +76,7 @@ class SerialEngine(GridEngine):
 
     def macs_of_steps(self, steps: float) -> float:
         """MACs of a PE and cycle where a group of lanes takes so many steps."""
-        at_once = 1 if isinstance(self.skipping, PairSkipping) else self.terms_per_cycle
-        return self.unit.lanes * at_once / steps
+        return self.unit.lanes / steps
 
     def data_cost(
         self, weights: OperandData, inputs: OperandData, accumulator: Arithmetic, *, idle_energy_fraction: float = 0.0
@@ -125,5 +105,4 @@ class SerialEngine(GridEngine):
             if self.step_pj is not None:
                 per_step = self.step_pj * self.unit.overrides.energy_factor / self.unit.lanes
             cost = replace(cost, energy_pj=per_step * self.steps(weights, inputs))
-        peak = self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs)
-        return self.unit.with_decoders(cost, self.rows, self.columns, peak)
+        return self.with_decoders(cost, weights, inputs)

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from archsim.arch.engines.chance import binomial
 from archsim.arch.engines.data import OperandData
-from archsim.arch.engines.skipping import Work, binomial
+from archsim.arch.engines.skipping import Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

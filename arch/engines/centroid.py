@@ -6,21 +6,19 @@ GOBO's processing elements are a setting of it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from archsim.arch.components.arithmetic import add, mac_cost, register_cost
 from archsim.arch.components.logic import circuit_cost
 from archsim.arch.components.operands import operand_of
-from archsim.arch.engines.base import Dataflow, GridEngine, UnitCost
-from archsim.arch.engines.bit_serial import output_stationary
+from archsim.arch.engines.base import UnitCost
 from archsim.arch.engines.data import DataRate, OperandData
 from archsim.arch.engines.outliers import NO_CONTROLLER, OutlierLane
-from archsim.arch.engines.units import UnitModel
+from archsim.arch.engines.stationary import StationaryEngine
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
 
 @dataclass(frozen=True, kw_only=True)
-class CentroidEngine(GridEngine):
+class CentroidEngine(StationaryEngine):
     """`count` arrays per core of `rows` x `columns` PEs: output channels down, tokens across, as bit-serial arrays.
 
     A PE adds `lanes` activations a cycle, each to the sum of its weight's centroid. At the end of a reduction every sum
@@ -30,12 +28,7 @@ class CentroidEngine(GridEngine):
     """
 
     lane: OutlierLane
-    unit: UnitModel
     kind: str = "centroid"
-
-    @cached_property
-    def dataflows(self) -> tuple[Dataflow, ...]:
-        return (output_stationary(self.rows, self.columns),)
 
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         """At an endless reduction without outliers."""
@@ -57,26 +50,19 @@ class CentroidEngine(GridEngine):
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """Energy of an addition (of a product where there is no codebook); area of adders, sums and multipliers."""
-        given, node_nm = self.unit.overrides, self.unit.node_nm
-        operand = operand_of(accumulator)
+        operand, node_nm = operand_of(accumulator), self.unit.node_nm
         added = circuit_cost(add(operand), node_nm)
         product = mac_cost(accumulator, inputs, accumulator, node_nm)
         sums = register_cost(self._sums(weights) * operand.stored_bits, node_nm)
         parts = ((added, self.unit.lanes), (product, self.lane.macs), (sums, 1))
-        energy_pj = added.energy_pj if _coded(weights) else product.energy_pj
-        stated = given.mac_energy_pj is not None and given.pe_area_um2 is not None
-        leakage_w = sum(part.leakage_w * count for part, count in parts)
-        area_um2 = sum((part.area_um2 or 0.0) * count for part, count in parts)
-        cost = UnitCost(
-            energy_pj=(energy_pj if given.mac_energy_pj is None else given.mac_energy_pj) * given.energy_factor,
-            area_um2=area_um2 if given.pe_area_um2 is None else given.pe_area_um2,
-            leakage_w=leakage_w if given.pe_leakage_w is None else given.pe_leakage_w,
-            cycle_pj=given.pe_cycle_energy_pj,
-            source="given in the design" if stated else product.source,
-            estimates=() if stated else tuple(dict.fromkeys((*product.estimates, *sums.estimates, NO_CONTROLLER))),
+        cost = self.unit.stated(
+            energy_pj=added.energy_pj if _coded(weights) else product.energy_pj,
+            area_um2=sum((part.area_um2 or 0.0) * count for part, count in parts),
+            leakage_w=sum(part.leakage_w * count for part, count in parts),
+            source=product.source,
+            estimates=tuple(dict.fromkeys((*product.estimates, *sums.estimates, NO_CONTROLLER))),
         )
-        peak = self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs)
-        return self.unit.with_decoders(cost, self.rows, self.columns, peak)
+        return self.with_decoders(cost, weights, inputs)
 
     def data_cost(
         self, weights: OperandData, inputs: OperandData, accumulator: Arithmetic, *, idle_energy_fraction: float = 0.0

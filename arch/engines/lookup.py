@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 from archsim.arch.components.lookup import lookup_cost, table_adder_cost, table_cost, table_entries
 from archsim.arch.components.operations import is_sign
-from archsim.arch.engines.base import Dataflow, GridEngine, UnitCost
-from archsim.arch.engines.bit_serial import output_stationary
-from archsim.arch.engines.units import UnitModel
+from archsim.arch.engines.base import UnitCost
+from archsim.arch.engines.stationary import StationaryEngine
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 from archsim.core.provenance import ESTIMATE
 
@@ -36,7 +34,7 @@ def places(weights: Arithmetic) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookupEngine(GridEngine):
+class LookupEngine(StationaryEngine):
     """`count` arrays per core of `rows` x `columns` lookups: output channels down, tokens across.
 
     The table of a column holds the signed sums of `group` activations of a token; the units of its rows each pick one
@@ -52,12 +50,7 @@ class LookupEngine(GridEngine):
     ternary: bool = False
     entry_bits: int = 0
     """Width of quantized tables' entries; 0: wide enough for the sums."""
-    unit: UnitModel
     kind: str = "lookup"
-
-    @cached_property
-    def dataflows(self) -> tuple[Dataflow, ...]:
-        return (output_stationary(self.rows, self.columns),)
 
     @property
     def entries(self) -> int:
@@ -77,28 +70,22 @@ class LookupEngine(GridEngine):
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A unit's figures where the design states them, else from gates; tables are counted with the decoders."""
-        given, node_nm = self.unit.overrides, self.unit.node_nm
+        node_nm = self.unit.node_nm
         made_of = {"ternary": self.ternary, "entry_bits": self.entry_bits}
         unit = lookup_cost(self.group, inputs, accumulator, node_nm, **made_of)
         adder, table = table_adder_cost(self.group, inputs, node_nm), table_cost(self.group, inputs, node_nm, **made_of)
-        looks = self.looks(weights)
-        per_mac = unit.energy_pj * looks / self.group if given.mac_energy_pj is None else given.mac_energy_pj
-        made_pj = self.entries * (adder.energy_pj + table.energy_pj) / (self.group * self.rows)
-        made_um2 = self.columns * (self.adders * (adder.area_um2 or 0.0) + (table.area_um2 or 0.0))
-        stated = given.mac_energy_pj is not None and given.pe_area_um2 is not None
         rounded = (LEVELS,) if weights.kind is ArithmeticKind.LOOKUP and not weights.integer_bits else ()
-        return self.unit.with_decoders(
-            UnitCost(
-                energy_pj=per_mac * given.energy_factor,
-                area_um2=unit.area_um2 if given.pe_area_um2 is None else given.pe_area_um2,
-                leakage_w=unit.leakage_w if given.pe_leakage_w is None else given.pe_leakage_w,
-                cycle_pj=given.pe_cycle_energy_pj,
-                decode_pj=made_pj,
-                decoder_area_um2=made_um2,
-                source="given in the design" if stated else unit.source,
-                estimates=tuple(dict.fromkeys((*adder.estimates, *(() if stated else unit.estimates), *rounded))),
-            ),
-            self.rows,
-            self.columns,
-            self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs),
+        cost = self.unit.stated(
+            energy_pj=unit.energy_pj * self.looks(weights) / self.group,
+            area_um2=unit.area_um2,
+            leakage_w=unit.leakage_w,
+            source=unit.source,
+            estimates=unit.estimates,
         )
+        with_tables = replace(
+            cost,
+            decode_pj=self.entries * (adder.energy_pj + table.energy_pj) / (self.group * self.rows),
+            decoder_area_um2=self.columns * (self.adders * (adder.area_um2 or 0.0) + (table.area_um2 or 0.0)),
+            estimates=tuple(dict.fromkeys((*adder.estimates, *cost.estimates, *rounded))),
+        )
+        return self.with_decoders(with_tables, weights, inputs)

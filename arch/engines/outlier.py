@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
-from archsim.arch.engines.base import Dataflow, GridEngine, UnitCost
-from archsim.arch.engines.bit_serial import output_stationary
+from archsim.arch.engines.base import UnitCost
 from archsim.arch.engines.data import DataRate, OperandData
 from archsim.arch.engines.outliers import NO_CONTROLLER, OutlierLane
 from archsim.arch.engines.serial import operand_bits
-from archsim.arch.engines.units import UnitModel
+from archsim.arch.engines.stationary import StationaryEngine
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutlierEngine(GridEngine):
+class OutlierEngine(StationaryEngine):
     """`count` arrays per core of `rows` x `columns` PEs: output channels down, tokens across, as bit-serial arrays.
 
     A PE multiplies `lanes` narrow weights in a step and the outliers among them in its wide MACs. Operands wider than
@@ -27,12 +25,7 @@ class OutlierEngine(GridEngine):
     narrow_bits: int = 4
     wide_bits: int = 16
     lane: OutlierLane
-    unit: UnitModel
     kind: str = "outlier"
-
-    @cached_property
-    def dataflows(self) -> tuple[Dataflow, ...]:
-        return (output_stationary(self.rows, self.columns),)
 
     def turns(self, weights: Arithmetic, inputs: Arithmetic) -> int:
         """Cycles of one step without outliers."""
@@ -65,8 +58,7 @@ class OutlierEngine(GridEngine):
             )
         if given.mac_energy_pj is None:
             cost = replace(cost, energy_pj=cost.energy_pj * self.turns(weights, inputs))
-        peak = self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs)
-        return self.unit.with_decoders(cost, self.rows, self.columns, peak)
+        return self.with_decoders(cost, weights, inputs)
 
     def data_cost(
         self, weights: OperandData, inputs: OperandData, accumulator: Arithmetic, *, idle_energy_fraction: float = 0.0

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from archsim.arch.engines.chance import binomial
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.order import expected_largest, shares_of
 from archsim.core.provenance import ESTIMATE
@@ -66,8 +67,3 @@ class OutlierLane:
 
 def _share(stated: float | None, data: OperandData) -> float:
     return float(data.format.outlier_share) if stated is None else stated
-
-
-def binomial(n: int, share: float) -> tuple[float, ...]:
-    """Probabilities of 0, 1, ..., n among `n` independent elements, each with probability `share`."""
-    return tuple(math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(n + 1))

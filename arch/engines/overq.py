@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from archsim.arch.components.cost import ComponentCost
 from archsim.arch.components.gates import register, selector
 from archsim.arch.components.logic import circuit_cost
 from archsim.arch.components.operands import operand_of
-from archsim.arch.engines.base import Dataflow, Engine, UnitCost
+from archsim.arch.engines.base import DerivedEngine, UnitCost
 from archsim.arch.engines.data import DataRate, OperandData
 from archsim.arch.engines.systolic import SystolicEngine
 from archsim.arch.formats import Arithmetic
+from archsim.core.provenance import ESTIMATE
 
 
 @dataclass(frozen=True, kw_only=True)
-class OverqEngine(Engine):
+class OverqEngine(DerivedEngine[SystolicEngine]):
     """A systolic array whose PEs may take their neighbour's weight and shift the product by a slot's bits.
 
     An activation that is too large for its slot overwrites a zero neighbour with its high bits: that PE multiplies them
@@ -25,29 +25,13 @@ class OverqEngine(Engine):
     Source: Zhao et al., OverQ: Opportunistic Outlier Quantization for Neural Network Accelerators, 2019, section 4.
     """
 
-    array: SystolicEngine
     kind: str = "overq"
-
-    @property
-    def units(self) -> int:
-        return self.array.units
-
-    @property
-    def arrays(self) -> int:
-        return self.array.arrays
-
-    @cached_property
-    def dataflows(self) -> tuple[Dataflow, ...]:
-        return self.array.dataflows
-
-    def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
-        return self.array.macs_per_unit_cycle(weights, inputs)
 
     def data_rate(self, weights: OperandData, inputs: OperandData) -> DataRate:
         """The plain rate, with what share of the outliers finds a zero beside it."""
         plain = self.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic)
         share = 100 * coverage(inputs)
-        note = f"estimate: {share:.3g} % of {inputs.format.name} outliers find a zero beside them, the rest saturates"
+        note = f"{ESTIMATE} {share:.3g} % of {inputs.format.name} outliers find a zero beside them, the rest saturates"
         noted = bool(inputs.format.outlier_share)
         used = frozenset({"inputs"}) if noted and inputs.sparse else frozenset()
         return DataRate(macs_per_unit_cycle=plain, exploited=used, estimates=(note,) if noted else ())

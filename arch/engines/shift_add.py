@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from archsim.arch.components.cost import ComponentCost
 from archsim.arch.components.operations import GATES, Operation, operation_of, product_cost
 from archsim.arch.components.shift_add import shift_add_cost
-from archsim.arch.engines.base import Dataflow, GridEngine, UnitCost
-from archsim.arch.engines.bit_serial import output_stationary
+from archsim.arch.engines.base import UnitCost
 from archsim.arch.engines.serial import Terms, terms
-from archsim.arch.engines.units import UnitModel
+from archsim.arch.engines.stationary import StationaryEngine
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShiftAddEngine(GridEngine):
+class ShiftAddEngine(StationaryEngine):
     """`count` arrays per core of `rows` x `columns` PEs: output channels down, tokens across, as bit-serial arrays.
 
     What a pair of operands needs follows from their arithmetic: a sign (binary, ternary) needs an addition, a power of
@@ -26,12 +24,7 @@ class ShiftAddEngine(GridEngine):
     """
 
     multiplier: bool = False
-    unit: UnitModel
     kind: str = "shift-add"
-
-    @cached_property
-    def dataflows(self) -> tuple[Dataflow, ...]:
-        return (output_stationary(self.rows, self.columns),)
 
     def steps(self, weights: Arithmetic, inputs: Arithmetic) -> int:
         """Cycles of one product."""
@@ -44,22 +37,15 @@ class ShiftAddEngine(GridEngine):
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A PE's figures where the design states them; else of the operations that the pair needs, by their source."""
-        given = self.unit.overrides
-        cost = self._product(weights, inputs, accumulator)
-        steps = self.steps(weights, inputs)
-        stated = given.mac_energy_pj is not None and given.pe_area_um2 is not None
-        area_um2 = None if cost.area_um2 is None else cost.area_um2 * self.unit.lanes
-        unit = UnitCost(
-            energy_pj=(cost.energy_pj * steps if given.mac_energy_pj is None else given.mac_energy_pj)
-            * given.energy_factor,
-            area_um2=area_um2 if given.pe_area_um2 is None else given.pe_area_um2,
-            leakage_w=cost.leakage_w * self.unit.lanes if given.pe_leakage_w is None else given.pe_leakage_w,
-            cycle_pj=given.pe_cycle_energy_pj,
-            source="given in the design" if stated else cost.source,
-            estimates=() if stated else cost.estimates,
+        cost, lanes = self._product(weights, inputs, accumulator), self.unit.lanes
+        unit = self.unit.stated(
+            energy_pj=cost.energy_pj * self.steps(weights, inputs),
+            area_um2=None if cost.area_um2 is None else cost.area_um2 * lanes,
+            leakage_w=cost.leakage_w * lanes,
+            source=cost.source,
+            estimates=cost.estimates,
         )
-        peak = self.rows * self.columns * self.macs_per_unit_cycle(weights, inputs)
-        return self.unit.with_decoders(unit, self.rows, self.columns, peak)
+        return self.with_decoders(unit, weights, inputs)
 
     def _product(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> ComponentCost:
         """Energy of one step and area of the PE, from a published table or from gates."""

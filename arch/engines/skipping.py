@@ -12,17 +12,18 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
 
+from archsim.arch.engines.chance import Distribution, binomial, hypergeometric
 from archsim.arch.engines.data import OperandData, Ratio
-from archsim.arch.engines.waiting import expected_maximum, mean
+from archsim.arch.engines.order import at_least, expected_largest, mean, shares_of
+from archsim.core.provenance import ESTIMATE
 
 LONGEST_WINDOW = 1024
 """Elements up to which the non-zeros of a window are counted; the time of longer ones is that of several."""
-LARGEST_EXACT = 512
-"""Draws up to which binomial coefficients are floats."""
 NEGLIGIBLE = 1e-12
 """Probability of a case that is left out of a sum over cases."""
 WIDEST_THINNING = 256
 """Elements of a window up to which matches are counted case by case; in longer ones pairs match by chance."""
+UNSEARCHED = f"{ESTIMATE} finding the pairs without a zero takes no area or energy: the design states no sync_window"
 ALL: Mapping[str, float] = MappingProxyType({})
 
 
@@ -181,7 +182,7 @@ class Skipping:
             imbalance=max(0.0, 1.0 - executed * weights.reduction / time),
             exploited=_exploited(densities),
             accesses=_accesses(densities),
-            estimates=_estimates(window),
+            estimates=(*_estimates(window), *(() if self.window else (UNSEARCHED,))),
         )
 
     def _time_of(self, weights: OperandData, inputs: OperandData, densities: Mapping[str, float], window: int) -> float:
@@ -201,35 +202,27 @@ class Skipping:
             first = data[own[0]].nonzeros(window)
             if len(own) == 2:
                 first = thinned(first, densities[own[1]])
-            return expected_maximum(at_least(first, self.least), self.lanes)
+            return self._waited(first)
         kept = fixed_count(data[own[0]].nonzeros(window))
         density = densities[own[0]]
 
-        def matches(i: int) -> tuple[float, ...]:
+        def matches(i: int) -> Distribution:
             return binomial(i, density) if kept is None else hypergeometric(i, kept, window)
 
-        return math.fsum(
-            share * expected_maximum(at_least(matches(i), self.least), self.lanes)
-            for i, share in enumerate(common)
-            if share > NEGLIGIBLE
-        )
+        return math.fsum(share * self._waited(matches(i)) for i, share in enumerate(common) if share > NEGLIGIBLE)
+
+    def _waited(self, pairs: Distribution) -> float:
+        """Cycles of the slowest of the lanes, each with so many pairs."""
+        return expected_largest(at_least(shares_of(pairs), self.least), self.lanes)
 
 
 def _estimates(window: int) -> tuple[str, ...]:
     if window <= LONGEST_WINDOW:
         return ()
-    return (f"estimate: lanes that meet every {window} elements wait as if they met every {LONGEST_WINDOW}",)
+    return (f"{ESTIMATE} lanes that meet every {window} elements wait as if they met every {LONGEST_WINDOW}",)
 
 
-def at_least(distribution: tuple[float, ...], least: int) -> tuple[float, ...]:
-    """The distribution of the larger of a count and `least`."""
-    if not least:
-        return distribution
-    head = sum(distribution[: least + 1])
-    return (*(0.0,) * least, head, *distribution[least + 1 :])
-
-
-def thinned(distribution: tuple[float, ...], share: float) -> tuple[float, ...]:
+def thinned(distribution: Distribution, share: float) -> Distribution:
     """How many of a counted number of elements remain when each stays with probability `share`, apart from the others.
 
     >>> thinned((0.0, 0.0, 1.0), 0.5)
@@ -239,7 +232,7 @@ def thinned(distribution: tuple[float, ...], share: float) -> tuple[float, ...]:
         return distribution
     size = len(distribution) - 1
     if size > WIDEST_THINNING:
-        return binomial(size, mean(distribution) / size * share)
+        return binomial(size, mean(shares_of(distribution)) / size * share)
     found = [0.0] * (size + 1)
     for count, probability in enumerate(distribution):
         if probability > 0:
@@ -248,26 +241,7 @@ def thinned(distribution: tuple[float, ...], share: float) -> tuple[float, ...]:
     return tuple(found)
 
 
-def fixed_count(distribution: tuple[float, ...]) -> int | None:
+def fixed_count(distribution: Distribution) -> int | None:
     """The number of non-zeros where it is always the same (N:M in whole groups); None where it varies."""
     likeliest = max(range(len(distribution)), key=distribution.__getitem__)
     return likeliest if distribution[likeliest] > 1.0 - NEGLIGIBLE else None
-
-
-def hypergeometric(n: int, kept: int, total: int) -> tuple[float, ...]:
-    """Probabilities of 0 to `n` non-zeros in `n` places of `total`, of which `kept` are not zero."""
-    ways = math.comb(total, n)
-    return tuple(math.comb(kept, i) * math.comb(total - kept, n - i) / ways for i in range(n + 1))
-
-
-def binomial(n: int, share: float) -> tuple[float, ...]:
-    """Probabilities of 0 to `n` of `n` elements, each with probability `share`."""
-    if share <= 0.0 or share >= 1.0:
-        return (1.0, *(0.0,) * n) if share <= 0.0 else (*(0.0,) * n, 1.0)
-    if n <= LARGEST_EXACT:
-        return tuple(math.comb(n, i) * share**i * (1.0 - share) ** (n - i) for i in range(n + 1))
-    yes, no = math.log(share), math.log1p(-share)
-    whole = math.lgamma(n + 1)
-    return tuple(
-        math.exp(whole - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * yes + (n - i) * no) for i in range(n + 1)
-    )

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from archsim.arch.components.sparse import selection_cost
-from archsim.arch.engines.base import Dataflow, Engine, SpatialAxis, UnitCost
+from archsim.arch.engines.base import Dataflow, DerivedEngine, SpatialAxis, UnitCost
 from archsim.arch.engines.cartesian import Cartesian
 from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.engines.skipping import Gating, Ignoring, Skipping, Structured, Work
@@ -33,14 +33,13 @@ GROUPS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class SparseEngine(Engine):
+class SparseEngine(DerivedEngine[SpatialEngine]):
     """A spatial array whose PEs make use of zeros.
 
     Where a policy lets PEs reach over more elements than there are (N:M, packed vectors), the axis that unrolls them is
     as much longer; otherwise a PE makes more dense MACs in a cycle.
     """
 
-    array: SpatialEngine
     policy: Policy
     storage: Mapping[str, Storage] = field(default_factory=lambda: MappingProxyType({}))
     """How each operand is kept; absent: dense."""
@@ -49,16 +48,8 @@ class SparseEngine(Engine):
     kind: str = "sparse"
 
     @property
-    def units(self) -> int:
-        return self.array.units
-
-    @property
     def changes_levels(self) -> bool:
         return True
-
-    @property
-    def arrays(self) -> int:
-        return self.array.arrays
 
     @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:
@@ -66,9 +57,6 @@ class SparseEngine(Engine):
         if not isinstance(self.policy, Cartesian) or len(self.policy.gathers) == 1:
             return self.array.dataflows
         return tuple(replace(self.array.dataflows[0], name=gather.name) for gather in self.policy.gathers)
-
-    def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
-        return self.array.macs_per_unit_cycle(weights, inputs)
 
     def work(self, weights: OperandData, inputs: OperandData) -> Work:
         """What the policy makes of this data."""

@@ -67,6 +67,27 @@ class UnitModel:
             decoder_area_um2=cost.decoder_area_um2 + sum(decoder.area_um2 * count for decoder, count in counts),
         )
 
+    def stated(
+        self,
+        *,
+        energy_pj: float,
+        area_um2: float | None,
+        leakage_w: float,
+        source: str,
+        estimates: tuple[str, ...],
+    ) -> UnitCost:
+        """A unit's cost with the design's own figures in the place of those that it states."""
+        given = self.overrides
+        stated = given.mac_energy_pj is not None and given.pe_area_um2 is not None
+        return UnitCost(
+            energy_pj=(energy_pj if given.mac_energy_pj is None else given.mac_energy_pj) * given.energy_factor,
+            area_um2=area_um2 if given.pe_area_um2 is None else given.pe_area_um2,
+            leakage_w=leakage_w if given.pe_leakage_w is None else given.pe_leakage_w,
+            cycle_pj=given.pe_cycle_energy_pj,
+            source="given in the design" if stated else source,
+            estimates=() if stated else estimates,
+        )
+
     def cost(
         self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic, *, pipeline_bits: int = 0
     ) -> UnitCost:

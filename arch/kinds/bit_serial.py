@@ -15,7 +15,8 @@ from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial import Terms
 from archsim.arch.engines.serial_lanes import SerialLanesEngine
 from archsim.arch.engines.skips import Skip, SkipRule
-from archsim.arch.kinds.base import Conflicts, Kind, needs_rows_and_cols, stated, unit_model
+from archsim.arch.kinds.base import Conflicts, Kind, stated, unit_model
+from archsim.arch.kinds.stationary import DATAFLOW, output_stationary_conflicts
 from archsim.arch.plain import tables
 from archsim.core import units
 from archsim.core.errors import Problem
@@ -25,9 +26,6 @@ from archsim.core.toml import KeyPath
 
 if TYPE_CHECKING:
     from archsim.arch.array_options import ArrayOptions
-
-DATAFLOW = "os"
-
 
 SkipText = Literal["precision", "span", "essential", "booth", "column", "interleaved", "bidirectional"]
 
@@ -111,15 +109,6 @@ def _skipping(array: ArrayOptions, skip: SkipText) -> Skipping | PairSkipping:
     )
 
 
-def output_stationary_conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
-    """Conflicts of kinds whose rows by columns hold their results."""
-    yield from needs_rows_and_cols(kind, array, path)
-    given = array.get("dataflows") if array.get("dataflows") is not None else array.get("dataflow")
-    if given is not None and given not in (DATAFLOW, [DATAFLOW], "any", ["any"]):
-        key = "dataflow" if array.get("dataflow") is not None else "dataflows"
-        yield (*path, key), Problem(message=f"a {kind} array holds its results: '{DATAFLOW}' only (got {given!r})")
-
-
 def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     yield from output_stationary_conflicts(kind, array, path)
     if array.get("step_energy") is not None and array.get("mac_energy") is not None:
@@ -144,6 +133,9 @@ def _skip_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     if skip is not None and array.get("widest_terms") is not None:
         message = f"contradicts skip {skip!r}: elements take as many steps as their bits say"
         yield (*path, "widest_terms"), Problem(message=message)
+    if skip is not None and array.get("serial") != "both" and array.get("terms_per_cycle", 1) != 1:
+        message = "belongs to serial 'both' beside skip: lanes that skip terms of one operand step through one a cycle"
+        yield (*path, "terms_per_cycle"), Problem(message=message)
     if array.get("shapes") and array.get("windows") != "row":
         yield (*path, "shapes"), Problem(message="needs windows = 'row'")
     yield from _shape_conflicts(array, path)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archsim.arch.engines.dot import DotEngine
 from archsim.arch.kinds.base import Kind, stated, unit_model
-from archsim.arch.kinds.bit_serial import DATAFLOW, output_stationary_conflicts
+from archsim.arch.kinds.stationary import DATAFLOW, output_stationary_conflicts
 
 if TYPE_CHECKING:
     from archsim.arch.array_options import ArrayOptions

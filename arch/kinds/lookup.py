@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archsim.arch.engines.lookup import LookupEngine
 from archsim.arch.kinds.base import Kind, ignoring, stated, unit_model
-from archsim.arch.kinds.bit_serial import DATAFLOW, output_stationary_conflicts
+from archsim.arch.kinds.stationary import DATAFLOW, output_stationary_conflicts
 from archsim.core.options import Count, Options
 
 if TYPE_CHECKING:

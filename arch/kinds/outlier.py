@@ -9,7 +9,7 @@ from archsim.arch.engines.centroid import CentroidEngine
 from archsim.arch.engines.outlier import OutlierEngine
 from archsim.arch.engines.outliers import OutlierLane
 from archsim.arch.kinds.base import Conflicts, Kind, ignoring, stated, unit_model
-from archsim.arch.kinds.bit_serial import DATAFLOW, output_stationary_conflicts
+from archsim.arch.kinds.stationary import DATAFLOW, output_stationary_conflicts
 from archsim.core.errors import Problem
 from archsim.core.options import Count, Fraction01, Options
 from archsim.core.toml import KeyPath

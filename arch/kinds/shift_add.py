@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archsim.arch.engines.shift_add import ShiftAddEngine
 from archsim.arch.kinds.base import Kind, OperationKeys, ignoring, stated, unit_model
-from archsim.arch.kinds.bit_serial import DATAFLOW, output_stationary_conflicts
+from archsim.arch.kinds.stationary import DATAFLOW, output_stationary_conflicts
 from archsim.core.options import Flag, Options
 
 if TYPE_CHECKING:

@@ -146,7 +146,8 @@ def play(
     layers = list(_layers(chosen, found, serial, weights))
     missing = sorted(set(found) - {layer.name for layer in layers})
     some = ", ".join(missing[:LISTED]) + (", ..." if len(missing) > LISTED else "")
-    notes = (f"{len(missing)} products are not played, for they have no {serial} of their own: {some}",)
+    why = f"they have no {serial} of their own" if weights is None else f"{weights} has no {serial} for them"
+    notes = (f"{len(missing)} products are not played, for {why}: {some}",)
     return PlayedDesign(design=chosen.name, layers=tuple(layers), notes=notes if missing else ())
 
 

@@ -172,6 +172,7 @@ class Machines:
             memories=memories,
             vector=self.vector(point),
             idle_energy_fraction=hardware.array.idle_energy_fraction,
+            integer_figures=hardware.array.stated_for == "integers",
         )
 
     def _levels_of(self, point: Resolved, hardware: HardwareOptions) -> list[Level]:

@@ -29,6 +29,16 @@ class Dots:
     steps: Integers
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shifters:
+    """Shifters of the lanes that do not reach every place at once."""
+
+    reach: int
+    """Places beyond the group's lowest open one."""
+    places: NDArray[np.uint32]
+    """The places of each operand's terms, by its code."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BitEngine(ABC):
     """An engine that steps through the bits of one operand (the serial one) and takes the other whole.
@@ -49,8 +59,8 @@ class BitEngine(ABC):
         """What it leaves out."""
 
     @property
-    def reach(self) -> int | None:
-        """Places that a lane's shifter reaches; None: all of them."""
+    def shifters(self) -> Shifters | None:
+        """What a lane's own shifter reaches; None: every place."""
         return None
 
     @abstractmethod
@@ -75,8 +85,9 @@ class BitEngine(ABC):
             step_kernels.peak_steps(
                 codes, stretch, lanes, words, self.rule.table_bits(self.width), self.rule.least, out
             )
-        elif self.reach is not None:
-            step_kernels.round_steps(codes, stretch, lanes, self._place_table(), self.reach, self.rule.least, out)
+        elif self.shifters is not None:
+            own = self.shifters
+            step_kernels.round_steps(codes, stretch, lanes, own.places, own.reach, self.rule.least, out)
         else:
             table = self.rule.step_table(self.width, signed=self.signed).astype(np.uint32)
             step_kernels.or_steps(codes, stretch, lanes, words, table, out)
@@ -84,7 +95,7 @@ class BitEngine(ABC):
 
     def group_shares(self, found: BitStatistics, lanes: int) -> Shares:
         """The distribution of the steps of one group of `lanes` neighbours, from what is known of the bits."""
-        if self.reach is None:
+        if self.shifters is None:
             return self.rule.group_shares(found, lanes)
         return self._sampled_shares(found, lanes)
 
@@ -95,10 +106,6 @@ class BitEngine(ABC):
         values, shares = found.codes
         drawn = np.random.default_rng(SEED).choice(values, size=(SAMPLED_GROUPS, lanes), p=shares)
         return shares_of(np.bincount(self.steps(drawn, lanes).reshape(-1)))
-
-    def _place_table(self) -> NDArray[np.uint32]:
-        """The places of each operand's terms, for shifters that do not reach all of them."""
-        raise NotImplementedError(f"{type(self).__name__} has no shifters of its own")
 
     def codes(self, values: NDArray[Any]) -> NDArray[Any]:
         """Serial operands [rows, length] as indices of tables. Raises InputError for those that do not fit."""

@@ -145,9 +145,9 @@ def _in_shape(op: Op, engine: SerialEngine, serial: Integers, width: int, shape:
     parts = 1 if layout.groups == 1 else -(-serial.shape[0] // layout.rows)
     whole = cycles * layout.groups / parts + dense * layout.groups * per_row * width
     return LayerPlay(
-        cycles=whole * layout.passes / engine.terms_per_cycle,
+        cycles=whole * layout.passes * _per_step(engine, width),
         slots=tiles * layout.groups * per_row * layout.passes,
-        dense_steps=lanes if isinstance(bits, Bitlet) else width,
+        dense_steps=lanes if isinstance(bits, Bitlet) else -(-width // engine.terms_per_cycle),
         steps_per_group=steps / slots if slots else width,
         waiting=idle / (idle + steps) if steps else 0.0,
         shape=shape,
@@ -168,7 +168,12 @@ def expected_layer(op: Op, engine: SerialEngine, found: BitStatistics, shape: Sh
     cycles = float(dense * layout.length // layout.run * -(-layout.run // shape[2]) * found.width)
     if left:
         cycles += expected_cycles(bits, found, grid, left, layout.length, layout.run)
-    return cycles * layout.groups * layout.passes / engine.terms_per_cycle
+    return cycles * layout.groups * layout.passes * _per_step(engine, found.width)
+
+
+def _per_step(engine: SerialEngine, width: int) -> float:
+    """Cycles of one step: of operands that take all their bits, several at once, the last cycle maybe not full."""
+    return -(-width // engine.terms_per_cycle) / width
 
 
 def _dense_tiles(skipping: Skipping | None, layout: Layout, side: int) -> int:

@@ -99,7 +99,7 @@ def _by_bytes(engine: BitEngine, serial: NDArray[Any], grid: Grid, run: int | No
     stretch = serial.shape[-1] if run is None else run
     return (
         engine.rule.skip is Skip.ESSENTIAL
-        and engine.reach is None
+        and engine.shifters is None
         and (engine.width, engine.signed, serial.dtype, serial.ndim) == (8, True, np.dtype(np.int8), 2)
         and grid.ahead == 0
         and grid.lanes & (grid.lanes - 1) == 0

@@ -7,6 +7,7 @@ Source: Albericio et al., "Bit-Pragmatic Deep Neural Network Computing", MICRO 2
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from archsim.arch.engines import bit_words
 from archsim.arch.engines.bit_words import Integers, Words
 from archsim.arch.engines.skips import Skip, SkipRule
-from archsim.sim.bits.engine import BitEngine, Dots
+from archsim.sim.bits.engine import BitEngine, Dots, Shifters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +43,13 @@ class Pragmatic(BitEngine):
         booth = self.words is Words.BOOTH
         return SkipRule(skip=Skip.BOOTH if booth else Skip.ESSENTIAL, words=self.words)
 
-    @property
-    def reach(self) -> int | None:
-        return None if self.shifter_bits is None else (1 << self.shifter_bits) - 1
-
-    def _place_table(self) -> NDArray[np.uint32]:
+    @cached_property
+    def shifters(self) -> Shifters | None:
+        if self.shifter_bits is None:
+            return None
         values = bit_words.values_of(self.width, signed=self.signed)
-        return bit_words.words_of(values, self.words, self.width, signed=self.signed).astype(np.uint32)
+        places = bit_words.words_of(values, self.words, self.width, signed=self.signed).astype(np.uint32)
+        return Shifters(reach=(1 << self.shifter_bits) - 1, places=places)
 
     def terms(self, values: NDArray[Any]) -> tuple[Integers, Integers]:
         """The places of each operand's terms as a word, and those of them that are subtracted."""
@@ -65,8 +66,8 @@ class Pragmatic(BitEngine):
         while left.any():
             offset = self._lowest(np.bitwise_or.reduce(left, axis=1))
             bits = self._lowest(left)
-            if self.reach is not None:
-                bits = np.where(bits < offset[:, None] << (self.reach + 1), bits, 0)
+            if self.shifters is not None:
+                bits = np.where(bits < offset[:, None] << (self.shifters.reach + 1), bits, 0)
             shifted = bits // np.maximum(offset, 1)[:, None]
             if self.words is Words.STORED:  # the sign adds nothing, its step is spent
                 shifted = np.where(bits >> self.width > 0, 0, shifted)

@@ -38,6 +38,13 @@ def test_stripes_takes_a_step_for_each_bit_of_each_group(tmp_path: Path) -> None
     assert first.memory_cycles == 64 * 96 / 16
 
 
+def test_several_bits_a_cycle_leave_the_last_cycle_partly_empty(tmp_path: Path) -> None:
+    found = play(design(tmp_path, "stripes-28nm", terms_per_cycle=3))
+    assert found.layers[0].played.cycles == 3 * 2 * 12 * 3  # 3, 3 and 2 of 8 bits
+    assert found.layers[0].closed_form_cycles == pytest.approx(found.layers[0].played.cycles)
+    assert found.layers[0].played.speedup == 1
+
+
 def test_windows_of_a_row_and_taps_of_a_channel_fill_an_array_as_they_are_wired(tmp_path: Path) -> None:
     (layer,) = play(design(tmp_path, "stripes-28nm", CONV)).layers
     assert layer.played.cycles == 8 * 2 * (3 * 4) * (2 * 5)  # 25 taps of each of 3 channels in groups of 8

@@ -17,7 +17,6 @@ from archsim.arch.engines.serial_lanes import SerialLanesEngine
 from archsim.arch.engines.skips import Skip, SkipRule
 from archsim.arch.formats import format
 from archsim.core.errors import InputError
-from archsim.workloads.statistics.records import expected_maximum
 
 INT8 = DenseData(format=format("int8:channel"), reduction=768)
 PLAIN: dict[str, Any] = {"rows": 16, "cols": 16, "lanes": 16, "terms": "bits", "step_energy": "1 pJ/cycle"}
@@ -39,11 +38,11 @@ def engine_of(**keys: Any) -> SerialEngine:
     return engine
 
 
-def test_the_largest_of_draws_is_that_of_statistics() -> None:
-    counts = np.array([3, 1, 4, 1, 5])
-    shares = order.shares_of(counts)
+def test_the_largest_of_draws_is_one_less_a_power_of_the_shares_below() -> None:
+    shares = order.shares_of([3, 1, 4, 1, 5])
     for draws in (1, 2, 16, 256):
-        assert order.expected_largest(shares, draws) == pytest.approx(expected_maximum(counts, draws))
+        below = [(seen / 14) ** draws for seen in (3, 4, 8, 9)]
+        assert order.expected_largest(shares, draws) == pytest.approx(sum(1 - one for one in below))
     assert order.expected_largest_sum(shares, 9, 1) == pytest.approx(9 * order.mean(shares))
 
 
@@ -168,6 +167,7 @@ def test_lanes_along_an_axis_are_as_fast_as_pes_with_lanes() -> None:
         ({"skip": "column", "dense_channels": 0.1}, "says nothing without kept_columns"),
         ({"skip": "essential", "words": "twos"}, "belongs to skip 'interleaved'"),
         ({"skip": "essential", "widest_terms": 8}, "contradicts skip 'essential'"),
+        ({"skip": "essential", "terms_per_cycle": 2}, "belongs to serial 'both' beside skip"),
         ({"shapes": [{"rows": 1, "cols": 1, "lanes": 1}]}, "needs windows = 'row'"),
         ({"windows": "row", "shapes": [{"rows": 99, "cols": 99, "lanes": 99}]}, "has 970299 lanes, the array 4096"),
     ],

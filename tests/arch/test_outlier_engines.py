@@ -15,8 +15,9 @@ from archsim.arch.build import build_accelerator
 from archsim.arch.components.operations import Operation, operation_cost, operation_of, product_cost
 from archsim.arch.engines.base import Engine
 from archsim.arch.engines.centroid import CentroidEngine
+from archsim.arch.engines.chance import binomial
 from archsim.arch.engines.data import DenseData
-from archsim.arch.engines.outliers import OutlierLane, binomial
+from archsim.arch.engines.outliers import OutlierLane
 from archsim.arch.engines.overq import OverqEngine, coverage
 from archsim.arch.formats import Arithmetic, ArithmeticKind, format
 from archsim.arch.options import HardwareOptions

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from archsim.arch.catalog import hardware, hardware_names
 from archsim.arch.engines.cartesian import Cartesian, Gather, Side, fullest_bank
 from archsim.arch.engines.data import DenseData
+from archsim.arch.engines.order import mean, shares_of
 from archsim.arch.engines.skipping import Gating, Skipping, Structured, thinned
 from archsim.arch.engines.sparse import SparseEngine
 from archsim.arch.engines.storage import Metadata, Storage, kept_in_runs
-from archsim.arch.engines.waiting import mean
 from archsim.arch.formats import format
 from archsim.arch.kinds import KINDS
 from archsim.arch.options import HardwareOptions, hardware_conflicts, idle_hardware_keys
@@ -182,7 +182,7 @@ def test_runs_keep_the_elements_that_a_writer_keeps(density: float, bits: int) -
 def test_thinning_keeps_the_share_on_average(shares: list[float], share: float) -> None:
     whole = tuple(value / sum(shares) for value in shares)
     assert sum(thinned(whole, share)) == pytest.approx(1.0)
-    assert mean(thinned(whole, share)) == pytest.approx(mean(whole) * share, abs=1e-9)
+    assert mean(shares_of(thinned(whole, share))) == pytest.approx(mean(shares_of(whole)) * share, abs=1e-9)
 
 
 def test_the_fullest_bank_has_at_least_its_part() -> None:

@@ -10,6 +10,7 @@ from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import SpatialAxis
 from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.engines.spatial import SpatialEngine
+from archsim.arch.formats import format
 from archsim.sim.conventions import counting
 from archsim.sim.cost import Costing, cost_mapping
 from archsim.sim.infeasible import tensor_bits
@@ -17,7 +18,7 @@ from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import build_problem
 from archsim.sim.records import OpCost
 from archsim.sim.schedule import OpPlacement, signature
-from archsim.sim.totals import peak_memory_bytes, trace_cost
+from archsim.sim.totals import figure_warnings, peak_memory_bytes, trace_cost
 from archsim.workloads.op import Op
 from archsim.workloads.trace import Trace
 from tests.sim.builders import INT32, UNIT, accelerator, dram, int8, spatial, sram
@@ -99,3 +100,12 @@ def test_ops_with_counted_tensors_are_alike_only_where_they_share_them() -> None
     assert signature(first) != signature(second)
     assert signature(first) == signature(replace(first, name="decode1.a"))
     assert signature(GEMM) == signature(replace(GEMM, name="b"))
+
+
+def test_floats_on_pes_whose_figures_are_for_integers_are_told() -> None:
+    floats = replace(GEMM, inputs=replace(GEMM.inputs, format=format("fp16")))
+    stated = replace(PLAIN, integer_figures=True)
+    assert figure_warnings(Trace(name="t", ops=(GEMM,), parameters=0), stated) == []
+    assert figure_warnings(Trace(name="t", ops=(floats,), parameters=0), PLAIN) == []
+    (warning,) = figure_warnings(Trace(name="t", ops=(GEMM, floats), parameters=0), stated)
+    assert "are for integers: fp16" in warning

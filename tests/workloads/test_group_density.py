@@ -61,6 +61,15 @@ def test_a_random_pattern_of_unknown_size_is_binomial() -> None:
     assert parse_sparsity("random:0.25").group_density(3) == pytest.approx([float(p) for p in counted(rows, 3)])
 
 
+@pytest.mark.parametrize("n", [900, 1001, 4096])
+def test_large_groups_are_binomial_too(n: int) -> None:
+    """Beyond about a thousand elements binomial coefficients are no floats."""
+    found = parse_sparsity("random:0.3").group_density(n)
+    mean = sum(i * p for i, p in enumerate(found))
+    assert mean == pytest.approx(0.3 * n)
+    assert sum((i - mean) ** 2 * p for i, p in enumerate(found)) == pytest.approx(0.21 * n)
+
+
 patterns = st.one_of(
     st.integers(1, 12).flatmap(lambda m: st.integers(1, m).map(lambda n: f"{n}:{m}")),
     st.sampled_from((0.05, 0.3, 1)).flatmap(

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.arch.engines.order import expected_largest, shares_of
 from archsim.core.errors import InputError, Problem, unknown_name
 
 Counts = NDArray[np.int64]
@@ -160,8 +161,7 @@ def expected_maximum(counts: Counts, draws: int) -> float:
 
     What `draws` groups in lock step wait for, where they do not depend on each other.
     """
-    shares = np.cumsum(counts) / counts.sum()
-    return float((1 - shares**draws)[:-1].sum())
+    return expected_largest(shares_of(counts), draws)
 
 
 def frozen(histograms: Mapping[str, Counts]) -> Histograms:
