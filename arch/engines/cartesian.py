@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from archsim.arch.engines.chance import binomial
 from archsim.arch.engines.data import OperandData
-from archsim.arch.engines.skipping import Work
+from archsim.arch.engines.skipping import Skipper, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Gather:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cartesian:
+class Cartesian(Skipper):
     """Every step takes ceil(non-zero weights / lanes) times ceil(non-zero inputs / lanes) cycles; all pairs are useful.
 
     Where the array can gather its vectors in several ways, each is a dataflow of its own.
@@ -82,6 +82,14 @@ class Cartesian:
         """The work of the fastest way."""
         found = [self.gathered(gather, weights, inputs) for gather in self.gathers]
         return max(found, key=lambda work: work.speed)
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        return tuple(gather.name for gather in self.gathers) if len(self.gathers) > 1 else ()
+
+    def work_in(self, way: str, weights: OperandData, inputs: OperandData) -> Work:
+        gather = next((gather for gather in self.gathers if gather.name == way), self.gathers[0])
+        return self.gathered(gather, weights, inputs)
 
     def gathered(self, gather: Gather, weights: OperandData, inputs: OperandData) -> Work:
         """Vectors lie across the reduction, where a pattern along it leaves elements zero apart from each other."""

@@ -7,6 +7,7 @@ an array. Expectations take the two operands' zeros to fall apart from each othe
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -63,8 +64,31 @@ def _accesses(densities: Mapping[str, float]) -> dict[str, float]:
     return {"weights": inputs, "inputs": weights, "outputs": weights * inputs}
 
 
+class Skipper(ABC):
+    """What hardware makes of zeros."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def work(self, weights: OperandData, inputs: OperandData) -> Work:
+        """What becomes of this data, in the fastest of the `ways`."""
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Names of the ways in which the array may be run, each a dataflow of its own; none: in one."""
+        return ()
+
+    def work_in(self, way: str, weights: OperandData, inputs: OperandData) -> Work:
+        """`work` in one of the `ways`."""
+        return self.work(weights, inputs)
+
+    def fitting(self, data: OperandData) -> Ratio | None:
+        """The N:M in which weights are taken and kept; None: as they are."""
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ignoring:
+class Ignoring(Skipper):
     """Zeros are computed like any other value."""
 
     def work(self, weights: OperandData, inputs: OperandData) -> Work:
@@ -72,7 +96,7 @@ class Ignoring:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gating:
+class Gating(Skipper):
     """A MAC with a zero keeps its time; multiplier, registers and reads of the other operand stand still.
 
     Source: Chen et al., Eyeriss, JSSC 2017, section IV (zero inputs gate the PE's datapath and its weight reads).
@@ -92,7 +116,7 @@ class Gating:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Structured:
+class Structured(Skipper):
     """Weights that keep N of every M: a selector gives each lane the input that its weight belongs to.
 
     The lanes of N elements reach over M: the time is N/M of the dense one, whatever the values are. Inputs are needed
@@ -150,7 +174,7 @@ def _holds(ratio: Ratio, own: Ratio) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Skipping:
+class Skipping(Skipper):
     """Each lane walks through a window of the reduction and spends a cycle on every pair without a zero.
 
     `lanes` of them start a window together and wait for the slowest; each window takes at least `least` cycles. Waiting

@@ -54,9 +54,8 @@ class SparseEngine(DerivedEngine[SpatialEngine]):
     @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:
         """The array's own; where vectors can be gathered in several ways, one for each."""
-        if not isinstance(self.policy, Cartesian) or len(self.policy.gathers) == 1:
-            return self.array.dataflows
-        return tuple(replace(self.array.dataflows[0], name=gather.name) for gather in self.policy.gathers)
+        plain = self.array.dataflows
+        return tuple(replace(plain[0], name=way) for way in self.policy.ways) or plain
 
     def work(self, weights: OperandData, inputs: OperandData) -> Work:
         """What the policy makes of this data."""
@@ -81,7 +80,7 @@ class SparseEngine(DerivedEngine[SpatialEngine]):
         )
 
     def fitted_to(self, dataflow: Dataflow, weights: OperandData, inputs: OperandData) -> Dataflow:
-        work, fastest = self._work_of(dataflow, weights, inputs), self.work(weights, inputs)
+        work, fastest = _work_in(self.policy, dataflow.name, weights, inputs), self.work(weights, inputs)
         reach = dict(work.reach)
         if not reach:
             return dataflow
@@ -92,13 +91,6 @@ class SparseEngine(DerivedEngine[SpatialEngine]):
             axes.append(replace(axis, size=int(longer)) if longer and longer.is_integer() else axis)
         timing = replace(dataflow.timing, step_cycles=dataflow.timing.step_cycles * fastest.speed / work.speed)
         return replace(dataflow, axes=tuple(reversed(axes)), timing=timing)
-
-    def _work_of(self, dataflow: Dataflow, weights: OperandData, inputs: OperandData) -> Work:
-        if isinstance(self.policy, Cartesian):
-            for gather in self.policy.gathers:
-                if gather.name == dataflow.name:
-                    return self.policy.gathered(gather, weights, inputs)
-        return self.work(weights, inputs)
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A PE of the plain array, with what picks the operands that belong together."""
@@ -119,9 +111,7 @@ class SparseEngine(DerivedEngine[SpatialEngine]):
 
     def stored_bits(self, operand: OperandName, data: OperandData) -> float:
         storage = self.storage.get(operand, DENSE)
-        ratio = None
-        if operand == "weights" and isinstance(self.policy, Structured):
-            ratio = self.policy.fitting(data)
+        ratio = self.policy.fitting(data) if operand == "weights" else None
         return storage.bits_per_element(data, ratio)
 
 
@@ -135,6 +125,11 @@ def _unrolls(axis: SpatialAxis, group: str) -> bool:
 
 def _dense_bits(data: OperandData) -> float:
     return float(data.format.bits_per_element)
+
+
+@lru_cache(maxsize=4096)
+def _work_in(policy: Policy, way: str, weights: OperandData, inputs: OperandData) -> Work:
+    return policy.work_in(way, weights, inputs)
 
 
 @lru_cache(maxsize=4096)
