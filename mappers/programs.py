@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from archsim.mappers.even_programs import even_programs
 from archsim.mappers.nodes import Nodes, chain
 from archsim.mappers.program_writer import Ground, Step, Writer
 from archsim.mappers.space_kernels import BRANCH, GROW, LEAF
-from archsim.sim.kernels import INPUTS, Ints
+from archsim.sim.kernels import INPUTS, NESTED_REUSE, Ints
 
 Program = tuple[Ints, Ints, int]
 """Steps (steps, 10), where the branches among them lead, and the number of steps on the longest way through."""
@@ -23,13 +24,23 @@ Program = tuple[Ints, Ints, int]
 _PROGRAMS: Memo[Program] = Memo(most_bytes=1 << 25, size_of=lambda program: program[0].nbytes + program[1].nbytes)
 
 
-def program_of(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, even: bool) -> Program:
+Unrolled = tuple[frozenset[int], ...]
+"""Of each boundary, the dimensions that some way to begin unrolls there."""
+
+
+def program_of(
+    nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, unrolled: Unrolled, *, perfect: bool, even: bool
+) -> Program:
     """Every order of the nodes that can matter, as one program that branches, and where its branches lead.
 
     It depends on the hardware and on which dimensions an op has, not on their sizes: programs are kept. `fixed` (K, D):
-    sizes that tiles must have; `even`: all operands of a level share one tile.
+    sizes that tiles must have; `perfect`: factors divide; `even`: all operands of a level share one tile.
     """
     frame = nodes.frame
+    uneven = not perfect and frame.counting[NESTED_REUSE] > 0
+    if not uneven:
+        slid = {int(d) for d in frame.windows[:, (0, 2)].ravel()}
+        unrolled = tuple([dims & slid for dims in unrolled])
     key = (
         nodes.table.tobytes(),
         nodes.placed.tobytes(),
@@ -39,15 +50,18 @@ def program_of(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, even: bool)
         tuple(size > 1 for size in sizes),
         frame.counting.tobytes(),
         (fixed > 0).tobytes(),
+        unrolled,
+        uneven,
         even,
     )
-    return _PROGRAMS.get(key, lambda: _written(nodes, sizes, fixed, even=even))
+    long = tuple(d for d, size in enumerate(sizes) if size > 1)
+    ground = Ground(nodes=nodes, long=long, fixed=fixed, unrolled=unrolled, uneven=uneven)
+    return _PROGRAMS.get(key, lambda: _written(ground, even=even))
 
 
-def _written(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, even: bool) -> Program:
-    ground = Ground(nodes=nodes, long=tuple(d for d, size in enumerate(sizes) if size > 1), fixed=fixed)
+def _written(ground: Ground, *, even: bool) -> Program:
     if even:
-        return _branching(list(even_programs(ground)) or [Writer(ground).ended()])
+        return _branching(list(even_programs(ground)))
     return _branching([line for order in _orders(ground) for line in _program(ground, order)])
 
 
@@ -127,14 +141,67 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
         if insides[order[i]] != insides[order[i - 1]]:
             rest = [k for k in order[i:] if insides[k] == insides[order[i]]]
             pending = ground.nodes.operand(order[i - 1])
-            most = 0 if ground.nested else _most_past(ground, rest, pending)
+            kept = not ground.nested or any(ground.passes[insides[order[i - 1]] : insides[order[i]]])
+            most = _most_past(ground, rest, pending) if kept else 0
             choices.append([(i, n) for n in range(most + 1)])
     variants = []
-    for chosen in itertools.product(*choices):
-        apart = {i for i, n in chosen if n < 0}
-        past = {i: n for i, n in chosen if n > 0}
-        variants.append(_write(ground, order, apart, past))
+    for inner in itertools.product(*[_inner_loops(ground, b) for b in range(ground.nodes.n_bounds)]):
+        for chosen in itertools.product(*choices):
+            apart = {i for i, n in chosen if n < 0}
+            past = {i: n for i, n in chosen if n > 0}
+            variants.append(_write(ground, order, apart, past, inner))
     return variants
+
+
+class Inner(NamedTuple):
+    """Loops in time directly inside the units of a boundary, along dimensions of windows that are unrolled there."""
+
+    dims: tuple[int, ...]
+    least: int
+    """Of each factor."""
+    still: bool
+    """Where they end a reuse: without further loops before them, past which nothing would slide."""
+    ends: bool
+    """Whether they may."""
+    keeps: bool = False
+    """Whether tiles are reused past the units too where they are lifted."""
+
+
+Inners = tuple[Inner | None, ...]
+
+
+def _inner_loops(ground: Ground, bound: int) -> list[Inner | None]:
+    dims = ground.slides[bound]
+    past = [Inner((), 1, still=False, ends=False, keeps=True)] if ground.nested and ground.passes[bound] else []
+    if ground.meets and dims:
+        every = [Inner(tuple(dims), 1, still=False, ends=ends) for ends in (False, True)]
+        return [None, *past, *every]
+    return [None, *past, *(Inner((d,), 2, still=True, ends=True) for d in dims)]
+
+
+def _keeps(writer: Writer, inner: Inners) -> bool:
+    """Whether the pending reuse goes on past the next units: where tiles are lifted it may only if said."""
+    loops = inner[writer.passed]
+    return not writer.ground.nested or (loops is not None and loops.keeps)
+
+
+def _spread(writer: Writer, bounds: int, inner: Inners) -> bool:
+    """Put in spatial loops up to `bounds`, each above the loops `inner` inside it; whether those ended a reuse."""
+    ended = False
+    while writer.passed < bounds:
+        loops = inner[writer.passed]
+        if loops is not None:
+            ground, operand = writer.ground, writer.operand
+            dims, reused = list(loops.dims), ground.lacking(operand) if operand >= 0 else list(loops.dims)
+            if loops.ends and not set(dims) <= set(reused):
+                writer.close(still=loops.still and operand != INPUTS)
+                ended = True
+            elif not loops.ends:
+                dims = [d for d in dims if d in reused]
+            writer.segment += 1
+            writer.grow(dims, least=loops.least)
+        writer.spread_to(writer.passed + 1)
+    return ended
 
 
 def _most_past(ground: Ground, rest: list[int], pending: int) -> int:
@@ -148,18 +215,19 @@ def _most_past(ground: Ground, rest: list[int], pending: int) -> int:
     return len(rest)
 
 
-def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int]) -> list[Step]:
+def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int], inner: Inners) -> list[Step]:
     writer = Writer(ground)
     before, waiting = -1, 0
     for i, node in enumerate(order):
         operand, inside = ground.operands[node], ground.insides[node]
         chained = writer.operand == operand and i not in apart and not writer.beside
-        if ground.nested and inside > writer.passed and not chained:
+        if inside > writer.passed and not chained and not _keeps(writer, inner):
             # Tiles are lifted above loops inside the units only.
             _end_reuse(writer, operand)
             before = -1
-        writer.spread_to(inside)
-        waiting = past.get(i, waiting)
+        waiting = past.get(i, waiting) if writer.pending else 0
+        if _spread(writer, inside, inner):
+            before, waiting, chained = -1, 0, False
         if waiting > 0:
             waiting -= 1
             if writer.operand >= 0:
@@ -171,8 +239,9 @@ def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[i
         if not chained:
             _grow_before(writer, node, before)
         writer.place(node)
-    if ground.nested and writer.passed < ground.nodes.n_bounds:
+    if writer.passed < ground.nodes.n_bounds and not _keeps(writer, inner):
         writer.close()
+    _spread(writer, ground.nodes.n_bounds, inner)
     return writer.ended()
 
 
@@ -216,6 +285,8 @@ def _found_gains(ground: Ground, node: int, left: int) -> tuple[list[int], list[
     gains = set(ground.window_dims) if operand == INPUTS else set()
     gains |= ground.fixed_dims[node]
     relevant = ground.relevant(operand)
+    if ground.meets:
+        gains |= relevant.intersection(*[itertools.chain.from_iterable(ground.slides[here:])])
     for other in range(3):
         own = [k for k in range(len(ground.operands)) if left >> k & 1 and ground.operands[k] == other]
         if own and all(ground.insides[k] > here for k in own):
