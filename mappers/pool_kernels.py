@@ -57,42 +57,51 @@ def _least_excess(a: Rival, b: Rival, room: float, size2: float, size3: float) -
 
 
 @inlined_kernel
-def _together(a: Rival, b: Rival, c: Rival, batch: bool, room: float) -> float:
-    """What three tiles in one memory of `room` bits cost above one visit each, at least, innermost first.
+def _copies(rival: Rival, left: float) -> float:
+    """How many tiles a memory holds of a rival whose data are `left` of its tiles, at least.
 
-    The last is visited once; the second as often as the room leaves tiles of its group; the first as often as its reuse
-    leaves. `batch`: all tiles change. inf: not even the smallest tiles fit.
+    Two while tiles change; one of those that are whole, which takes less than two of more than half.
     """
-    # Doubled where a dimension that indexes the operand has tiles left to come.
-    two1 = 2.0 if a.twice and (batch or b.tiles > 1.0 or c.tiles > 1.0) else 1.0
-    two2 = 2.0 if b.twice and (batch or c.tiles > 1.0) else 1.0
-    first = a.size * two1 if a.further >= 0.0 else 0.0
-    second = b.size * two2 if b.further >= 0.0 else 0.0
-    third = c.size if c.further >= 0.0 else 0.0
-    if c.twice and third > 0.0:
-        # The last tile may be whole, and held once.
-        if first + second * a.tiles + third * a.tiles * b.tiles * (2.0 if batch else 1.0) <= room:
-            return 0.0
-        third *= 2.0
-    return _least_excess(a, b, room - first, second, third)
+    return min(2.0, left * (1.0 - 1e-12)) if rival.twice and left > 1.0 else 1.0
 
 
 @inlined_kernel
-def _apart(a: Rival, b: Rival, c: Rival, batch: bool) -> float:
+def _together(a: Rival, b: Rival, c: Rival, batch: float, room: float) -> float:
+    """What three tiles in one memory of `room` bits cost above one visit each, at least, innermost first.
+
+    The last is visited once; the second as often as the room leaves tiles of its group; the first as often as its reuse
+    leaves. `batch`: tiles of dimensions that change all three. inf: not even the smallest tiles fit.
+    """
+    first = a.size * _copies(a, b.tiles * c.tiles * batch) if a.further >= 0.0 else 0.0
+    second = b.size * _copies(b, c.tiles * batch) if b.further >= 0.0 else 0.0
+    third = c.size if c.further >= 0.0 else 0.0
+    alone = np.inf
+    if c.twice and third > 0.0:
+        # The last tile may be whole, and held once.
+        left = room - first - third * a.tiles * b.tiles * batch * (1.0 - 1e-12)
+        if second * a.tiles <= left:
+            return 0.0
+        if second <= left:
+            alone = max(a.further, 0.0) * (a.tiles * second / left - 1.0) * (1.0 - 1e-9)
+        third *= 2.0
+    return min(alone, _least_excess(a, b, room - first, second, third))
+
+
+@inlined_kernel
+def _apart(a: Rival, b: Rival, c: Rival, batch: float) -> float:
     """`_together` of tiles that have memories of their own."""
-    changes1 = batch or b.tiles > 1.0 or c.tiles > 1.0
-    if a.further >= 0.0 and a.room < (2.0 if changes1 and a.twice else 1.0):
+    if a.further >= 0.0 and a.room < _copies(a, b.tiles * c.tiles * batch):
         return np.inf
     room2, room3 = b.room, c.room
     if b.further < 0.0:
         room2 = np.inf
-    elif (batch or c.tiles > 1.0) and b.twice:
-        room2 /= 2.0
+    elif b.twice and c.tiles * batch > 1.0:
+        room2 = np.inf if room2 >= a.tiles * c.tiles * batch * (1.0 - 1e-12) else room2 / 2.0
     if c.further < 0.0:
         room3 = np.inf
     elif c.twice:
         # The last tile may be whole, and held once.
-        room3 = np.inf if room3 >= a.tiles * b.tiles * (2.0 if batch else 1.0) else room3 / 2.0
+        room3 = np.inf if room3 >= a.tiles * b.tiles * batch * (1.0 - 1e-12) else room3 / 2.0
     return _least_apart(a, b, room2, room3)
 
 
@@ -121,7 +130,7 @@ def _in_room(rival: Rival, room: float) -> Rival:
 
 
 @inner_kernel
-def _in_order(a: Rival, b: Rival, c: Rival, batch: bool, joint: bool, room: float) -> float:
+def _in_order(a: Rival, b: Rival, c: Rival, batch: float, joint: bool, room: float) -> float:
     """What three tiles cost above one visit each, at least, innermost first."""
     if not joint:
         return _apart(a, b, c, batch)
@@ -129,7 +138,7 @@ def _in_order(a: Rival, b: Rival, c: Rival, batch: bool, joint: bool, room: floa
         # The first tile lies in the memory of the other one, which has the rest of it.
         first = 0.0
         if a.further >= 0.0:
-            first = a.size * (2.0 if a.twice and (batch or b.tiles > 1.0 or c.tiles > 1.0) else 1.0)
+            first = a.size * _copies(a, b.tiles * c.tiles * batch)
         if first > room:
             return np.inf
         a = _in_room(a, room)
@@ -137,14 +146,14 @@ def _in_order(a: Rival, b: Rival, c: Rival, batch: bool, joint: bool, room: floa
             return _apart(a, b, _in_room(c, room - first), batch)
         return _apart(a, _in_room(b, room - first), c, batch)
     if a.own:
-        if a.further >= 0.0 and a.room < (2.0 if a.twice and (batch or b.tiles > 1.0 or c.tiles > 1.0) else 1.0):
+        if a.further >= 0.0 and a.room < _copies(a, b.tiles * c.tiles * batch):
             return np.inf
         a = Rival(a.further, a.tiles, 0.0, a.room, False, True)
     return _together(a, b, c, batch, room)
 
 
 @inner_kernel
-def _in_any_order(a: Rival, b: Rival, c: Rival, batch: bool, joint: bool, room: float) -> float:
+def _in_any_order(a: Rival, b: Rival, c: Rival, batch: float, joint: bool, room: float) -> float:
     """The least over all orders of the three tiles; inf where none fits."""
     best = _in_order(a, b, c, batch, joint, room)
     if best <= 0.0:
@@ -205,11 +214,11 @@ def _in_bits(rival: Rival, rate: float) -> Rival:
 
 
 @inlined_kernel
-def _tiles_left(passed: int, case: Case, tile: Ints) -> tuple[float, float, float, bool]:
-    """Tiles that the dimensions make that do not index inputs, weights, outputs; whether others make any."""
+def _tiles_left(passed: int, case: Case, tile: Ints) -> tuple[float, float, float, float]:
+    """Tiles that the dimensions make that do not index inputs, weights, outputs; that others make."""
     shape = case.shape
     count0, count1, count2 = 1.0, 1.0, 1.0
-    batch = False
+    batch = 1.0
     for d in range(tile.shape[0]):
         above = 1
         for b in range(passed, case.space.n_bounds):
@@ -224,7 +233,7 @@ def _tiles_left(passed: int, case: Case, tile: Ints) -> tuple[float, float, floa
         elif not shape.relevant[2, d]:
             count2 *= left
         else:
-            batch = True
+            batch *= left
     return count0, count1, count2, batch
 
 

@@ -30,6 +30,8 @@ class Ground:
     """Of each boundary, the dimensions that some way to begin unrolls there."""
     uneven: bool = False
     """Whether pieces of a dimension may be smaller than others where tiles are lifted."""
+    doubled: tuple[int, ...] = ()
+    """Nodes that may be worth placing whole: two tiles of more than half take more room."""
 
     @cached_property
     def operands(self) -> list[int]:
@@ -172,6 +174,12 @@ class Writer:
         """Loops of any factor, of `least` at least."""
         for d in dims:
             self.add(op, d, least)
+
+    def fill(self, node: int) -> None:
+        """Loops that make a node's tile whole."""
+        self.segment += 1
+        for at, d in enumerate(sorted(self.ground.relevant(self.ground.operands[node]))):
+            self.add(FILL, d, parent=-1 if at else node)
 
     def place(self, node: int, *, beside: bool = False) -> None:
         """Place a node; `beside`: at the tile of the pending ones, whose reuse goes on."""

@@ -16,7 +16,7 @@ from archsim.mappers.even_programs import even_programs
 from archsim.mappers.nodes import Nodes, chain
 from archsim.mappers.program_writer import Ground, Step, Writer
 from archsim.mappers.space_kernels import BRANCH, GROW, LEAF
-from archsim.sim.kernels import INPUTS, NESTED_REUSE, Ints
+from archsim.sim.kernels import INPUTS, NESTED_REUSE, NO_RESERVE, RESERVE, Ints
 
 Program = tuple[Ints, Ints, int]
 """Steps (steps, 10), where the branches among them lead, and the number of steps on the longest way through."""
@@ -41,6 +41,7 @@ def program_of(
     if not uneven:
         slid = {int(d) for d in frame.windows[:, (0, 2)].ravel()}
         unrolled = tuple([dims & slid for dims in unrolled])
+    doubled = () if perfect else _doubled(nodes)
     key = (
         nodes.table.tobytes(),
         nodes.placed.tobytes(),
@@ -51,12 +52,20 @@ def program_of(
         frame.counting.tobytes(),
         (fixed > 0).tobytes(),
         unrolled,
-        uneven,
+        perfect,
+        doubled,
         even,
     )
     long = tuple(d for d, size in enumerate(sizes) if size > 1)
-    ground = Ground(nodes=nodes, long=long, fixed=fixed, unrolled=unrolled, uneven=uneven)
+    ground = Ground(nodes=nodes, long=long, fixed=fixed, unrolled=unrolled, uneven=uneven, doubled=doubled)
     return _PROGRAMS.get(key, lambda: _written(ground, even=even))
+
+
+def _doubled(nodes: Nodes) -> tuple[int, ...]:
+    """Nodes of levels that keep room for the next tile."""
+    frame, reserve = nodes.frame, nodes.frame.counting[RESERVE]
+    held = [k for k in range(len(nodes.table)) if nodes.level(k) >= 0 and reserve != NO_RESERVE]
+    return tuple(k for k in held if reserve or frame.places[nodes.level(k)].double_buffer)
 
 
 def _written(ground: Ground, *, even: bool) -> Program:
@@ -150,6 +159,7 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
             apart = {i for i, n in chosen if n < 0}
             past = {i: n for i, n in chosen if n > 0}
             variants.append(_write(ground, order, apart, past, inner))
+            variants += [_write(ground, order, apart, past, inner, whole=node) for node in ground.doubled]
     return variants
 
 
@@ -215,12 +225,15 @@ def _most_past(ground: Ground, rest: list[int], pending: int) -> int:
     return len(rest)
 
 
-def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int], inner: Inners) -> list[Step]:
+def _write(
+    ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int], inner: Inners, whole: int = -1
+) -> list[Step]:
+    """One program. `whole`: a node that is placed whole, so that its level holds it once."""
     writer = Writer(ground)
     before, waiting = -1, 0
     for i, node in enumerate(order):
         operand, inside = ground.operands[node], ground.insides[node]
-        chained = writer.operand == operand and i not in apart and not writer.beside
+        chained = writer.operand == operand and i not in apart and not writer.beside and node != whole
         if inside > writer.passed and not chained and not _keeps(writer, inner):
             # Tiles are lifted above loops inside the units only.
             _end_reuse(writer, operand)
@@ -238,6 +251,8 @@ def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[i
             before = _end_reuse(writer, operand)
         if not chained:
             _grow_before(writer, node, before)
+        if node == whole:
+            writer.fill(node)
         writer.place(node)
     if writer.passed < ground.nodes.n_bounds and not _keeps(writer, inner):
         writer.close()

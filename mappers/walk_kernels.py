@@ -283,6 +283,34 @@ def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool
 
 
 @inlined_kernel
+def _filled(row: int, step: Ints, case: Case, walk: Walk) -> bool:
+    """Grow a dimension to all that the units outside leave of it; False where that is not worth trying.
+
+    Before a node is placed whole: the tiles that change, of which there would be two, must be more than half of it.
+    """
+    dim, node = step[ARG], step[PARENT]
+    if node >= 0:
+        shape, operand, tile = case.shape, case.space.nodes[node, 1], walk.tile_scrap
+        for d in range(tile.shape[0]):
+            tile[d] = walk.tile[row, d] * _left(row, d, step, case, walk)
+        part = box(operand, shape.sizes, shape.relevant, shape.windows, walk.tile[row])
+        whole = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
+        if whole <= part or whole >= 2.0 * part:
+            return False
+    _grow(row, _left(row, dim, step, case, walk), dim, walk)
+    return True
+
+
+@inlined_kernel
+def _left(row: int, dim: int, step: Ints, case: Case, walk: Walk) -> int:
+    """Tiles of a dimension that each unit outside has, where they share them evenly."""
+    units = 1
+    for b in range(step[PASSED], case.space.n_bounds):
+        units *= case.start.every[b, dim]
+    return ceil_div(walk.counts[row, dim], units)
+
+
+@inlined_kernel
 def _closed(row: int, step: Ints, case: Case, walk: Walk, best: Best) -> bool:
     """Count a node's traffic; False when that puts the best out of reach."""
     _copy_row(row, walk)
@@ -319,8 +347,7 @@ def _down(row: int, case: Case, walk: Walk, best: Best) -> bool:
         return True
     if op == SPREAD:
         return _spread(row, step[ARG], case, walk)
-    _grow(row, walk.counts[row, step[ARG]], step[ARG], walk)
-    return True
+    return _filled(row, step, case, walk)
 
 
 @inlined_kernel
