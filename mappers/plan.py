@@ -100,7 +100,7 @@ def _planned(
         nodes = nodes_of(problem.frame, _stages_without(idle, chosen, problem), skipped)
     sizes = tuple(problem.op.loops.values())
     fixed = _fixed(problem, nodes, constraints)
-    steps, jumps, rows = program_of(nodes, sizes, fixed, even=even)
+    steps, jumps, rows = program_of(nodes, sizes, fixed, perfect=perfect, even=even)
     return Plan(
         space=Space(
             nodes=nodes.table,

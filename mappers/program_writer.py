@@ -12,7 +12,17 @@ import numpy as np
 
 from archsim.mappers.nodes import Nodes
 from archsim.mappers.space_kernels import BOUND, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD
-from archsim.sim.kernels import NESTED_REUSE, TRANSFERRED, WORDS, Ints
+from archsim.sim.kernels import (
+    ALL_RESERVE,
+    INPUTS,
+    NESTED_REUSE,
+    NO_RESERVE,
+    RESERVE,
+    TRANSFERRED,
+    WEIGHTS,
+    WORDS,
+    Ints,
+)
 
 Step = tuple[int, ...]
 
@@ -26,6 +36,8 @@ class Ground:
     """Dimensions of more than one."""
     fixed: Ints
     """(K, D): sizes that a node's tile must have; 0: free."""
+    perfect: bool
+    """Factors must divide."""
 
     @cached_property
     def operands(self) -> list[int]:
@@ -66,6 +78,23 @@ class Ground:
     def lacking(self, operand: int) -> list[int]:
         """Dimensions that do not index an operand."""
         return self._lacking[operand]
+
+    @cached_property
+    def never_reused(self) -> tuple[int, ...]:
+        """Inputs or weights that every loop indexes, as weights of one row: what they cost depends on no tile."""
+        slides = (INPUTS,) if self.window_dims else ()
+        free = [j for j in (INPUTS, WEIGHTS) if not self.lacking(j) and j not in slides and not self.fills_words]
+        return tuple([j for j in free if not any(self.fixed[k].any() for k in self._nodes_of(j))])
+
+    @cached_property
+    def whole_is_less(self) -> bool:
+        """Whether all of an operand may take less room than one of its tiles and the next one."""
+        frame = self.nodes.frame
+        twice = frame.counting[RESERVE] == ALL_RESERVE or any(place.double_buffer for place in frame.places)
+        return bool(not self.perfect and twice and frame.counting[RESERVE] != NO_RESERVE)
+
+    def _nodes_of(self, operand: int) -> list[int]:
+        return [k for k, own in enumerate(self.operands) if own == operand]
 
     @cached_property
     def fixed_dims(self) -> list[set[int]]:

@@ -23,11 +23,11 @@ Program = tuple[Ints, Ints, int]
 _PROGRAMS: Memo[Program] = Memo(most_bytes=1 << 25, size_of=lambda program: program[0].nbytes + program[1].nbytes)
 
 
-def program_of(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, even: bool) -> Program:
+def program_of(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, perfect: bool, even: bool) -> Program:
     """Every order of the nodes that can matter, as one program that branches, and where its branches lead.
 
     It depends on the hardware and on which dimensions an op has, not on their sizes: programs are kept. `fixed` (K, D):
-    sizes that tiles must have; `even`: all operands of a level share one tile.
+    sizes that tiles must have; `perfect`: factors must divide; `even`: all operands of a level share one tile.
     """
     frame = nodes.frame
     key = (
@@ -39,13 +39,15 @@ def program_of(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, even: bool)
         tuple(size > 1 for size in sizes),
         frame.counting.tobytes(),
         (fixed > 0).tobytes(),
+        perfect,
         even,
     )
-    return _PROGRAMS.get(key, lambda: _written(nodes, sizes, fixed, even=even))
+    return _PROGRAMS.get(key, lambda: _written(nodes, sizes, fixed, perfect=perfect, even=even))
 
 
-def _written(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, even: bool) -> Program:
-    ground = Ground(nodes=nodes, long=tuple(d for d, size in enumerate(sizes) if size > 1), fixed=fixed)
+def _written(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, perfect: bool, even: bool) -> Program:
+    long = tuple(d for d, size in enumerate(sizes) if size > 1)
+    ground = Ground(nodes=nodes, long=long, fixed=fixed, perfect=perfect)
     if even:
         return _branching(list(even_programs(ground)) or [Writer(ground).ended()])
     return _branching([line for order in _orders(ground) for line in _program(ground, order)])
@@ -92,11 +94,29 @@ def _orders(ground: Ground) -> Iterator[tuple[int, ...]]:
     regions: dict[int, list[int]] = {}
     for k in range(len(nodes)):
         regions.setdefault(ground.nodes.inside(k), []).append(k)
-    parts = [
-        list(_interleavings([chain(nodes, members, j) for j in range(3)])) for _, members in sorted(regions.items())
-    ]
+    parts = [_orders_of([chain(nodes, members, j) for j in range(3)], ground) for _, members in sorted(regions.items())]
     for choice in itertools.product(*parts):
         yield tuple(itertools.chain.from_iterable(choice))
+
+
+def _orders_of(chains: list[tuple[int, ...]], ground: Ground) -> list[tuple[int, ...]]:
+    """Orders of the nodes between two boundaries: those of an operand that is never reused first, where all have some.
+
+    Whatever its tiles it moves as much, and the smallest take the least room: but a level that keeps room for the next
+    tile may hold the whole of it in less (9 elements, not twice 8). So outer ones may also come last, as the whole.
+    Where some operand has no node here, loops that reuse its tile further out need one above them: any order matters.
+    """
+    if not all(chains):
+        return list(_interleavings(chains))
+    rest = list(_interleavings([() if j in ground.never_reused else own for j, own in enumerate(chains)]))
+    alone = [chains[j] for j in ground.never_reused]
+    orders = []
+    cuts_of = [range(0 if ground.whole_is_less else len(own), len(own) + 1) for own in alone]
+    for cuts in itertools.product(*cuts_of):
+        first = tuple(k for own, cut in zip(alone, cuts, strict=True) for k in own[:cut])
+        last = tuple(k for own, cut in zip(alone, cuts, strict=True) for k in own[cut:])
+        orders += [(*first, *order, *last) for order in rest]
+    return orders
 
 
 def _interleavings(chains: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
@@ -114,15 +134,17 @@ def _interleavings(chains: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
 def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
     """The programs of an order.
 
-    Where an operand's nodes follow each other, the outer tile may grow between them or not. Where units lie between two
-    nodes, the inner one may be reused past some of those outside it: one program for each number of these.
+    Where an operand's nodes follow each other, the outer tile may grow between them or not; so may, where tiles are kept
+    only while others stand still, loops that reuse the inner one inside the units between the two. Where units lie
+    between two nodes, the inner one may be reused past some of those outside it: one program for each number of these.
     """
     operands, insides = ground.operands, ground.insides
     choices: list[list[tuple[int, int]]] = []
     left = (1 << len(order)) - 1
     for i in range(1, len(order)):
         left &= ~(1 << order[i - 1])
-        if operands[order[i]] == operands[order[i - 1]] and any(_gains(ground, order[i], left)):
+        crossing = ground.nested and insides[order[i]] != insides[order[i - 1]]
+        if operands[order[i]] == operands[order[i - 1]] and (crossing or any(_gains(ground, order[i], left))):
             choices.append([(i, 0), (i, -1)])
         if insides[order[i]] != insides[order[i - 1]]:
             rest = [k for k in order[i:] if insides[k] == insides[order[i]]]
