@@ -20,6 +20,9 @@ from archsim.sim.kernels import INPUTS, Ints
 Program = tuple[Ints, Ints, int]
 """Steps (steps, 10), where the branches among them lead, and the number of steps on the longest way through."""
 
+APART, INSIDE = -2, -1
+"""Between two nodes: the tile of the same operand may grow; loops that reuse the inner one stand inside the units."""
+
 _PROGRAMS: Memo[Program] = Memo(most_bytes=1 << 25, size_of=lambda program: program[0].nbytes + program[1].nbytes)
 
 
@@ -134,49 +137,57 @@ def _interleavings(chains: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
 def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
     """The programs of an order.
 
-    Where an operand's nodes follow each other, the outer tile may grow between them or not; so may, where tiles are kept
-    only while others stand still, loops that reuse the inner one inside the units between the two. Where units lie
-    between two nodes, the inner one may be reused past some of those outside it: one program for each number of these.
+    Where an operand's nodes follow each other, the outer tile may grow between them or not. Where units lie between two
+    nodes, the inner one may be reused past some of those outside it: one program for each number of these. Where tiles
+    are kept only while others stand still, loops that reuse it may stand inside the units too.
     """
     operands, insides = ground.operands, ground.insides
     choices: list[list[tuple[int, int]]] = []
     left = (1 << len(order)) - 1
     for i in range(1, len(order)):
         left &= ~(1 << order[i - 1])
-        crossing = ground.nested and insides[order[i]] != insides[order[i - 1]]
-        if operands[order[i]] == operands[order[i - 1]] and (crossing or any(_gains(ground, order[i], left))):
-            choices.append([(i, 0), (i, -1)])
+        if operands[order[i]] == operands[order[i - 1]] and any(_gains(ground, order[i], left)):
+            choices.append([(i, 0), (i, APART)])
         if insides[order[i]] != insides[order[i - 1]]:
             rest = [k for k in order[i:] if insides[k] == insides[order[i]]]
-            pending = ground.nodes.operand(order[i - 1])
-            most = 0 if ground.nested else _most_past(ground, rest, pending)
-            choices.append([(i, n) for n in range(most + 1)])
+            most = _most_past(ground, rest, order[i - 1])
+            choices.append([(i, n) for n in range(INSIDE if ground.nested else 0, most + 1)])
+    if ground.nested and order and insides[order[-1]] < ground.nodes.n_bounds:
+        choices.append([(len(order), INSIDE), (len(order), 0)])
     variants = []
     for chosen in itertools.product(*choices):
-        apart = {i for i, n in chosen if n < 0}
+        apart = {i for i, n in chosen if n == APART}
+        within = {i for i, n in chosen if n == INSIDE}
         past = {i: n for i, n in chosen if n > 0}
-        variants.append(_write(ground, order, apart, past))
+        variants.append(_write(ground, order, apart, within, past))
     return variants
 
 
-def _most_past(ground: Ground, rest: list[int], pending: int) -> int:
-    """How many of the nodes `rest` the pending operand can be reused past, in this order.
+def _most_past(ground: Ground, rest: list[int], inner: int) -> int:
+    """How many of the nodes `rest` the operand of the node `inner` can be reused past, in this order.
 
     Nodes at one tile are the same in any order: they come by their numbers, but where a loop may stand between two.
+    None is passed of the level that must stand still.
     """
+    pending, nodes = ground.operands[inner], ground.nodes
+    if ground.nested:
+        above = int(nodes.table[inner, 2])
+        rest = list(itertools.takewhile(lambda k: nodes.level(k) != above, rest))
     for n in range(1, len(rest)):
         if rest[n] < rest[n - 1] and not any(_gains_beside(ground, rest[n], pending)):
             return n
     return len(rest)
 
 
-def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int]) -> list[Step]:
+def _write(
+    ground: Ground, order: tuple[int, ...], apart: set[int], within: set[int], past: dict[int, int]
+) -> list[Step]:
     writer = Writer(ground)
     before, waiting = -1, 0
     for i, node in enumerate(order):
         operand, inside = ground.operands[node], ground.insides[node]
-        chained = writer.operand == operand and i not in apart and not writer.beside
-        if ground.nested and inside > writer.passed and not chained:
+        chained = writer.operand == operand and i not in apart and i not in within and not writer.beside
+        if i in within:
             # Tiles are lifted above loops inside the units only.
             _end_reuse(writer, operand)
             before = -1
@@ -193,7 +204,7 @@ def _write(ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[i
         if not chained:
             _grow_before(writer, node, before)
         writer.place(node)
-    if ground.nested and writer.passed < ground.nodes.n_bounds:
+    if len(order) in within:
         writer.close()
     return writer.ended()
 
