@@ -166,15 +166,16 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
 def _most_past(ground: Ground, rest: list[int], inner: int) -> int:
     """How many of the nodes `rest` the operand of the node `inner` can be reused past, in this order.
 
-    Nodes at one tile are the same in any order: they come by their numbers, but where a loop may stand between two.
-    None is passed of the level that must stand still.
+    Nodes at one tile are the same in any order: they come by their numbers, those that are never reused first, but where
+    a loop may stand between two. None is passed of the level that must stand still.
     """
     pending, nodes = ground.operands[inner], ground.nodes
     if ground.nested:
         above = int(nodes.table[inner, 2])
         rest = list(itertools.takewhile(lambda k: nodes.level(k) != above, rest))
+    ranks = [(ground.operands[k] not in ground.never_reused, k) for k in rest]
     for n in range(1, len(rest)):
-        if rest[n] < rest[n - 1] and not any(_gains_beside(ground, rest[n], pending)):
+        if ranks[n] < ranks[n - 1] and not any(_gains_beside(ground, rest[n], pending)):
             return n
     return len(rest)
 
