@@ -151,9 +151,8 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
         if insides[order[i]] != insides[order[i - 1]]:
             rest = [k for k in order[i:] if insides[k] == insides[order[i]]]
             most = _most_past(ground, rest, order[i - 1])
-            choices.append([(i, n) for n in range(INSIDE if ground.nested else 0, most + 1)])
-    if ground.nested and order and insides[order[-1]] < ground.nodes.n_bounds:
-        choices.append([(len(order), INSIDE), (len(order), 0)])
+            # Loops directly inside the units and directly outside them are the same to other tiles.
+            choices.append([(i, n) for n in ((INSIDE, *range(1, most + 1)) if ground.nested else range(most + 1))])
     variants = []
     for chosen in itertools.product(*choices):
         apart = {i for i, n in chosen if n == APART}
@@ -205,7 +204,7 @@ def _write(
         if not chained:
             _grow_before(writer, node, before)
         writer.place(node)
-    if len(order) in within:
+    if ground.nested and writer.passed < ground.nodes.n_bounds:
         writer.close()
     return writer.ended()
 
