@@ -22,7 +22,9 @@ def even_programs(ground: Ground) -> Iterator[list[Step]]:
                 [past for past in (False, True) if past <= (again == operand) and (past or again in held[i + 1])]
                 for i, (operand, again) in enumerate(itertools.pairwise(reused))
             ]
-            if groups and reused[0] in held[0]:
+            if not groups:
+                yield _write_even(ground, (), (), ())
+            elif reused[0] in held[0]:
                 for past in itertools.product(*ways):
                     yield _write_even(ground, groups, reused, past)
 
@@ -64,11 +66,7 @@ def _write_even(
     for i, (operand, members) in enumerate(zip(reused, groups, strict=True)):
         kept = i > 0 and past[i - 1]
         inside = ground.nodes.inside(members[0])
-        if i > 0 and inside > writer.passed:
-            # Inputs may slide along a window below the units.
-            writer.segment += 1
-            writer.grow(ground.window_dims)
-        writer.spread_to(inside)
+        _spread(writer, inside, slide=i > 0)
         before = writer.close(keep=kept) if i > 0 else -1
         if not kept:
             lacking = ground.lacking(before) if before >= 0 else []
@@ -76,6 +74,14 @@ def _write_even(
             writer.grow([d for d in ground.long if d not in lacking])
         for node in sorted(members, key=lambda k: ground.nodes.table[k, 1] != operand):
             writer.place(node, beside=int(ground.nodes.table[node, 1]) != operand)
-    writer.spread_to(ground.nodes.n_bounds)
+    _spread(writer, ground.nodes.n_bounds, slide=False)
     writer.close(fill=True)
     return writer.finished()
+
+
+def _spread(writer: Writer, bounds: int, *, slide: bool) -> None:
+    """Put in spatial loops up to `bounds`; inside the units inputs may slide along a window (any with `slide`)."""
+    while writer.passed < bounds:
+        writer.segment += 1
+        writer.grow(writer.ground.window_dims if slide else writer.ground.slides[writer.passed])
+        writer.spread_to(writer.passed + 1)

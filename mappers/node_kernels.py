@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from archsim.core.kernels import inlined_kernel
+from archsim.mappers.halo_kernels import least_elements, least_share
 from archsim.mappers.price_kernels import least_price, most_refill, set_prices
 from archsim.mappers.space_kernels import (
     ARG,
@@ -24,7 +25,9 @@ from archsim.mappers.space_kernels import (
 from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case, Lines, Walk
 from archsim.mappers.time_kernels import least_moves, port_cycles
 from archsim.sim.kernels import (
+    EQUAL,
     FIRST_PARTIAL_READ,
+    HALO_MULTICAST,
     INPUTS,
     MEMORY_STALLS,
     OUTPUTS,
@@ -100,7 +103,7 @@ def least_between(operand: int, begin: int, end: int, case: Case) -> tuple[float
 
 
 @inlined_kernel
-def _node_line(node: int, placed: int, elements: float, case: Case) -> tuple[float, float]:
+def _node_line(node: int, placed: int, elements: float, sent: float, case: Case) -> tuple[float, float]:
     """(least energy, energy of a further visit) of a node's traffic; the latter 0 where visits might save energy.
 
     Visits may be fractions: a tile that units hold in v parts of their steps goes to them v times at least, also where
@@ -110,7 +113,7 @@ def _node_line(node: int, placed: int, elements: float, case: Case) -> tuple[flo
     operand, prices, refill = space.nodes[node, 1], case.lines.prices[node], case.lines.refills[node]
     every, apart = least_between(operand, placed, space.nodes[node, 4], case)
     if operand != OUTPUTS:
-        once = elements * (prices[DOWN] * apart + prices[IN] * every)
+        once = sent * prices[DOWN] * apart + elements * prices[IN] * every
         return once, once
     most = 1.0
     for d in range(shape.sizes.shape[0]):
@@ -173,7 +176,7 @@ def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: 
     shape, machine, space, start = case.shape, case.machine, case.space, case.start
     level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
     prices, widths = walk.prices[node], walk.widths[node]
-    count, elements = walk.counts[row], walk.elements[node]
+    count, elements, leaving = walk.counts[row], walk.elements[node], walk.sent[node]
     reading, writing = walk.reading[row + 1], walk.writing[row + 1]
     fills, reads = 1.0, 1.0
     for d in range(shape.sizes.shape[0]):
@@ -196,8 +199,8 @@ def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: 
     at = _serial(parent, operand, space)
     walk.visits[node] = reads
     if operand != OUTPUTS:
-        reading[at] += elements * reads * widths[DOWN]
-        walk.energy[row + 1] += elements * reads * prices[DOWN]
+        reading[at] += leaving * reads * widths[DOWN]
+        walk.energy[row + 1] += leaving * reads * prices[DOWN]
         if level >= 0:
             writing[_serial(level, operand, space)] += elements * fills * widths[IN]
             walk.energy[row + 1] += elements * fills * prices[IN]
@@ -220,26 +223,14 @@ def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: 
 
 
 @inlined_kernel
-def start_elements(node: int, shape: Shape, space: Space, start: Start, machine: Machine) -> float:
-    """Elements that all tiles of a node to come have, at least: what PEs hold is one tile of the array's."""
-    operand = space.nodes[node, 1]
-    if operand != INPUTS or space.nodes[node, 0] >= 0:
-        return box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
-    total = 1.0
-    for d in range(shape.sizes.shape[0]):
-        if shape.relevant[operand, d]:
-            total *= shape.sizes[d]
-    for w in range(shape.windows.shape[0]):
-        d1, d2 = shape.windows[w, 0], shape.windows[w, 2]
-        if d1 < 0:
-            continue
-        shared1, shared2 = 1, 1
-        for b in range(space.n_bounds):
-            shared1 *= start.shared[b, INPUTS, d1]
-            shared2 *= start.shared[b, INPUTS, d2]
-        if shared1 > 1 or shared2 > 1 or start.base[d1] > 1 or start.base[d2] > 1:
-            return box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
-    return total
+def _start_elements(node: int, begin: int, end: int, case: Case) -> float:
+    """Elements that all tiles of a node to come have, at least, as units between two boundaries are sent them."""
+    shape, machine, start, operand = case.shape, case.machine, case.start, case.space.nodes[node, 1]
+    if operand == INPUTS and case.space.nodes[node, 0] < 0:
+        # What a PE holds is one tile of the array's.
+        return least_elements(operand, begin, end, shape, machine, start, start.base, shape.sizes)
+    distinct = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    return distinct * least_share(begin, end, shape, machine, start) if operand == INPUTS else distinct
 
 
 @inlined_kernel
@@ -247,26 +238,27 @@ def set_line(node: int, case: Case) -> None:
     """Fill in what a node that is still to come costs at least, and each further visit."""
     space, level = case.space, case.space.nodes[node, 0]
     placed = space.placed[level] if level >= 0 else 0
-    elements = start_elements(node, case.shape, space, case.start, case.machine)
+    elements = _start_elements(node, placed, placed, case)
+    sent = _start_elements(node, placed, space.nodes[node, 4], case)
     # What a PE holds is one element; other tiles are not known yet.
     set_prices(node, placed, 1.0 if level < 0 else 0.0, case, case.lines.prices, case.lines.widths)
     case.lines.refills[node] = most_refill(node, placed, case) if space.nodes[node, 1] == OUTPUTS else 0.0
-    least, slope = _node_line(node, placed, elements, case)
+    least, slope = _node_line(node, placed, elements, sent, case)
     case.lines.least[node], case.lines.slopes[node] = least, slope
     case.lines.steady[node] = slope > 0.0
-    case.lines.rates[node] = _set_bits(node, placed, elements, case)
+    case.lines.rates[node] = _set_bits(node, placed, elements, sent, case)
 
 
 @inlined_kernel
-def _set_bits(node: int, placed: int, elements: float, case: Case) -> float:
+def _set_bits(node: int, placed: int, elements: float, sent: float, case: Case) -> float:
     """Fill in the least bits that a node moves through its parent's ports and its own; bits of a further visit."""
     nodes, lines, widths = case.space.nodes, case.lines, case.lines.widths[node]
     operand = nodes[node, 1]
     every, apart = least_between(operand, placed, nodes[node, 4], case)
     if operand != OUTPUTS:
-        lines.bits[node, 0] = elements * apart * widths[DOWN]
+        lines.bits[node, 0] = sent * apart * widths[DOWN]
         lines.bits[node, 3] = elements * every * widths[IN] if nodes[node, 0] >= 0 else 0.0
-        return float(elements * widths[DOWN] * apart)
+        return float(sent * widths[DOWN] * apart)
     lines.bits[node, 1] = elements * ((apart - 1.0) * widths[UP_PARTIAL] + widths[UP_FINAL])
     if case.machine.counting[WRITE_BACK_READ]:
         lines.bits[node, 2] = elements * ((every - 1.0) * widths[OUT_PARTIAL] + widths[OUT_FINAL])
@@ -303,6 +295,9 @@ def floors(case: Case, walk: Walk) -> tuple[float, float]:
         set_prices(k, 0, 0.0, case, lines.prices, lines.widths)
         prices, widths = lines.prices[k], lines.widths[k]
         elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+        if operand == INPUTS and machine.counting[HALO_MULTICAST] == EQUAL and shape.windows[0, 0] >= 0:
+            # How few of the units' windows differ depends on the start.
+            continue
         if operand == OUTPUTS:
             energy += elements * min(prices[UP_FINAL], prices[UP_PARTIAL])
             writing[_serial(parent, operand, space)] += elements * widths[UP_FINAL]
@@ -329,6 +324,8 @@ def least_of_pes(any_tile: bool, shape: Shape, machine: Machine, space: Space, s
         if level < 0:
             continue
         elements, times = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes), 1.0
+        if operand == INPUTS:
+            elements *= least_share(0, space.placed[level], shape, machine, start)
         if machine.flow[0]:
             elements = whole_elements(operand, shape)
             times = least_moves(operand, any_tile, shape, machine, start)

@@ -14,7 +14,7 @@ from archsim.core.memo import Memo
 from archsim.mappers.constraints import Constraints
 from archsim.mappers.factors import divisors_of
 from archsim.mappers.nodes import Nodes, Skipped, nodes_of
-from archsim.mappers.programs import program_of
+from archsim.mappers.programs import Unrolled, program_of
 from archsim.mappers.space_kernels import Space, Ways
 from archsim.mappers.starts import Choices, choices
 from archsim.sim.kernels import OUTPUTS, TRANSFERRED, WORDS, Ints
@@ -100,7 +100,7 @@ def _planned(
         nodes = nodes_of(problem.frame, _stages_without(idle, chosen, problem), skipped)
     sizes = tuple(problem.op.loops.values())
     fixed = _fixed(problem, nodes, constraints)
-    steps, jumps, rows = program_of(nodes, sizes, fixed, perfect=perfect, even=even)
+    steps, jumps, rows = program_of(nodes, sizes, fixed, _unrolled(chosen, nodes), perfect=perfect, even=even)
     return Plan(
         space=Space(
             nodes=nodes.table,
@@ -130,6 +130,14 @@ def _planned(
         whole=_whole(problem, nodes.homes),
         idle=() if idle else tuple(sorted(set(unused) - {()})),
     )
+
+
+def _unrolled(chosen: Choices, nodes: Nodes) -> Unrolled:
+    """Of each boundary the dimensions that some spatial option unrolls there."""
+    dims: list[set[int]] = [set() for _ in range(nodes.n_bounds)]
+    for i in np.flatnonzero((chosen.factors > 1).any(axis=0)):
+        dims[int(nodes.slot_bound[i])].add(int(chosen.dims[0, i]))
+    return tuple([frozenset(own) for own in dims])
 
 
 def _idle_stages(chosen: Choices, nodes: Nodes) -> list[Idle]:

@@ -166,7 +166,8 @@ def _tile_bits(node: int, passed: int, case: Case, tile: Ints) -> float:
         width = stored[operand]
         if operand == OUTPUTS:
             width = min(stored[2], stored[3])
-            if case.space.nodes[node, 3] < 0 and sums_in_time(shape, case.start, passed):
+            inside = max(passed, case.space.placed[level])
+            if case.space.nodes[node, 3] < 0 and sums_in_time(shape, case.start, inside):
                 width = stored[3]
     size = width
     for d in range(tile.shape[0]):

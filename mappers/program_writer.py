@@ -12,17 +12,7 @@ import numpy as np
 
 from archsim.mappers.nodes import Nodes
 from archsim.mappers.space_kernels import BOUND, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD
-from archsim.sim.kernels import (
-    ALL_RESERVE,
-    INPUTS,
-    NESTED_REUSE,
-    NO_RESERVE,
-    RESERVE,
-    TRANSFERRED,
-    WEIGHTS,
-    WORDS,
-    Ints,
-)
+from archsim.sim.kernels import EQUAL, HALO_MULTICAST, INPUTS, NESTED_REUSE, TRANSFERRED, WEIGHTS, WORDS, Ints
 
 Step = tuple[int, ...]
 
@@ -36,8 +26,12 @@ class Ground:
     """Dimensions of more than one."""
     fixed: Ints
     """(K, D): sizes that a node's tile must have; 0: free."""
-    perfect: bool
-    """Factors must divide."""
+    unrolled: tuple[frozenset[int], ...]
+    """Of each boundary, the dimensions that some way to begin unrolls there."""
+    uneven: bool = False
+    """Whether pieces of a dimension may be smaller than others where tiles are lifted."""
+    whole_is_less: bool = False
+    """Whether all of an operand may take less room than one of its tiles and the next one."""
 
     @cached_property
     def operands(self) -> list[int]:
@@ -86,13 +80,6 @@ class Ground:
         free = [j for j in (INPUTS, WEIGHTS) if not self.lacking(j) and j not in slides and not self.fills_words]
         return tuple([j for j in free if not any(self.fixed[k].any() for k in self._nodes_of(j))])
 
-    @cached_property
-    def whole_is_less(self) -> bool:
-        """Whether all of an operand may take less room than one of its tiles and the next one."""
-        frame = self.nodes.frame
-        twice = frame.counting[RESERVE] == ALL_RESERVE or any(place.double_buffer for place in frame.places)
-        return bool(not self.perfect and twice and frame.counting[RESERVE] != NO_RESERVE)
-
     def _nodes_of(self, operand: int) -> list[int]:
         return [k for k, own in enumerate(self.operands) if own == operand]
 
@@ -108,9 +95,38 @@ class Ground:
 
     @cached_property
     def window_dims(self) -> list[int]:
-        """Dimensions along which the first two windows slide."""
-        windows = self.nodes.frame.windows[:2]
-        return [int(d) for row in windows if row[0] >= 0 for d in (row[0], row[2]) if d in self.long]
+        """Dimensions along which the first two windows slide: of a window of one row nothing overlaps."""
+        pairs = [(int(row[0]), int(row[2])) for row in self.nodes.frame.windows[:2]]
+        return [d for pair in pairs if set(pair) <= set(self.long) for d in pair]
+
+    @cached_property
+    def slides(self) -> list[list[int]]:
+        """Of each boundary, the dimensions of windows whose loops in time may stand directly inside its units.
+
+        A tile slides past the loops of its unit, and not past units unrolled along the same dimension. Where equal
+        windows are sent once, such loops make windows of units equal.
+        """
+        inside = [self.insides[k] for k, j in enumerate(self.operands) if j == INPUTS and self.nodes.level(k) >= 0]
+        return [
+            [d for d in self.window_dims if d in dims] if self.meets or min(inside, default=b + 1) <= b else []
+            for b, dims in enumerate(self.unrolled)
+        ]
+
+    @cached_property
+    def passes(self) -> list[bool]:
+        """Of each boundary, whether it matters if a loop stands inside or outside its units.
+
+        It does where their windows overlap, and where the last piece of a dimension may leave some without work.
+        """
+        dims = self.long if self.uneven else self.window_dims
+        return [any(d in own for d in dims) for own in self.unrolled]
+
+    @cached_property
+    def meets(self) -> bool:
+        """Whether units that are unrolled along both dimensions of a window may have equal ones, sent once."""
+        anywhere = frozenset[int]().union(*self.unrolled)
+        pairs = [set(self.window_dims[i : i + 2]) for i in range(0, len(self.window_dims), 2)]
+        return bool(self.nodes.frame.counting[HALO_MULTICAST] == EQUAL) and any(pair <= anywhere for pair in pairs)
 
     @cached_property
     def nested(self) -> bool:
@@ -164,9 +180,10 @@ class Writer:
             self.add(SPREAD, self.passed)
             self.passed += 1
 
-    def grow(self, dims: list[int], op: int = GROW) -> None:
+    def grow(self, dims: list[int], op: int = GROW, *, least: int = -1) -> None:
+        """Loops of any factor, of `least` at least."""
         for d in dims:
-            self.add(op, d)
+            self.add(op, d, least)
 
     def place(self, node: int, *, beside: bool = False) -> None:
         """Place a node; `beside`: at the tile of the pending ones, whose reuse goes on."""
@@ -179,16 +196,16 @@ class Writer:
         child = ground.children[node]
         self.add(PLACE, node, int(child >= 0 and not self.open >> child & 1))
 
-    def close(self, *, fill: bool = False, keep: bool = False) -> int:
+    def close(self, *, fill: bool = False, keep: bool = False, still: bool = False) -> int:
         """Loops that reuse the pending operand, and its traffic; the operand, -1 when nothing is pending.
 
-        `keep`: its reuse goes on, only the traffic of the nodes beside it is counted.
+        `keep`: its reuse goes on, only the traffic of the nodes beside it is counted. `still`: without further loops.
         """
         if not self.pending:
             return -1
         operand = self.operand
         self.segment += 1
-        self.grow(self.ground.lacking(operand), FILL if fill else GROW)
+        self.grow([] if still else self.ground.lacking(operand), FILL if fill else GROW)
         for node, placed in (*(() if keep else self.pending), *self.beside):
             self.add(CLOSE, node, placed)
         self.pending, self.beside = self.pending if keep else [], []

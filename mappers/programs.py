@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from archsim.mappers.even_programs import even_programs
 from archsim.mappers.nodes import Nodes, chain
 from archsim.mappers.program_writer import Ground, Step, Writer
 from archsim.mappers.space_kernels import BRANCH, GROW, LEAF
-from archsim.sim.kernels import INPUTS, Ints
+from archsim.sim.frame import Frame, Place
+from archsim.sim.kernels import ALL_RESERVE, INPUTS, NESTED_REUSE, NO_RESERVE, RESERVE, Ints
 
 Program = tuple[Ints, Ints, int]
 """Steps (steps, 10), where the branches among them lead, and the number of steps on the longest way through."""
@@ -26,13 +28,24 @@ APART, INSIDE = -2, -1
 _PROGRAMS: Memo[Program] = Memo(most_bytes=1 << 25, size_of=lambda program: program[0].nbytes + program[1].nbytes)
 
 
-def program_of(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, perfect: bool, even: bool) -> Program:
+Unrolled = tuple[frozenset[int], ...]
+"""Of each boundary, the dimensions that some way to begin unrolls there."""
+
+
+def program_of(
+    nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, unrolled: Unrolled, *, perfect: bool, even: bool
+) -> Program:
     """Every order of the nodes that can matter, as one program that branches, and where its branches lead.
 
     It depends on the hardware and on which dimensions an op has, not on their sizes: programs are kept. `fixed` (K, D):
-    sizes that tiles must have; `perfect`: factors must divide; `even`: all operands of a level share one tile.
+    sizes that tiles must have; `perfect`: factors divide; `even`: all operands of a level share one tile.
     """
     frame = nodes.frame
+    uneven = not perfect and frame.counting[NESTED_REUSE] > 0
+    if not uneven:
+        slid = {int(d) for d in frame.windows[:, (0, 2)].ravel()}
+        unrolled = tuple([dims & slid for dims in unrolled])
+    whole_is_less = not perfect and any(_holds_two(place, frame) for place in frame.places)
     key = (
         nodes.table.tobytes(),
         nodes.placed.tobytes(),
@@ -42,17 +55,25 @@ def program_of(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, perfect: bo
         tuple(size > 1 for size in sizes),
         frame.counting.tobytes(),
         (fixed > 0).tobytes(),
-        perfect,
+        unrolled,
+        uneven,
+        whole_is_less,
         even,
     )
-    return _PROGRAMS.get(key, lambda: _written(nodes, sizes, fixed, perfect=perfect, even=even))
-
-
-def _written(nodes: Nodes, sizes: tuple[int, ...], fixed: Ints, *, perfect: bool, even: bool) -> Program:
     long = tuple(d for d, size in enumerate(sizes) if size > 1)
-    ground = Ground(nodes=nodes, long=long, fixed=fixed, perfect=perfect)
+    ground = Ground(nodes=nodes, long=long, fixed=fixed, unrolled=unrolled, uneven=uneven, whole_is_less=whole_is_less)
+    return _PROGRAMS.get(key, lambda: _written(ground, even=even))
+
+
+def _holds_two(place: Place, frame: Frame) -> bool:
+    """Whether a level keeps room for the next tile."""
+    reserve = frame.counting[RESERVE]
+    return bool(reserve == ALL_RESERVE or (place.double_buffer and reserve != NO_RESERVE))
+
+
+def _written(ground: Ground, *, even: bool) -> Program:
     if even:
-        return _branching(list(even_programs(ground)) or [Writer(ground).ended()])
+        return _branching(list(even_programs(ground)))
     return _branching([line for order in _orders(ground) for line in _program(ground, order)])
 
 
@@ -138,10 +159,9 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
     """The programs of an order.
 
     Where an operand's nodes follow each other, the outer tile may grow between them or not. Where units lie between two
-    nodes, the inner one may be reused past some of those outside it: one program for each number of these. Where tiles
-    are kept only while others stand still, loops that reuse it may stand inside the units too.
+    nodes, the inner one may be reused past some of those outside it: one program for each number of these.
     """
-    operands, insides = ground.operands, ground.insides
+    operands, insides, bounds = ground.operands, ground.insides, ground.nodes.n_bounds
     choices: list[list[tuple[int, int]]] = []
     left = (1 << len(order)) - 1
     for i in range(1, len(order)):
@@ -151,22 +171,76 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
         if insides[order[i]] != insides[order[i - 1]]:
             rest = [k for k in order[i:] if insides[k] == insides[order[i]]]
             most = _most_past(ground, rest, order[i - 1])
-            # Loops directly inside the units and directly outside them are the same to other tiles.
-            choices.append([(i, n) for n in ((INSIDE, *range(1, most + 1)) if ground.nested else range(most + 1))])
+            choices.append([(i, n) for n in _crossings(ground, insides[order[i - 1]], insides[order[i]], most)])
+    if order and insides[order[-1]] < bounds:
+        choices.append([(len(order), n) for n in _crossings(ground, insides[order[-1]], bounds, 0)])
     variants = []
-    for chosen in itertools.product(*choices):
-        apart = {i for i, n in chosen if n == APART}
-        within = {i for i, n in chosen if n == INSIDE}
-        past = {i: n for i, n in chosen if n > 0}
-        variants.append(_write(ground, order, apart, within, past))
+    for inner in itertools.product(*[_inner_loops(ground, b) for b in range(bounds)]):
+        for chosen in itertools.product(*choices):
+            apart = {i for i, n in chosen if n == APART}
+            within = {i for i, n in chosen if n == INSIDE}
+            past = {i: n for i, n in chosen if n > 0}
+            variants.append(_write(ground, order, apart, within, past, inner))
     return variants
+
+
+def _crossings(ground: Ground, first: int, last: int, most: int) -> list[int]:
+    """Past how many nodes outside the boundaries from `first` to `last` a tile inside them is reused, or INSIDE.
+
+    Where it is lifted above the loops that reuse it, those stand inside the units. Directly outside the units they are
+    the same to other tiles, but where `passes` says so.
+    """
+    if not ground.nested:
+        return list(range(most + 1))
+    return [INSIDE, *range(0 if any(ground.passes[first:last]) else 1, most + 1)]
+
+
+class Inner(NamedTuple):
+    """Loops in time directly inside the units of a boundary, along dimensions of windows that are unrolled there."""
+
+    dims: tuple[int, ...]
+    least: int
+    """Of each factor."""
+    still: bool
+    """Where they end a reuse: without further loops before them, past which nothing would slide."""
+    ends: bool
+    """Whether they may."""
+
+
+Inners = tuple[Inner | None, ...]
+
+
+def _inner_loops(ground: Ground, bound: int) -> list[Inner | None]:
+    dims = ground.slides[bound]
+    if ground.meets and dims:
+        return [None, *(Inner(tuple(dims), 1, still=False, ends=ends) for ends in (False, True))]
+    return [None, *(Inner((d,), 2, still=True, ends=True) for d in dims)]
+
+
+def _spread(writer: Writer, bounds: int, inner: Inners) -> bool:
+    """Put in spatial loops up to `bounds`, each above the loops `inner` inside it; whether those ended a reuse."""
+    ended = False
+    while writer.passed < bounds:
+        loops = inner[writer.passed]
+        if loops is not None:
+            ground, operand = writer.ground, writer.operand
+            dims, reused = list(loops.dims), ground.lacking(operand) if operand >= 0 else list(loops.dims)
+            if loops.ends and not set(dims) <= set(reused):
+                writer.close(still=loops.still and operand != INPUTS)
+                ended = True
+            elif not loops.ends:
+                dims = [d for d in dims if d in reused]
+            writer.segment += 1
+            writer.grow(dims, least=loops.least)
+        writer.spread_to(writer.passed + 1)
+    return ended
 
 
 def _most_past(ground: Ground, rest: list[int], inner: int) -> int:
     """How many of the nodes `rest` the operand of the node `inner` can be reused past, in this order.
 
-    Nodes at one tile are the same in any order: they come by their numbers, those that are never reused first, but where
-    a loop may stand between two. None is passed of the level that must stand still.
+    Nodes at one tile are the same in any order: they come by their numbers, those that are never reused first, but
+    where a loop may stand between two. None is passed of the level that must stand still.
     """
     pending, nodes = ground.operands[inner], ground.nodes
     if ground.nested:
@@ -180,7 +254,7 @@ def _most_past(ground: Ground, rest: list[int], inner: int) -> int:
 
 
 def _write(
-    ground: Ground, order: tuple[int, ...], apart: set[int], within: set[int], past: dict[int, int]
+    ground: Ground, order: tuple[int, ...], apart: set[int], within: set[int], past: dict[int, int], inner: Inners
 ) -> list[Step]:
     writer = Writer(ground)
     before, waiting = -1, 0
@@ -191,8 +265,9 @@ def _write(
             # Tiles are lifted above loops inside the units only.
             _end_reuse(writer, operand)
             before = -1
-        writer.spread_to(inside)
-        waiting = past.get(i, waiting)
+        waiting = past.get(i, waiting) if writer.pending else 0
+        if _spread(writer, inside, inner):
+            before, waiting, chained = -1, 0, False
         if waiting > 0:
             waiting -= 1
             if writer.operand >= 0:
@@ -204,8 +279,9 @@ def _write(
         if not chained:
             _grow_before(writer, node, before)
         writer.place(node)
-    if ground.nested and writer.passed < ground.nodes.n_bounds:
+    if len(order) in within:
         writer.close()
+    _spread(writer, ground.nodes.n_bounds, inner)
     return writer.ended()
 
 
@@ -249,6 +325,8 @@ def _found_gains(ground: Ground, node: int, left: int) -> tuple[list[int], list[
     gains = set(ground.window_dims) if operand == INPUTS else set()
     gains |= ground.fixed_dims[node]
     relevant = ground.relevant(operand)
+    if ground.meets:
+        gains |= relevant.intersection(*[itertools.chain.from_iterable(ground.slides[here:])])
     for other in range(3):
         own = [k for k in range(len(ground.operands)) if left >> k & 1 and ground.operands[k] == other]
         if own and all(ground.insides[k] > here for k in own):

@@ -14,7 +14,6 @@ from archsim.sim.kernels import (
     NO_RESERVE,
     OUTPUTS,
     RESERVE,
-    WHOLE_HALO,
     Bools,
     Floats,
     Ints,
@@ -27,9 +26,9 @@ PLACE, SPREAD, GROW, FILL, CLOSE, BOUND, BRANCH, LEAF = range(8)
 full size, count a node's traffic, look ahead at what the rest of a pool costs, go on with one of several nodes, cost
 the mapping."""
 # Columns of a program's steps. PLACED: boundaries passed when a closed node was placed; whether the child of a placed
-# one is closed; operands that a look ahead counts; alternatives of a branch. PARENT: of a pool; the node whose words a
-# loop fills. LEFT, OPEN, AHEAD: bit masks of nodes not placed yet, of nodes not closed yet, of pools not looked at yet.
-# BACK: steps from a close to the last loop before it.
+# one is closed; operands that a look ahead counts; alternatives of a branch; the least factor of a loop. PARENT: of a
+# pool; the node whose words a loop fills. LEFT, OPEN, AHEAD: bit masks of nodes not placed yet, of nodes not closed
+# yet, of pools not looked at yet. BACK: steps from a close to the last loop before it.
 OP, ARG, PLACED, PARENT, PASSED, BACK, SEGMENT, LEFT, OPEN, AHEAD = range(10)
 
 
@@ -156,44 +155,6 @@ def box(operand: int, sizes: Ints, relevant: Bools, windows: Ints, tile: Ints) -
                 t1, t2 = min(tile[d1], sizes[d1]), min(tile[d2], sizes[d2])
                 total *= min(a * (t1 - 1) + b * (t2 - 1) + 1, t1 * t2) / float(t1 * t2)
     return total
-
-
-@inlined_kernel
-def _window(sizes: Ints, windows: Ints, w: int, n1: int, n2: int, t1: int, t2: int) -> float:
-    d1, a, d2, b = windows[w, 0], windows[w, 1], windows[w, 2], windows[w, 3]
-    s1, s2 = sizes[d1], sizes[d2]
-    every = float(s1) * s2
-    if a * (t1 - 1) + b * (t2 - 1) + 1 > t1 * t2:
-        return float(every)
-    return float(min(float(a * (s1 - n1) * n2 + b * (s2 - n2) * n1 + n1 * n2), every))
-
-
-@inlined_kernel
-def least_elements(operand: int, shape: Shape, machine: Machine, tile: Ints, count: Ints) -> float:
-    """Elements of all tiles of an operand, at least: with the halo of windows, less what the best slide saves."""
-    sizes, windows = shape.sizes, shape.windows
-    distinct = box(operand, sizes, shape.relevant, windows, sizes)
-    if operand != INPUTS or windows[0, 0] < 0:
-        return distinct
-    total = 1.0
-    for d in range(sizes.shape[0]):
-        if shape.relevant[operand, d]:
-            total *= sizes[d]
-    # The share of what a window touches that is moved; a slide along one of its dimensions makes that one whole.
-    best = 1.0
-    for w in range(windows.shape[0]):
-        d1, d2 = windows[w, 0], windows[w, 2]
-        if d1 < 0:
-            continue
-        every = float(sizes[d1]) * sizes[d2]
-        t1, t2 = min(tile[d1], sizes[d1]), min(tile[d2], sizes[d2])
-        halo = _window(sizes, windows, w, count[d1], count[d2], t1, t2) / every
-        total *= halo
-        if not machine.counting[WHOLE_HALO]:
-            slid = _window(sizes, windows, w, 1, count[d2], sizes[d1], t2)
-            slid = min(slid, _window(sizes, windows, w, count[d1], 1, t1, sizes[d2]))
-            best = min(best, slid / every / halo)
-    return max(total * best, distinct)
 
 
 @inlined_kernel

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from archsim.core.kernels import inlined_kernel, inner_kernel
+from archsim.mappers.halo_kernels import least_share
 from archsim.mappers.space_kernels import (
     COMPUTE_CYCLES,
     FOLDED,
@@ -20,16 +21,21 @@ from archsim.mappers.space_kernels import (
 )
 from archsim.mappers.state_kernels import Room, Task
 from archsim.mappers.time_kernels import set_steps
+from archsim.sim.cost_kernels import level_energy
 from archsim.sim.kernels import (
     COMPUTE,
+    COUNTED,
     ENERGY_PJ,
     FILLS,
+    INPUTS,
     MAC_HOLDS,
     OUTPUTS,
+    READ_WORDS,
     READS,
     READS_PARTIAL,
     STREAMED,
     UPDATES,
+    WORDS,
     WRITES_PARTIAL,
     Ints,
     Machine,
@@ -131,6 +137,7 @@ def _nest_of(start: Start, shape: Shape, n_bounds: int, nest: Nest, after: Ints)
 def take_start(shape: Shape, machine: Machine, space: Space, scratch: Scratch, start: Start) -> None:
     """Fill in what a start costs, as it has just been costed."""
     n_levels = machine.levels.shape[0]
+    _take_off(shape, machine, space, scratch, start)
     start.totals[COMPUTE_CYCLES] = scratch.out[COMPUTE]
     set_steps(shape, machine, space, scratch, start)
     start.totals[STREAMED_CYCLES] = scratch.out[STREAMED]
@@ -145,6 +152,32 @@ def take_start(shape: Shape, machine: Machine, space: Space, scratch: Scratch, s
             for d in range(shape.sizes.shape[0]):
                 start.used[level] *= start.every[b, d]
         start.reading[level], start.writing[level] = _port_bits(level, machine, scratch)
+
+
+@inlined_kernel
+def _take_off(shape: Shape, machine: Machine, space: Space, scratch: Scratch, start: Start) -> None:
+    """Take off what other mappings from a start save of its reads, and cost their energy anew."""
+    traffic, inputs, outputs = scratch.traffic, space.innermost[INPUTS], space.innermost[OUTPUTS]
+    counted = machine.counting[WORDS] == COUNTED and outputs >= 0 and machine.words[outputs, 0] > 0
+    if counted:
+        # Sums that start at zero may save less than a word, which whole words of fewer reads do not.
+        traffic[READ_WORDS, outputs, OUTPUTS] = _read_bits(outputs, machine, scratch) / machine.words[outputs, 0]
+    share = 1.0
+    if inputs >= 0 and not machine.flow[0]:
+        # Loops inside the units may make their windows equal.
+        share = least_share(0, space.placed[inputs], shape, machine, start)
+        traffic[READS, inputs, INPUTS] *= share
+        traffic[READ_WORDS, inputs, INPUTS] *= share
+    if counted or share < 1.0:
+        level_energy(machine, scratch)
+
+
+@inlined_kernel
+def _read_bits(level: int, machine: Machine, scratch: Scratch) -> float:
+    """Bits of outputs that are read of a level, as it stores them."""
+    partial = scratch.traffic[READS_PARTIAL, level, OUTPUTS]
+    whole = scratch.traffic[READS, level, OUTPUTS] - partial
+    return float(whole * machine.stored_bits[level, OUTPUTS] + partial * machine.stored_bits[level, 3])
 
 
 @inlined_kernel

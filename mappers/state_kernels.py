@@ -116,7 +116,9 @@ class Walk(NamedTuple):
     shares: Floats
     """(S, L): array tiles in one step of a level that feeds others, at least; 0 for the other levels."""
     elements: Floats
-    """(K,): elements of all tiles of a placed node."""
+    """(K,): elements of all tiles of a placed node, as its level takes them."""
+    sent: Floats
+    """(K,): and as its parent sends them, where one access serves several units."""
     visits: Floats
     """(K,): how often each tile of a closed node is visited."""
     prices: Floats
@@ -194,6 +196,7 @@ def _new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
         np.zeros((rows, 2 * n_levels)),
         np.zeros(rows),
         np.zeros((rows, n_levels)),
+        np.zeros(n_nodes),
         np.zeros(n_nodes),
         np.zeros(n_nodes),
         np.zeros((n_nodes, N_PRICES)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.core.kernels import inlined_kernel
+from archsim.mappers.halo_kernels import least_share
 from archsim.mappers.space_kernels import (
     COMPUTE_CYCLES,
     EVEN_STEP,
@@ -21,6 +22,7 @@ from archsim.mappers.space_kernels import (
 from archsim.mappers.state_kernels import Case
 from archsim.sim.kernels import (
     COMPUTE,
+    INPUTS,
     LAST_CYCLE,
     LOAD_FIRST,
     MEMORY_STALLS,
@@ -258,6 +260,8 @@ def first_cycles(node: int, passed: int, held: float, case: Case) -> float:
         for d in range(shape.sizes.shape[0]):
             units *= start.every[b, d]
     whole = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
+    if operand == INPUTS:
+        whole *= least_share(passed, space.nodes[node, 4], shape, machine, start)
     moved = min(held * units, whole) * machine.stored_bits[parent, operand]
     if machine.counting[THROUGHPUT]:
         if machine.counting[THROUGHPUT] != LOAD_FIRST or operand == OUTPUTS:

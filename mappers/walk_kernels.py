@@ -9,6 +9,7 @@ import numpy as np
 
 from archsim.core.kernels import inlined_kernel, inner_kernel
 from archsim.mappers.goal_kernels import BOUNDED, OVERFULL, REACHED, SCORE, WALKED, Best, hopeless
+from archsim.mappers.halo_kernels import least_elements
 from archsim.mappers.node_kernels import add_node_bits, close_node
 from archsim.mappers.pool_kernels import pool_line
 from archsim.mappers.price_kernels import set_prices
@@ -33,7 +34,6 @@ from archsim.mappers.space_kernels import (
     box,
     ceil_div,
     held_bits,
-    least_elements,
     partial_sums,
 )
 from archsim.mappers.state_kernels import Case, Walk
@@ -210,7 +210,9 @@ def _placed(row: int, step: Ints, case: Case, walk: Walk) -> bool:
             # A PE holds one element.
             return False
     held = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
-    walk.elements[node] = least_elements(operand, shape, machine, tile, walk.counts[row])
+    counts, passed, above = walk.counts[row], step[PASSED], space.nodes[node, 4]
+    walk.elements[node] = least_elements(operand, passed, passed, shape, machine, case.start, tile, counts)
+    walk.sent[node] = least_elements(operand, passed, above, shape, machine, case.start, tile, counts)
     set_prices(node, step[PASSED], held, case, walk.prices, walk.widths)
     if level < 0:
         return True
@@ -260,21 +262,24 @@ def _grown_first(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     dim = step[ARG]
     most = most_growth(row, dim, step, case, walk)
     factor = next_factor(walk.counts[row, dim], most, dim, case.space)
-    if factor > 0:
-        _grow(row, factor, dim, walk)
-    return bool(factor > 0)
+    if factor < max(1, step[PLACED]):
+        return False
+    _grow(row, factor, dim, walk)
+    return True
 
 
 @inlined_kernel
-def _grown_less(row: int, dim: int, leap: int, case: Case, walk: Walk) -> bool:
+def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool:
     """Grow a dimension by the factor after the present one; False when there is none."""
     if leap == 0:
         return False
+    dim = step[ARG]
     most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
     factor = next_factor(walk.counts[row, dim], most, dim, case.space)
-    if factor > 0:
-        _grow(row, factor, dim, walk)
-    return bool(factor > 0)
+    if factor < max(1, step[PLACED]):
+        return False
+    _grow(row, factor, dim, walk)
+    return True
 
 
 @inlined_kernel
@@ -325,7 +330,7 @@ def _aside(row: int, leap: int, case: Case, walk: Walk) -> bool:
     step = case.steps[at]
     if step[OP] == GROW:
         walk.step[row + 1] = at + 1
-        return _grown_less(row, step[ARG], leap, case, walk)
+        return _grown_less(row, step, leap, case, walk)
     if step[OP] == BRANCH and walk.factor[row] + 1 < step[PLACED]:
         walk.factor[row] += 1
         _copy_row(row, walk)
