@@ -12,7 +12,7 @@ import numpy as np
 
 from archsim.mappers.nodes import Nodes
 from archsim.mappers.space_kernels import BOUND, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD
-from archsim.sim.kernels import EQUAL, HALO_MULTICAST, INPUTS, NESTED_REUSE, TRANSFERRED, WORDS, Ints
+from archsim.sim.kernels import EQUAL, HALO_MULTICAST, INPUTS, NESTED_REUSE, TRANSFERRED, WEIGHTS, WORDS, Ints
 
 Step = tuple[int, ...]
 
@@ -31,7 +31,7 @@ class Ground:
     uneven: bool = False
     """Whether pieces of a dimension may be smaller than others where tiles are lifted."""
     doubled: tuple[int, ...] = ()
-    """Nodes that may be worth placing whole: two tiles of more than half take more room."""
+    """Nodes all of whose operand may take less room than one of its tiles and the next one."""
 
     @cached_property
     def operands(self) -> list[int]:
@@ -72,6 +72,16 @@ class Ground:
     def lacking(self, operand: int) -> list[int]:
         """Dimensions that do not index an operand."""
         return self._lacking[operand]
+
+    @cached_property
+    def never_reused(self) -> tuple[int, ...]:
+        """Inputs or weights that every loop indexes, as weights of one row: what they cost depends on no tile."""
+        slides = (INPUTS,) if self.window_dims else ()
+        free = [j for j in (INPUTS, WEIGHTS) if not self.lacking(j) and j not in slides and not self.fills_words]
+        return tuple([j for j in free if not any(self.fixed[k].any() for k in self._nodes_of(j))])
+
+    def _nodes_of(self, operand: int) -> list[int]:
+        return [k for k, own in enumerate(self.operands) if own == operand]
 
     @cached_property
     def fixed_dims(self) -> list[set[int]]:

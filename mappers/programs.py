@@ -16,10 +16,14 @@ from archsim.mappers.even_programs import even_programs
 from archsim.mappers.nodes import Nodes, chain
 from archsim.mappers.program_writer import Ground, Step, Writer
 from archsim.mappers.space_kernels import BRANCH, GROW, LEAF
-from archsim.sim.kernels import INPUTS, NESTED_REUSE, NO_RESERVE, RESERVE, Ints
+from archsim.sim.frame import Frame, Place
+from archsim.sim.kernels import ALL_RESERVE, INPUTS, NESTED_REUSE, NO_RESERVE, RESERVE, Ints
 
 Program = tuple[Ints, Ints, int]
 """Steps (steps, 10), where the branches among them lead, and the number of steps on the longest way through."""
+
+APART, INSIDE = -2, -1
+"""Between two nodes: the tile of the same operand may grow; loops that reuse the inner one stand inside the units."""
 
 _PROGRAMS: Memo[Program] = Memo(most_bytes=1 << 25, size_of=lambda program: program[0].nbytes + program[1].nbytes)
 
@@ -41,7 +45,8 @@ def program_of(
     if not uneven:
         slid = {int(d) for d in frame.windows[:, (0, 2)].ravel()}
         unrolled = tuple([dims & slid for dims in unrolled])
-    doubled = () if perfect else _doubled(nodes)
+    levels = [-1 if perfect else nodes.level(k) for k in range(len(nodes.table))]
+    doubled = tuple([k for k, i in enumerate(levels) if i >= 0 and _holds_two(frame.places[i], frame)])
     key = (
         nodes.table.tobytes(),
         nodes.placed.tobytes(),
@@ -52,7 +57,7 @@ def program_of(
         frame.counting.tobytes(),
         (fixed > 0).tobytes(),
         unrolled,
-        perfect,
+        uneven,
         doubled,
         even,
     )
@@ -61,11 +66,10 @@ def program_of(
     return _PROGRAMS.get(key, lambda: _written(ground, even=even))
 
 
-def _doubled(nodes: Nodes) -> tuple[int, ...]:
-    """Nodes of levels that keep room for the next tile."""
-    frame, reserve = nodes.frame, nodes.frame.counting[RESERVE]
-    held = [k for k in range(len(nodes.table)) if nodes.level(k) >= 0 and reserve != NO_RESERVE]
-    return tuple(k for k in held if reserve or frame.places[nodes.level(k)].double_buffer)
+def _holds_two(place: Place, frame: Frame) -> bool:
+    """Whether a level keeps room for the next tile."""
+    reserve = frame.counting[RESERVE]
+    return bool(reserve == ALL_RESERVE or (place.double_buffer and reserve != NO_RESERVE))
 
 
 def _written(ground: Ground, *, even: bool) -> Program:
@@ -115,11 +119,29 @@ def _orders(ground: Ground) -> Iterator[tuple[int, ...]]:
     regions: dict[int, list[int]] = {}
     for k in range(len(nodes)):
         regions.setdefault(ground.nodes.inside(k), []).append(k)
-    parts = [
-        list(_interleavings([chain(nodes, members, j) for j in range(3)])) for _, members in sorted(regions.items())
-    ]
+    parts = [_orders_of([chain(nodes, members, j) for j in range(3)], ground) for _, members in sorted(regions.items())]
     for choice in itertools.product(*parts):
         yield tuple(itertools.chain.from_iterable(choice))
+
+
+def _orders_of(chains: list[tuple[int, ...]], ground: Ground) -> list[tuple[int, ...]]:
+    """Orders of the nodes between two boundaries: those of an operand that is never reused first, where all have some.
+
+    Whatever its tiles it moves as much, and the smallest take the least room: but a level that keeps room for the next
+    tile may hold the whole of it in less (9 elements, not twice 8). So outer ones may also come last, as the whole.
+    Where some operand has no node here, loops that reuse its tile further out need one above them: any order matters.
+    """
+    if not all(chains):
+        return list(_interleavings(chains))
+    rest = list(_interleavings([() if j in ground.never_reused else own for j, own in enumerate(chains)]))
+    alone = [chains[j] for j in ground.never_reused]
+    orders = []
+    cuts_of = [range(0 if ground.doubled else len(own), len(own) + 1) for own in alone]
+    for cuts in itertools.product(*cuts_of):
+        first = tuple(k for own, cut in zip(alone, cuts, strict=True) for k in own[:cut])
+        last = tuple(k for own, cut in zip(alone, cuts, strict=True) for k in own[cut:])
+        orders += [(*first, *order, *last) for order in rest]
+    return orders
 
 
 def _interleavings(chains: list[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
@@ -140,27 +162,38 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
     Where an operand's nodes follow each other, the outer tile may grow between them or not. Where units lie between two
     nodes, the inner one may be reused past some of those outside it: one program for each number of these.
     """
-    operands, insides = ground.operands, ground.insides
+    operands, insides, bounds = ground.operands, ground.insides, ground.nodes.n_bounds
     choices: list[list[tuple[int, int]]] = []
     left = (1 << len(order)) - 1
     for i in range(1, len(order)):
         left &= ~(1 << order[i - 1])
         if operands[order[i]] == operands[order[i - 1]] and any(_gains(ground, order[i], left)):
-            choices.append([(i, 0), (i, -1)])
+            choices.append([(i, 0), (i, APART)])
         if insides[order[i]] != insides[order[i - 1]]:
             rest = [k for k in order[i:] if insides[k] == insides[order[i]]]
-            pending = ground.nodes.operand(order[i - 1])
-            kept = not ground.nested or any(ground.passes[insides[order[i - 1]] : insides[order[i]]])
-            most = _most_past(ground, rest, pending) if kept else 0
-            choices.append([(i, n) for n in range(most + 1)])
+            most = _most_past(ground, rest, order[i - 1])
+            choices.append([(i, n) for n in _crossings(ground, insides[order[i - 1]], insides[order[i]], most)])
+    if order and insides[order[-1]] < bounds:
+        choices.append([(len(order), n) for n in _crossings(ground, insides[order[-1]], bounds, 0)])
     variants = []
-    for inner in itertools.product(*[_inner_loops(ground, b) for b in range(ground.nodes.n_bounds)]):
+    for inner in itertools.product(*[_inner_loops(ground, b) for b in range(bounds)]):
         for chosen in itertools.product(*choices):
-            apart = {i for i, n in chosen if n < 0}
+            apart = {i for i, n in chosen if n == APART}
+            within = {i for i, n in chosen if n == INSIDE}
             past = {i: n for i, n in chosen if n > 0}
-            variants.append(_write(ground, order, apart, past, inner))
-            variants += [_write(ground, order, apart, past, inner, whole=node) for node in ground.doubled]
+            variants += [_write(ground, order, apart, within, past, inner, whole) for whole in (-1, *ground.doubled)]
     return variants
+
+
+def _crossings(ground: Ground, first: int, last: int, most: int) -> list[int]:
+    """Past how many nodes outside the boundaries from `first` to `last` a tile inside them is reused, or INSIDE.
+
+    Where it is lifted above the loops that reuse it, those stand inside the units. Directly outside the units they are
+    the same to other tiles, but where `passes` says so.
+    """
+    if not ground.nested:
+        return list(range(most + 1))
+    return [INSIDE, *range(0 if any(ground.passes[first:last]) else 1, most + 1)]
 
 
 class Inner(NamedTuple):
@@ -173,8 +206,6 @@ class Inner(NamedTuple):
     """Where they end a reuse: without further loops before them, past which nothing would slide."""
     ends: bool
     """Whether they may."""
-    keeps: bool = False
-    """Whether tiles are reused past the units too where they are lifted."""
 
 
 Inners = tuple[Inner | None, ...]
@@ -182,17 +213,9 @@ Inners = tuple[Inner | None, ...]
 
 def _inner_loops(ground: Ground, bound: int) -> list[Inner | None]:
     dims = ground.slides[bound]
-    past = [Inner((), 1, still=False, ends=False, keeps=True)] if ground.nested and ground.passes[bound] else []
     if ground.meets and dims:
-        every = [Inner(tuple(dims), 1, still=False, ends=ends) for ends in (False, True)]
-        return [None, *past, *every]
-    return [None, *past, *(Inner((d,), 2, still=True, ends=True) for d in dims)]
-
-
-def _keeps(writer: Writer, inner: Inners) -> bool:
-    """Whether the pending reuse goes on past the next units: where tiles are lifted it may only if said."""
-    loops = inner[writer.passed]
-    return not writer.ground.nested or (loops is not None and loops.keeps)
+        return [None, *(Inner(tuple(dims), 1, still=False, ends=ends) for ends in (False, True))]
+    return [None, *(Inner((d,), 2, still=True, ends=True) for d in dims)]
 
 
 def _spread(writer: Writer, bounds: int, inner: Inners) -> bool:
@@ -214,27 +237,41 @@ def _spread(writer: Writer, bounds: int, inner: Inners) -> bool:
     return ended
 
 
-def _most_past(ground: Ground, rest: list[int], pending: int) -> int:
-    """How many of the nodes `rest` the pending operand can be reused past, in this order.
+def _most_past(ground: Ground, rest: list[int], inner: int) -> int:
+    """How many of the nodes `rest` the operand of the node `inner` can be reused past, in this order.
 
-    Nodes at one tile are the same in any order: they come by their numbers, but where a loop may stand between two.
+    Nodes at one tile are the same in any order: they come by their numbers, those that are never reused first, but
+    where a loop may stand between two. None is passed of the level that must stand still.
     """
+    pending, nodes = ground.operands[inner], ground.nodes
+    if ground.nested:
+        above = int(nodes.table[inner, 2])
+        rest = list(itertools.takewhile(lambda k: nodes.level(k) != above, rest))
+    ranks = [(ground.operands[k] not in ground.never_reused, k) for k in rest]
     for n in range(1, len(rest)):
-        if rest[n] < rest[n - 1] and not any(_gains_beside(ground, rest[n], pending)):
+        if ranks[n] < ranks[n - 1] and not any(_gains_beside(ground, rest[n], pending)):
             return n
     return len(rest)
 
 
 def _write(
-    ground: Ground, order: tuple[int, ...], apart: set[int], past: dict[int, int], inner: Inners, whole: int = -1
+    ground: Ground,
+    order: tuple[int, ...],
+    apart: set[int],
+    within: set[int],
+    past: dict[int, int],
+    inner: Inners,
+    whole: int,
 ) -> list[Step]:
-    """One program. `whole`: a node that is placed whole, so that its level holds it once."""
+    """One program. `whole`: a node that is placed whole, so that its level holds it once; -1: none."""
     writer = Writer(ground)
     before, waiting = -1, 0
     for i, node in enumerate(order):
         operand, inside = ground.operands[node], ground.insides[node]
-        chained = writer.operand == operand and i not in apart and not writer.beside and node != whole
-        if inside > writer.passed and not chained and not _keeps(writer, inner):
+        chained = (
+            writer.operand == operand and i not in apart and i not in within and not writer.beside and node != whole
+        )
+        if i in within:
             # Tiles are lifted above loops inside the units only.
             _end_reuse(writer, operand)
             before = -1
@@ -254,7 +291,7 @@ def _write(
         if node == whole:
             writer.fill(node)
         writer.place(node)
-    if writer.passed < ground.nodes.n_bounds and not _keeps(writer, inner):
+    if len(order) in within:
         writer.close()
     _spread(writer, ground.nodes.n_bounds, inner)
     return writer.ended()
@@ -301,7 +338,7 @@ def _found_gains(ground: Ground, node: int, left: int) -> tuple[list[int], list[
     gains |= ground.fixed_dims[node]
     relevant = ground.relevant(operand)
     if ground.meets:
-        gains |= relevant.intersection(*[itertools.chain.from_iterable(ground.slides[here:])])
+        gains |= relevant.intersection(itertools.chain.from_iterable(ground.slides[here:]))
     for other in range(3):
         own = [k for k in range(len(ground.operands)) if left >> k & 1 and ground.operands[k] == other]
         if own and all(ground.insides[k] > here for k in own):

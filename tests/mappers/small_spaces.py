@@ -37,6 +37,12 @@ def gemm(rng: random.Random, most: int) -> Op:
     return Op.gemm("x", b=rng.choice([1, 1, 1, 2]), **sizes)
 
 
+def one_row(rng: random.Random) -> Op:
+    """A GEMM of one row or one column: each weight or each input is of use once."""
+    sizes = {dim: rng.choice([2, 3, 5, 6, 7]) for dim in "mnk"} | {rng.choice("mn"): 1}
+    return Op.gemm("x", b=rng.choice([1, 1, 1, 2]), **sizes)
+
+
 def conv(rng: random.Random, most: int) -> Op:
     groups = rng.choice([1, 1, 1, 2, 3])
     depthwise = groups > 1 and rng.random() < 0.5
@@ -150,13 +156,16 @@ def bypasses(rng: random.Random, machine: Accelerator) -> frozenset[tuple[str, s
 
 
 def case(seed: int, kind: str) -> Case:
-    """A random problem; `kind`: gemm, conv or passes."""
+    """A random problem; `kind`: gemm, conv, passes or row."""
     rng = random.Random(f"{kind}{seed}")
     levels = rng.choice([1, 2, 2, 2, 3, 3, 4])
     most = {1: 6, 2: 5, 3: 4, 4: 3}[levels]
     convention = rng.choice(["archsim", "archsim", *CONVENTIONS])
-    op = formatted(rng, conv(rng, most) if kind == "conv" or rng.random() < 0.3 else gemm(rng, most))
-    machine = chip(rng, levels, words=convention in ("timeloop", "zigzag"), passes=kind == "passes", most=most)
+    if kind == "row":
+        op = formatted(rng, one_row(rng))
+    else:
+        op = formatted(rng, conv(rng, most) if kind == "conv" or rng.random() < 0.3 else gemm(rng, most))
+    machine = chip(rng, levels, words=convention in ("timeloop", "zigzag"), passes=kind == "passes" or seed % 7 == 6 and kind == "row", most=most)
     flow: Dataflow = machine.engine.dataflows[0]
     switches: Counting = counting(convention)
     accumulator = format(rng.choice(["int16", "int32", "int8"]))

@@ -56,7 +56,7 @@ def check(small: Case) -> None:
         assert run_kernel(small.problem, got.mapping).fits
 
 
-@pytest.mark.parametrize("kind", ["gemm", "conv", "passes"])
+@pytest.mark.parametrize("kind", ["gemm", "conv", "passes", "row"])
 @pytest.mark.parametrize("first", range(0, SEEDS, STRIDE))
 def test_the_search_finds_the_optimum_of_every_mapping(kind: str, first: int) -> None:
     tried = 0
