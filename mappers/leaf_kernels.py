@@ -42,6 +42,9 @@ def _inner_loops(rows: int, case: Case, walk: Walk) -> int:
         step = case.steps[walk.step[row]]
         op, arg = step[OP], step[ARG]
         if op == PLACE:
+            for d in range(walk.tile.shape[1]):
+                # Those of a node that is placed whole.
+                n = _append(nest, segment, n, d, walk.tile[row + 1, d] // walk.tile[row, d], -1, step[SEGMENT])
             walk.position[arg] = n
         elif op == SPREAD:
             for back in range(start.slot_dim.shape[0]):

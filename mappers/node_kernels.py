@@ -147,6 +147,7 @@ def _moved(row: int, node: int, dim: int, units: int, case: Case, walk: Walk) ->
     inner = row - 1
     while case.steps[walk.step[inner], OP] != PLACE or case.steps[walk.step[inner], ARG] != node:
         inner -= 1
+    inner += 1
     tiles, moved = walk.counts[inner, dim], (walk.counts[row, dim] - 1) * units
     span = walk.tile[row, dim] // walk.tile[inner, dim]
     tiles -= (walk.counts[row, dim] - 1) * span
@@ -158,6 +159,8 @@ def _moved(row: int, node: int, dim: int, units: int, case: Case, walk: Walk) ->
             factor = case.start.every[step[ARG], dim]
         elif (step[OP] == GROW or step[OP] == FILL) and step[ARG] == dim:
             factor = walk.factor[row - 1 - back]
+        elif step[OP] == PLACE:
+            factor = walk.tile[row - back, dim] // walk.tile[row - 1 - back, dim]
         if factor == 1:
             continue
         span //= factor

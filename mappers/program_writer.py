@@ -30,8 +30,8 @@ class Ground:
     """Of each boundary, the dimensions that some way to begin unrolls there."""
     uneven: bool = False
     """Whether pieces of a dimension may be smaller than others where tiles are lifted."""
-    doubled: tuple[int, ...] = ()
-    """Nodes all of whose operand may take less room than one of its tiles and the next one."""
+    whole_is_less: bool = False
+    """Whether all of an operand may take less room than one of its tiles and the next one."""
 
     @cached_property
     def operands(self) -> list[int]:
@@ -184,12 +184,6 @@ class Writer:
         """Loops of any factor, of `least` at least."""
         for d in dims:
             self.add(op, d, least)
-
-    def fill(self, node: int) -> None:
-        """Loops that make a node's tile whole."""
-        self.segment += 1
-        for at, d in enumerate(sorted(self.ground.relevant(self.ground.operands[node]))):
-            self.add(FILL, d, parent=-1 if at else node)
 
     def place(self, node: int, *, beside: bool = False) -> None:
         """Place a node; `beside`: at the tile of the pending ones, whose reuse goes on."""

@@ -45,8 +45,7 @@ def program_of(
     if not uneven:
         slid = {int(d) for d in frame.windows[:, (0, 2)].ravel()}
         unrolled = tuple([dims & slid for dims in unrolled])
-    levels = [-1 if perfect else nodes.level(k) for k in range(len(nodes.table))]
-    doubled = tuple([k for k, i in enumerate(levels) if i >= 0 and _holds_two(frame.places[i], frame)])
+    whole_is_less = not perfect and any(_holds_two(place, frame) for place in frame.places)
     key = (
         nodes.table.tobytes(),
         nodes.placed.tobytes(),
@@ -58,11 +57,11 @@ def program_of(
         (fixed > 0).tobytes(),
         unrolled,
         uneven,
-        doubled,
+        whole_is_less,
         even,
     )
     long = tuple(d for d, size in enumerate(sizes) if size > 1)
-    ground = Ground(nodes=nodes, long=long, fixed=fixed, unrolled=unrolled, uneven=uneven, doubled=doubled)
+    ground = Ground(nodes=nodes, long=long, fixed=fixed, unrolled=unrolled, uneven=uneven, whole_is_less=whole_is_less)
     return _PROGRAMS.get(key, lambda: _written(ground, even=even))
 
 
@@ -136,7 +135,7 @@ def _orders_of(chains: list[tuple[int, ...]], ground: Ground) -> list[tuple[int,
     rest = list(_interleavings([() if j in ground.never_reused else own for j, own in enumerate(chains)]))
     alone = [chains[j] for j in ground.never_reused]
     orders = []
-    cuts_of = [range(0 if ground.doubled else len(own), len(own) + 1) for own in alone]
+    cuts_of = [range(0 if ground.whole_is_less else len(own), len(own) + 1) for own in alone]
     for cuts in itertools.product(*cuts_of):
         first = tuple(k for own, cut in zip(alone, cuts, strict=True) for k in own[:cut])
         last = tuple(k for own, cut in zip(alone, cuts, strict=True) for k in own[cut:])
@@ -181,7 +180,7 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
             apart = {i for i, n in chosen if n == APART}
             within = {i for i, n in chosen if n == INSIDE}
             past = {i: n for i, n in chosen if n > 0}
-            variants += [_write(ground, order, apart, within, past, inner, whole) for whole in (-1, *ground.doubled)]
+            variants.append(_write(ground, order, apart, within, past, inner))
     return variants
 
 
@@ -255,22 +254,13 @@ def _most_past(ground: Ground, rest: list[int], inner: int) -> int:
 
 
 def _write(
-    ground: Ground,
-    order: tuple[int, ...],
-    apart: set[int],
-    within: set[int],
-    past: dict[int, int],
-    inner: Inners,
-    whole: int,
+    ground: Ground, order: tuple[int, ...], apart: set[int], within: set[int], past: dict[int, int], inner: Inners
 ) -> list[Step]:
-    """One program. `whole`: a node that is placed whole, so that its level holds it once; -1: none."""
     writer = Writer(ground)
     before, waiting = -1, 0
     for i, node in enumerate(order):
         operand, inside = ground.operands[node], ground.insides[node]
-        chained = (
-            writer.operand == operand and i not in apart and i not in within and not writer.beside and node != whole
-        )
+        chained = writer.operand == operand and i not in apart and i not in within and not writer.beside
         if i in within:
             # Tiles are lifted above loops inside the units only.
             _end_reuse(writer, operand)
@@ -288,8 +278,6 @@ def _write(
             before = _end_reuse(writer, operand)
         if not chained:
             _grow_before(writer, node, before)
-        if node == whole:
-            writer.fill(node)
         writer.place(node)
     if len(order) in within:
         writer.close()

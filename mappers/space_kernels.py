@@ -27,7 +27,7 @@ full size, count a node's traffic, look ahead at what the rest of a pool costs, 
 the mapping."""
 # Columns of a program's steps. PLACED: boundaries passed when a closed node was placed; whether the child of a placed
 # one is closed; operands that a look ahead counts; alternatives of a branch; the least factor of a loop. PARENT: of a
-# pool; the node whose words a loop fills, or that is placed whole. LEFT, OPEN, AHEAD: bit masks of nodes not placed
+# pool; the node whose words a loop fills. LEFT, OPEN, AHEAD: bit masks of nodes not placed
 # yet, of nodes not closed yet, of pools not looked at yet. BACK: steps from a close to the last loop before it.
 OP, ARG, PLACED, PARENT, PASSED, BACK, SEGMENT, LEFT, OPEN, AHEAD = range(10)
 

@@ -33,6 +33,7 @@ from archsim.mappers.space_kernels import (
     Space,
     box,
     ceil_div,
+    doubles,
     held_bits,
     partial_sums,
 )
@@ -41,6 +42,8 @@ from archsim.mappers.time_kernels import feeds_first, first_cycles, least_time, 
 from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, Ints
 
 END, CUT = -1, -2
+WHOLE = -1
+"""In place of the factor of a loop: a node is placed whole."""
 FEW_TILES = 32
 """Of a dimension, at most, where every factor is tried."""
 MOST_FIRST_STEPS = 400_000
@@ -197,12 +200,67 @@ def _spread(row: int, bound: int, case: Case, walk: Walk) -> bool:
 
 
 @inlined_kernel
+def _left(row: int, dim: int, step: Ints, case: Case, walk: Walk) -> int:
+    """Tiles of a dimension that each unit outside has, where they share them evenly."""
+    units = 1
+    for b in range(step[PASSED], case.space.n_bounds):
+        units *= case.start.every[b, dim]
+    return ceil_div(walk.counts[row, dim], units)
+
+
+@inlined_kernel
+def _grown_whole(row: int, step: Ints, case: Case, walk: Walk) -> bool:
+    """Make the tile after `row` all that its unit needs of its operand; False where that is not worth trying.
+
+    A level that keeps room for the next tile holds one that never changes once: that may be less than two tiles of more
+    than half of it. Where factors divide, no tile is.
+    """
+    shape, space, node, inside = case.shape, case.space, step[ARG], walk.tile[row]
+    level, operand, tile = space.nodes[node, 0], space.nodes[node, 1], walk.tile[row + 1]
+    if space.perfect or level < 0 or not doubles(level, case.machine):
+        return False
+    _copy_row(row, walk)
+    for d in range(tile.shape[0]):
+        if shape.relevant[operand, d]:
+            left = _left(row, d, step, case, walk)
+            tile[d] = inside[d] * left
+            walk.counts[row + 1, d] = ceil_div(walk.counts[row, d], left)
+    part = box(operand, shape.sizes, shape.relevant, shape.windows, inside)
+    whole = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
+    return bool(part < whole < 2.0 * part)
+
+
+@inlined_kernel
 def _placed(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     """Place a node at the present tile; False when its level cannot hold it."""
+    walk.factor[row] = 1
     _copy_row(row, walk)
+    return _fits_here(row, step, case, walk)
+
+
+@inlined_kernel
+def _placed_whole(row: int, step: Ints, case: Case, walk: Walk) -> bool:
+    """Place a node whole, where that may take less room than two tiles; False when its level cannot hold it."""
+    walk.factor[row] = WHOLE
+    return _grown_whole(row, step, case, walk) and _fits_here(row, step, case, walk)
+
+
+@inlined_kernel
+def _held_bits(row: int, step: Ints, case: Case, walk: Walk) -> float:
+    """Bits of its level that an element of the node that is being placed takes, at least."""
+    shape, space, start, node, passed = case.shape, case.space, case.start, step[ARG], step[PASSED]
+    partial = space.nodes[node, 1] == OUTPUTS and partial_sums(
+        node, passed, shape.sizes, shape.relevant, space, start, walk.visits, step[PLACED] > 0
+    )
+    return held_bits(node, passed, partial, shape, space, start, case.machine, walk.counts[row + 1])
+
+
+@inner_kernel
+def _fits_here(row: int, step: Ints, case: Case, walk: Walk) -> bool:
+    """Take a node in at the tile of the row after `row`; False when its level cannot hold it."""
     shape, machine, space = case.shape, case.machine, case.space
     node = step[ARG]
-    level, operand, tile = space.nodes[node, 0], space.nodes[node, 1], walk.tile[row]
+    level, operand, tile = space.nodes[node, 0], space.nodes[node, 1], walk.tile[row + 1]
     for d in range(tile.shape[0]):
         if space.fixed[node, d] > 0 and min(tile[d], shape.sizes[d]) != space.fixed[node, d]:
             return False
@@ -210,7 +268,7 @@ def _placed(row: int, step: Ints, case: Case, walk: Walk) -> bool:
             # A PE holds one element.
             return False
     held = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
-    counts, passed, above = walk.counts[row], step[PASSED], space.nodes[node, 4]
+    counts, passed, above = walk.counts[row + 1], step[PASSED], space.nodes[node, 4]
     walk.elements[node] = least_elements(operand, passed, passed, shape, machine, case.start, tile, counts)
     walk.sent[node] = least_elements(operand, passed, above, shape, machine, case.start, tile, counts)
     set_prices(node, step[PASSED], held, case, walk.prices, walk.widths)
@@ -223,16 +281,6 @@ def _placed(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     if feeds_first(node, step[LEFT], space):
         walk.shares[row + 1, space.nodes[node, 2]] = step_share(step[PASSED], tile, shape, space, case.start)
     return True
-
-
-@inlined_kernel
-def _held_bits(row: int, step: Ints, case: Case, walk: Walk) -> float:
-    """Bits of its level that an element of the node that is being placed takes, at least."""
-    shape, space, start, node, passed = case.shape, case.space, case.start, step[ARG], step[PASSED]
-    partial = space.nodes[node, 1] == OUTPUTS and partial_sums(
-        node, passed, shape.sizes, shape.relevant, space, start, walk.visits, step[PLACED] > 0
-    )
-    return held_bits(node, passed, partial, shape, space, start, case.machine, walk.counts[row])
 
 
 @inlined_kernel
@@ -283,34 +331,6 @@ def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool
 
 
 @inlined_kernel
-def _filled(row: int, step: Ints, case: Case, walk: Walk) -> bool:
-    """Grow a dimension to all that the units outside leave of it; False where that is not worth trying.
-
-    Before a node is placed whole: the tiles that change, of which there would be two, must be more than half of it.
-    """
-    dim, node = step[ARG], step[PARENT]
-    if node >= 0:
-        shape, operand, tile = case.shape, case.space.nodes[node, 1], walk.tile_scrap
-        for d in range(tile.shape[0]):
-            tile[d] = walk.tile[row, d] * _left(row, d, step, case, walk)
-        part = box(operand, shape.sizes, shape.relevant, shape.windows, walk.tile[row])
-        whole = box(operand, shape.sizes, shape.relevant, shape.windows, tile)
-        if whole <= part or whole >= 2.0 * part:
-            return False
-    _grow(row, _left(row, dim, step, case, walk), dim, walk)
-    return True
-
-
-@inlined_kernel
-def _left(row: int, dim: int, step: Ints, case: Case, walk: Walk) -> int:
-    """Tiles of a dimension that each unit outside has, where they share them evenly."""
-    units = 1
-    for b in range(step[PASSED], case.space.n_bounds):
-        units *= case.start.every[b, dim]
-    return ceil_div(walk.counts[row, dim], units)
-
-
-@inlined_kernel
 def _closed(row: int, step: Ints, case: Case, walk: Walk, best: Best) -> bool:
     """Count a node's traffic; False when that puts the best out of reach."""
     _copy_row(row, walk)
@@ -333,7 +353,7 @@ def _down(row: int, case: Case, walk: Walk, best: Best) -> bool:
     if op == CLOSE:
         return _closed(row, step, case, walk, best)
     if op == PLACE:
-        fits = _placed(row, step, case, walk)
+        fits = _placed(row, step, case, walk) or _placed_whole(row, step, case, walk)
         best.counters[OVERFULL] += 0 if fits else 1
         return fits
     if op == BOUND:
@@ -347,7 +367,8 @@ def _down(row: int, case: Case, walk: Walk, best: Best) -> bool:
         return True
     if op == SPREAD:
         return _spread(row, step[ARG], case, walk)
-    return _filled(row, step, case, walk)
+    _grow(row, walk.counts[row, step[ARG]], step[ARG], walk)
+    return True
 
 
 @inlined_kernel
@@ -358,6 +379,9 @@ def _aside(row: int, leap: int, case: Case, walk: Walk) -> bool:
     if step[OP] == GROW:
         walk.step[row + 1] = at + 1
         return _grown_less(row, step, leap, case, walk)
+    if step[OP] == PLACE and walk.factor[row] != WHOLE:
+        walk.step[row + 1] = at + 1
+        return leap > 0 and _placed_whole(row, step, case, walk)
     if step[OP] == BRANCH and walk.factor[row] + 1 < step[PLACED]:
         walk.factor[row] += 1
         _copy_row(row, walk)

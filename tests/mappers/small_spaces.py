@@ -121,7 +121,24 @@ def axes(rng: random.Random, most: int) -> tuple[SpatialAxis, ...]:
     return tuple(made)
 
 
-def chip(rng: random.Random, levels: int, *, words: bool, passes: bool, most: int) -> Accelerator:
+def window_axes(rng: random.Random, most: int) -> tuple[SpatialAxis, ...]:
+    """Units side by side along what windows slide over: what theirs have in common is sent once."""
+    return tuple(
+        SpatialAxis(
+            name=name,
+            size=rng.choice([2, 3, 4][:most]),
+            gemm_dims=("n",),
+            conv_dims=rng.choice([("p", "r"), ("r",), ("p",), ("p", "r", "k"), ("c", "r")]),
+            multicast=frozenset(rng.choice([(), ("inputs",), ("inputs", "weights")])),
+            reduce=frozenset(rng.choice([(), ("outputs",)])),
+        )
+        for name in ("x", "y")[: rng.choice([1, 2, 2])]
+    )
+
+
+def chip(
+    rng: random.Random, levels: int, *, words: bool, passes: bool, most: int, windows: bool = False
+) -> Accelerator:
     if passes:
         engine = SystolicEngine(
             rows=rng.choice([2, 3, 4]),
@@ -134,7 +151,7 @@ def chip(rng: random.Random, levels: int, *, words: bool, passes: bool, most: in
         )
         own = ["array"]
     else:
-        made = axes(rng, most)
+        made = window_axes(rng, most) if windows else axes(rng, most)
         engine = spatial(*made)
         own = ["pe", "pe", *(axis.name for axis in made)]
     places = ["chip"] * levels
@@ -156,7 +173,7 @@ def bypasses(rng: random.Random, machine: Accelerator) -> frozenset[tuple[str, s
 
 
 def case(seed: int, kind: str) -> Case:
-    """A random problem; `kind`: gemm, conv, passes or row."""
+    """A random problem; `kind`: gemm, row, conv, windows or passes."""
     rng = random.Random(f"{kind}{seed}")
     levels = rng.choice([1, 2, 2, 2, 3, 3, 4])
     most = {1: 6, 2: 5, 3: 4, 4: 3}[levels]
@@ -164,8 +181,16 @@ def case(seed: int, kind: str) -> Case:
     if kind == "row":
         op = formatted(rng, one_row(rng))
     else:
-        op = formatted(rng, conv(rng, most) if kind == "conv" or rng.random() < 0.3 else gemm(rng, most))
-    machine = chip(rng, levels, words=convention in ("timeloop", "zigzag"), passes=kind == "passes" or seed % 7 == 6 and kind == "row", most=most)
+        windows = kind in ("conv", "windows") or rng.random() < 0.3
+        op = formatted(rng, conv(rng, most) if windows else gemm(rng, most))
+    machine = chip(
+        rng,
+        levels,
+        words=convention in ("timeloop", "zigzag"),
+        passes=kind == "passes" or (kind == "row" and seed % 7 == 6),
+        most=most,
+        windows=kind == "windows",
+    )
     flow: Dataflow = machine.engine.dataflows[0]
     switches: Counting = counting(convention)
     accumulator = format(rng.choice(["int16", "int32", "int8"]))
