@@ -46,6 +46,8 @@ def program_of(
         slid = {int(d) for d in frame.windows[:, (0, 2)].ravel()}
         unrolled = tuple([dims & slid for dims in unrolled])
     whole_is_less = not perfect and any(_holds_two(place, frame) for place in frame.places)
+    long = tuple(d for d, size in enumerate(sizes) if size > 1)
+    ground = Ground(nodes=nodes, long=long, fixed=fixed, unrolled=unrolled, uneven=uneven, whole_is_less=whole_is_less)
     key = (
         nodes.table.tobytes(),
         nodes.placed.tobytes(),
@@ -57,11 +59,10 @@ def program_of(
         (fixed > 0).tobytes(),
         unrolled,
         uneven,
-        whole_is_less,
+        # It matters to the place of operands that are never reused.
+        whole_is_less and bool(ground.never_reused),
         even,
     )
-    long = tuple(d for d, size in enumerate(sizes) if size > 1)
-    ground = Ground(nodes=nodes, long=long, fixed=fixed, unrolled=unrolled, uneven=uneven, whole_is_less=whole_is_less)
     return _PROGRAMS.get(key, lambda: _written(ground, even=even))
 
 
