@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from archsim.arch.engines.bit_words import WIDEST, Integers
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.drawn_bits import DEFAULT_CHANNEL, TENSOR, drawn
-from archsim.arch.engines.order import Shares, expected_largest, mean, shares_of
+from archsim.arch.engines.order import Shares, expected_ahead, mean, shares_of
 from archsim.arch.engines.skips import Skip, SkipRule
 from archsim.arch.formats import Arithmetic, ArithmeticKind, Granularity
 from archsim.core.provenance import ESTIMATE
@@ -39,7 +39,8 @@ class GroupSteps:
 class Skipping:
     """A rule on one operand, in groups of `lanes`, of which `waiting` step together.
 
-    Of the channels a share `dense_channels` is not pruned and takes all its bits.
+    None of those may be more than `ahead` groups ahead of the slowest. Of the channels a share `dense_channels` is not
+    pruned and takes all its bits.
     """
 
     rule: SkipRule
@@ -47,6 +48,7 @@ class Skipping:
     lanes: int
     waiting: int
     dense_channels: float = 0.0
+    ahead: int = 0
 
     def steps(self, data: OperandData) -> GroupSteps:
         """Steps of groups of the serial operand; `takes` must hold of its arithmetic."""
@@ -54,7 +56,7 @@ class Skipping:
         dense, share = data.arithmetic.integer_bits, self.dense_channels
         return GroupSteps(
             mean=share * dense + (1 - share) * mean(found),
-            waited=share * dense + (1 - share) * expected_largest(found, self.waiting),
+            waited=share * dense + (1 - share) * expected_ahead(found, self.waiting, self.ahead),
             estimates=estimates,
         )
 
@@ -106,8 +108,12 @@ class OperandBits:
         if name is not None and self.data.histogram(name, lanes) is not None:
             return ()
         if self.data.codes is None:
-            return (self._drawn()[2],)
+            return self.drawn_from()
         return (f"{ESTIMATE} groups of {lanes} lanes were not counted: operands as counted, taken as independent",)
+
+    def drawn_from(self) -> tuple[str, ...]:
+        """What single operands rest on, where these were not counted."""
+        return (self._drawn()[2],) if self.data.codes is None else ()
 
     def _sharing(self) -> int:
         """Elements that share a scale."""

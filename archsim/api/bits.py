@@ -16,6 +16,7 @@ from archsim.api.design import Design, design_from_dict, load_design
 from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.bit_skipping import OperandBits
 from archsim.arch.engines.data import OperandData
+from archsim.arch.engines.tactical import MovingWeights
 from archsim.core.errors import InputError, Problem
 from archsim.sim.bits.network import LayerPlay, expected_layer, play_layer, shapes_of
 from archsim.workloads.op import Op, OperandName, Role
@@ -139,6 +140,10 @@ def play(
     if engine.serial == "both":
         message = "bits are played of one serial operand, weights or inputs (got 'both')"
         raise InputError(Problem(key="hardware.array.serial", message=message))
+    if isinstance(engine.skipping, MovingWeights):
+        message = "weights that move are not played on networks"
+        hint = "evaluate has their closed form; archsim.sim.bits.tactical plays arrays of operands"
+        raise InputError(Problem(key="hardware.array.lookahead", message=message, hint=hint))
     serial: OperandName = "inputs" if engine.serial == "inputs" else "weights"
     if weights is None and serial == "weights":
         weights = _own_weights(chosen, overrides)

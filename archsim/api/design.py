@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+from archsim.api.columns import check_columns
 from archsim.api.inherit import Layer, inherit
 from archsim.api.options import DesignTable, read_options
 from archsim.api.overrides import BASE_KEY, Override, apply_override, parse_overrides
@@ -94,6 +95,7 @@ def design_from_document(
     work = _work(read, merged, None if path is None else path.parent)
     accelerators = _accelerators(read, merged, _name(read, path))
     check_tables(read, merged)
+    warnings = check_columns(accelerators, work.trace, merged)
     merged.reject()
     quantization = cast(QuantizationOptions, read["quantization"])
     mapper = cast(MapperOptions, read["mapper"])
@@ -108,7 +110,7 @@ def design_from_document(
         simulation=cast(SimulationOptions, read["simulation"]),
         resolved=_resolved(read, name),
         path=path,
-        warnings=(*work.warnings, *_idle_keys(read)),
+        warnings=(*work.warnings, *_idle_keys(read), *warnings),
         phases=MappingProxyType(accelerators),
     )
 

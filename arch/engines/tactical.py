@@ -1,0 +1,74 @@
+"""Bit-Tactical: zeros of weights give their places to later weights, inputs step through bits that they need."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from archsim.arch.engines.bit_skipping import GroupSteps, OperandBits, shares_of_groups, takes
+from archsim.arch.engines.data import OperandData
+from archsim.arch.engines.moved import Reach, moved
+from archsim.arch.engines.order import Shares, mean
+from archsim.arch.engines.skips import Skip, SkipRule
+
+OF_INPUTS = (Skip.PRECISION, Skip.ESSENTIAL, Skip.BOOTH)
+"""Rules of which a step takes the largest of its inputs' steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovingWeights:
+    """A tile of `rows` filters that share a schedule, `columns` windows and `lanes` of each; `rule` is of the inputs.
+
+    Without a rule an input takes all its bits (a step of the schedule as many cycles).
+    """
+
+    reach: Reach
+    rows: int
+    columns: int
+    lanes: int
+    rule: SkipRule | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule is not None and self.rule.skip not in OF_INPUTS:
+            raise ValueError(f"of inputs precision, essential or booth is skipped (got {self.rule.skip.value!r})")
+
+    def steps(self, weights: OperandData, inputs: OperandData, plain: float) -> GroupSteps:
+        """Cycles of a dense group of lanes; `plain` are those of an input that skips nothing.
+
+        `mean` has no PE wait and no lane idle: a weight that is not zero takes the cycles of its own input.
+        """
+        density, of_weights = weight_density(weights)
+        found = moved(density, self.rows, self.lanes, self.reach)
+        terms, of_inputs = self._terms(inputs, plain)
+        per_step = found.cycles_per_step(terms, self.rows, self.columns)
+        return GroupSteps(
+            mean=density * mean(terms),
+            waited=max(found.steps_per_row, 1.0 / max(weights.reduction / self.lanes, 1.0)) * per_step,
+            estimates=tuple(dict.fromkeys((*of_weights, *of_inputs))),
+        )
+
+    def stored_bits(self, weights: OperandData) -> float:
+        """Stored bits of a weight: those of the schedule's places, idle ones too, with which input each one takes."""
+        density, _ = weight_density(weights)
+        places = moved(density, self.rows, self.lanes, self.reach).steps_per_row
+        return places * (float(weights.format.bits_per_element) + math.ceil(math.log2(self.reach.ways)))
+
+    def _terms(self, inputs: OperandData, plain: float) -> tuple[Shares, tuple[str, ...]]:
+        """The distribution of one input's cycles, and what it rests on."""
+        if self.rule is not None and takes(inputs.arithmetic):
+            return shares_of_groups(self.rule, 1, inputs)
+        shares = np.zeros(round(plain) + 1)
+        shares[-1] = 1.0
+        return shares, ()
+
+
+def weight_density(weights: OperandData) -> tuple[float, tuple[str, ...]]:
+    """Share of the weights that are not zero, those included that rounding makes zero; and what it rests on."""
+    if not takes(weights.arithmetic):
+        return weights.density, ()
+    bits = OperandBits.of(weights)
+    codes = bits.codes
+    values, shares = codes if codes is not None else (np.zeros(0, dtype=np.int64), np.zeros(0))
+    return 1.0 - float(shares[values == 0].sum()), bits.drawn_from()
