@@ -9,7 +9,7 @@ import numpy as np
 
 from archsim.arch.engines.bit_skipping import GroupSteps, OperandBits, shares_of_groups, takes
 from archsim.arch.engines.data import OperandData
-from archsim.arch.engines.moved import Reach, moved
+from archsim.arch.engines.moved import Moved, Reach, moved
 from archsim.arch.engines.order import Shares, mean
 from archsim.arch.engines.skips import Skip, SkipRule
 
@@ -21,7 +21,8 @@ OF_INPUTS = (Skip.PRECISION, Skip.ESSENTIAL, Skip.BOOTH)
 class MovingWeights:
     """A tile of `rows` filters that share a schedule, `columns` windows and `lanes` of each; `rule` is of the inputs.
 
-    Without a rule an input takes all its bits (a step of the schedule as many cycles).
+    Without a rule an input takes all its bits (a step of the schedule as many cycles). Weights of a layer move where
+    that saves more time than it costs in storage; others stay as they are.
     """
 
     reach: Reach
@@ -40,7 +41,7 @@ class MovingWeights:
         `mean` has no PE wait and no lane idle: a weight that is not zero takes the cycles of its own input.
         """
         density, of_weights = weight_density(weights)
-        found = moved(density, self.rows, self.lanes, self.reach)
+        found = self.schedule(weights) or moved(1.0, self.rows, self.lanes, self.reach)
         terms, of_inputs = self._terms(inputs, plain)
         per_step = found.cycles_per_step(terms, self.rows, self.columns)
         return GroupSteps(
@@ -49,11 +50,22 @@ class MovingWeights:
             estimates=tuple(dict.fromkeys((*of_weights, *of_inputs))),
         )
 
+    def schedule(self, weights: OperandData) -> Moved | None:
+        """How far weights move; None where they stay in their places."""
+        found = moved(weight_density(weights)[0], self.rows, self.lanes, self.reach)
+        growth = found.steps_per_row * self._scheduled_bits(weights) / float(weights.format.bits_per_element)
+        return found if found.steps_per_row * growth < 1.0 else None
+
     def stored_bits(self, weights: OperandData) -> float:
         """Stored bits of a weight: those of the schedule's places, idle ones too, with which input each one takes."""
-        density, _ = weight_density(weights)
-        places = moved(density, self.rows, self.lanes, self.reach).steps_per_row
-        return places * (float(weights.format.bits_per_element) + math.ceil(math.log2(self.reach.ways)))
+        found = self.schedule(weights)
+        if found is None:
+            return float(weights.format.bits_per_element)
+        return found.steps_per_row * self._scheduled_bits(weights)
+
+    def _scheduled_bits(self, weights: OperandData) -> float:
+        """Of one place of a schedule."""
+        return float(weights.format.bits_per_element) + math.ceil(math.log2(self.reach.ways))
 
     def _terms(self, inputs: OperandData, plain: float) -> tuple[Shares, tuple[str, ...]]:
         """The distribution of one input's cycles, and what it rests on."""

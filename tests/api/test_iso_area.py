@@ -54,6 +54,9 @@ def test_the_first_design_keeps_its_array_and_the_others_fill_its_area(paths: li
     assert result.area_mm2 == pytest.approx((1024 * 1507.7 + 128 * 302.375) / 1e6)
     assert arrays(result) == [("32x32", {"decode": "64x16"}), ("33x24", {"decode": "66x12"})]
     assert result.designs[1].area_mm2 <= result.area_mm2
+    first, second = (entry["unused_fraction"] for entry in result.to_dict()["designs"])
+    assert first == 0.0
+    assert second == pytest.approx(1 - 792 * 1968.7 / (1024 * 1507.7 + 128 * 302.375))
 
 
 def test_other_wirings_of_an_array_shrink_with_it(write: Write) -> None:

@@ -145,6 +145,35 @@ def test_operands_with_no_more_columns_than_are_kept_are_not_pruned(width: int) 
     assert engine.stored_bits("weights", narrow) == width
 
 
+def columns_of(kept: int, weights: str, base: str = "bitwave-28nm", **phase: Any) -> Any:
+    values = {
+        "hardware": {"base": base, "array": {"kept_columns": kept, **phase}},
+        "workload": {"model": "resnet-20"},
+        "quantization": {"weights": weights, "inputs": "int8"},
+    }
+    return design_from_dict(values)
+
+
+def test_kept_columns_beyond_an_operands_word_are_refused() -> None:
+    for kept, weights, word in ((9, "int8", 8), (9, "int4", 8)):
+        message = (
+            f"kept_columns: must be at most {word}, the bits of a word that holds weights of {weights}.*got {kept}"
+        )
+        with pytest.raises(InputError, match=message):
+            columns_of(kept, weights)
+    with pytest.raises(InputError, match="kept_columns: must be at most 16"):
+        columns_of(17, "int12")
+    with pytest.raises(InputError, match=r"phase\.forward\.kept_columns: must be at most 8"):
+        columns_of(8, "int8", phase={"forward": {"kept_columns": 9}})
+    assert columns_of(9, "int12").warnings == ()
+
+
+def test_kept_columns_that_narrow_operands_do_not_have_are_told() -> None:
+    assert columns_of(8, "int8").warnings == ()
+    (warning,) = columns_of(6, "int4").warnings
+    assert warning == "hardware.array.kept_columns = 6 takes nothing from weights of int4: all their 4 columns are kept"
+
+
 def test_lanes_along_an_axis_are_as_fast_as_pes_with_lanes() -> None:
     plain, along = engine_of(skip="essential"), engine_of(skip="essential", windows="row")
     assert isinstance(along, SerialLanesEngine)
