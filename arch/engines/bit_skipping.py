@@ -116,7 +116,7 @@ class OperandBits:
         return (self._drawn()[2],) if self.data.codes is None else ()
 
     def _sharing(self) -> int:
-        """Elements that share a scale."""
+        """Elements that share a scale, zeros of a pattern included."""
         scale = self.data.arithmetic.scale
         match scale.granularity:
             case Granularity.GROUP:
@@ -129,9 +129,10 @@ class OperandBits:
                 return max(self.data.reduction, 2)
 
     def _drawn(self) -> tuple[Integers, Shares, str]:
-        found = drawn(self.width, signed=self.signed, channel=self._sharing())
-        values, shares = found.codes
         density = self.data.density if self.data.sparse else 1.0
+        left = max(round(self._sharing() * density), 2)
+        found = drawn(self.width, signed=self.signed, channel=left)
+        values, shares = found.codes
         return values, np.where(values == 0, 1 - density, 0.0) + density * shares, found.source
 
 

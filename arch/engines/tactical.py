@@ -41,27 +41,34 @@ class MovingWeights:
         `mean` has no PE wait and no lane idle: a weight that is not zero takes the cycles of its own input.
         """
         density, of_weights = weight_density(weights)
-        found = self.schedule(weights) or moved(1.0, self.rows, self.lanes, self.reach)
+        found = self.schedule(weights)
+        places = 1.0 if found is None else self._places(found, weights)
         terms, of_inputs = self._terms(inputs, plain)
-        per_step = found.cycles_per_step(terms, self.rows, self.columns)
+        still = found or moved(1.0, self.rows, self.lanes, self.reach)
         return GroupSteps(
             mean=density * mean(terms),
-            waited=max(found.steps_per_row, 1.0 / max(weights.reduction / self.lanes, 1.0)) * per_step,
+            waited=places * still.cycles_per_step(terms, self.rows, self.columns),
             estimates=tuple(dict.fromkeys((*of_weights, *of_inputs))),
         )
 
     def schedule(self, weights: OperandData) -> Moved | None:
-        """How far weights move; None where they stay in their places."""
+        """How weights move; None where they stay in their places."""
         found = moved(weight_density(weights)[0], self.rows, self.lanes, self.reach)
-        growth = found.steps_per_row * self._scheduled_bits(weights) / float(weights.format.bits_per_element)
-        return found if found.steps_per_row * growth < 1.0 else None
+        places = self._places(found, weights)
+        growth = places * self._scheduled_bits(weights) / float(weights.format.bits_per_element)
+        return found if places * growth < 1.0 else None
 
     def stored_bits(self, weights: OperandData) -> float:
         """Stored bits of a weight: those of the schedule's places, idle ones too, with which input each one takes."""
         found = self.schedule(weights)
         if found is None:
             return float(weights.format.bits_per_element)
-        return found.steps_per_row * self._scheduled_bits(weights)
+        return self._places(found, weights) * self._scheduled_bits(weights)
+
+    def _places(self, found: Moved, weights: OperandData) -> float:
+        """Steps of a schedule over those of dense weights."""
+        rows = math.ceil(weights.reduction / self.lanes)
+        return found.steps(rows) / rows
 
     def _scheduled_bits(self, weights: OperandData) -> float:
         """Of one place of a schedule."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.bit_skipping import Skipping
 from archsim.arch.engines.serial_lanes import SerialLanesEngine, Shape
-from archsim.arch.engines.skips import BitStatistics, Skip
+from archsim.arch.engines.skips import BitStatistics, Skip, SkipRule
 from archsim.sim.bits.bitlet import Bitlet
 from archsim.sim.bits.bitvert import BitVert
 from archsim.sim.bits.bitwave import BitWave, flipped
@@ -71,10 +71,14 @@ class Layout:
 
 
 def bit_engine(skipping: Skipping | None, width: int, *, signed: bool = True) -> BitEngine:
+    """The datapath and steps of an engine, for serial operands of `width` bits."""
+    return (
+        Stripes(width=width, signed=signed) if skipping is None else engine_of_rule(skipping.rule, width, signed=signed)
+    )
+
+
+def engine_of_rule(rule: SkipRule, width: int, *, signed: bool = True) -> BitEngine:
     """The datapath and steps of an engine with that rule, for serial operands of `width` bits."""
-    if skipping is None:
-        return Stripes(width=width, signed=signed)
-    rule = skipping.rule
     match rule.skip:
         case Skip.NONE:
             return Stripes(width=width, signed=signed)
