@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from archsim.arch.engines.bit_words import WIDEST, Integers
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.drawn_bits import DEFAULT_CHANNEL, TENSOR, drawn
-from archsim.arch.engines.order import Shares, expected_ahead, mean, shares_of
 from archsim.arch.engines.skips import Skip, SkipRule
 from archsim.arch.formats import Arithmetic, ArithmeticKind, Granularity
+from archsim.arch.order import Shares, expected_ahead, mean, shares_of
 from archsim.core.provenance import ESTIMATE
 
 INDEX_BITS = 8

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from archsim.arch.engines.chance import binomial
+from archsim.arch.chance import binomial
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.skipping import Skipper, Work
 

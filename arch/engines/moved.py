@@ -20,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.arch.engines.order import Shares
+from archsim.arch.order import Shares
 
 Reals = NDArray[np.float64]
 

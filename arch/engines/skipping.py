@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
 
-from archsim.arch.engines.chance import Distribution, binomial, hypergeometric
+from archsim.arch.chance import Distribution, binomial, hypergeometric
 from archsim.arch.engines.data import OperandData, Ratio
-from archsim.arch.engines.order import at_least, expected_largest, mean, shares_of
+from archsim.arch.order import at_least, expected_largest, mean, shares_of
 from archsim.core.provenance import ESTIMATE
 
 LONGEST_WINDOW = 1024

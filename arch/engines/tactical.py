@@ -10,8 +10,8 @@ import numpy as np
 from archsim.arch.engines.bit_skipping import GroupSteps, OperandBits, shares_of_groups, takes
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.moved import Moved, Reach, moved
-from archsim.arch.engines.order import Shares, mean
 from archsim.arch.engines.skips import Skip, SkipRule
+from archsim.arch.order import Shares, mean
 
 OF_INPUTS = (Skip.PRECISION, Skip.ESSENTIAL, Skip.BOOTH)
 """Rules of which a step takes the largest of its inputs' steps."""

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.arch.engines.bit_words import Words
-from archsim.arch.engines.order import expected_ahead, expected_largest, expected_largest_sum, mean
 from archsim.arch.engines.skips import BitStatistics, Skip
+from archsim.arch.order import expected_ahead, expected_largest, expected_largest_sum, mean
 from archsim.sim.bits.engine import BitEngine
 
 CHUNK = 1 << 22

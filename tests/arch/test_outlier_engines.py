@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.arch.build import build_accelerator
+from archsim.arch.chance import binomial
 from archsim.arch.components.operations import Operation, operation_cost, operation_of, product_cost
 from archsim.arch.engines.base import Engine
 from archsim.arch.engines.centroid import CentroidEngine
-from archsim.arch.engines.chance import binomial
 from archsim.arch.engines.data import DenseData
 from archsim.arch.engines.outliers import OutlierLane
 from archsim.arch.engines.overq import OverqEngine, coverage

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archsim.api.design import design_from_dict
-from archsim.arch.engines import order
+from archsim.arch import order
 from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.data import DenseData
 from archsim.arch.engines.drawn_bits import DrawnBits

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from archsim.arch.engines import order
+from archsim.arch import order
 from archsim.arch.engines.moved import Reach, moved
 from archsim.arch.engines.moved_kernels import move_weights
 from archsim.sim.bits.pragmatic import Pragmatic
