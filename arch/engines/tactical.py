@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from archsim.arch.components.operations import is_sign
 from archsim.arch.engines.bit_skipping import GroupSteps, OperandBits, shares_of_groups, takes
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.moved import Moved, Reach, moved
@@ -84,8 +85,11 @@ class MovingWeights:
 
 
 def weight_density(weights: OperandData) -> tuple[float, tuple[str, ...]]:
-    """Share of the weights that are not zero, those included that rounding makes zero; and what it rests on."""
-    if not takes(weights.arithmetic):
+    """Share of the weights that are not zero, those excluded that rounding makes zero; and what it rests on.
+
+    Zeros of ternary weights are a choice of their scale, which drawn integers do not know: counted or stated ones hold.
+    """
+    if not takes(weights.arithmetic) or (is_sign(weights.arithmetic) and weights.codes is None):
         return weights.density, ()
     bits = OperandBits.of(weights)
     codes = bits.codes

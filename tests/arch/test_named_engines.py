@@ -181,6 +181,14 @@ class TestScheduledWeights:
         assert found.data_rate(sparse, a).exploited == {"weights", "inputs"}
         assert found.stored_bits("inputs", a) == 8
 
+    def test_zeros_of_ternary_weights_are_those_counted_or_stated(self) -> None:
+        found, a = engine("bit-tactical-28nm"), counted(activations(8), "uint8:tensor")
+        unknown = DenseData(format=format("ternary"), reduction=1024)
+        dense, sparse = counted(weights(8), "int8:tensor"), counted(np.sign(weights(8, 0.1)), "ternary")
+        rates = [found.data_rate(data, a).macs_per_unit_cycle for data in (unknown, dense, sparse)]
+        assert rates[0] == rates[1]
+        assert rates[2] > 1.9 * rates[0]
+
     def test_inputs_that_skip_nothing_still_meet_fewer_weights(self) -> None:
         keys: dict[str, Any] = {"skip": None, "terms_per_cycle": 8}
         table = hardware("bit-tactical-28nm")
