@@ -21,7 +21,7 @@ from archsim.arch.build import build_accelerator
 from archsim.arch.catalog import hardware
 from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.data import DenseData
-from archsim.arch.engines.overq import OverqEngine
+from archsim.arch.engines.overq import OverqEngine, coverage
 from archsim.arch.formats import format
 from archsim.arch.options import HardwareOptions
 from archsim.core.errors import InputError
@@ -29,6 +29,8 @@ from archsim.sim.bits.pairs import Laconic, Loom, PairGrid, play_pairs
 from archsim.sim.bits.play import Grid, play
 from archsim.sim.bits.stripes import DynamicStripes
 from archsim.sim.bits.tactical import Tactical, TacticalGrid
+from archsim.sim.datapaths.outliers import overwrite_dot
+from archsim.workloads.operand_data import OpData
 
 NAMES = ("dynamic-stripes-28nm", "bit-tactical-28nm", "loom-28nm", "laconic-28nm", "overq-28nm")
 TAIL = 4
@@ -168,6 +170,20 @@ class TestPlayed:
         engine = Tactical(inputs=DynamicStripes(signed=False))
         cycles = engine.play(w, a, TacticalGrid(rows=16, columns=16, lanes=16))
         assert rate("bit-tactical-28nm", w, a, (8, 8)) == pytest.approx(self.MACS / cycles, rel=0.03)
+
+    def test_overq(self) -> None:
+        """Outliers that find a zero, of slots as they are quantized; their products are exact."""
+        generator = np.random.default_rng(7)
+        values = (0.5 + np.abs(generator.standard_normal((64, 1024)))) * (generator.random((64, 1024)) < 0.4)
+        slots = format("overq4:s5").quantize(values)
+        assert slots.scales is not None
+        handled = slots.extra["flags"].sum() / (np.rint(values / slots.scales[0]) > 15).sum()
+        stated = OpData(format=format("overq4:s5"), operand="inputs", reduction=1024, pattern="random:0.4")
+        assert coverage(stated) == pytest.approx(handled, rel=0.06)  # of some thousand outliers
+        integers = np.rint(format("overq4:s5").dequantize(slots) / slots.scales[0]).astype(np.int64)
+        w = generator.integers(-8, 8, size=1024)
+        for row in range(4):
+            assert overwrite_dot(slots.codes[row], slots.extra["flags"][row], w, 4) == integers[row] @ w
 
 
 class TestScheduledWeights:
