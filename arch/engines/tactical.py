@@ -94,4 +94,6 @@ def weight_density(weights: OperandData) -> tuple[float, tuple[str, ...]]:
     bits = OperandBits.of(weights)
     codes = bits.codes
     values, shares = codes if codes is not None else (np.zeros(0, dtype=np.int64), np.zeros(0))
-    return 1.0 - float(shares[values == 0].sum()), bits.drawn_from()
+    left = 1.0 - float(shares[values == 0].sum())
+    beside = weights.codes is not None and weights.sparse  # a stated pattern is not among what was counted
+    return left * weights.density if beside else left, bits.drawn_from()

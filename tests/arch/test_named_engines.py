@@ -8,6 +8,7 @@ the widths that profiles leave of them: 9 bits of activations, 11 of weights (re
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import cache
 from typing import Any
 
@@ -19,11 +20,15 @@ import archsim
 from archsim.api.design import design_from_dict
 from archsim.arch.build import build_accelerator
 from archsim.arch.catalog import hardware
+from archsim.arch.components import gates
+from archsim.arch.components.logic import circuit_cost
 from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.data import DenseData
 from archsim.arch.engines.overq import OverqEngine, coverage
+from archsim.arch.engines.tactical import weight_density
 from archsim.arch.formats import format
 from archsim.arch.options import HardwareOptions
+from archsim.core import units
 from archsim.core.errors import InputError
 from archsim.sim.bits.pairs import Laconic, Loom, PairGrid, play_pairs
 from archsim.sim.bits.play import Grid, play
@@ -186,6 +191,56 @@ class TestPlayed:
             assert overwrite_dot(slots.codes[row], slots.extra["flags"][row], w, 4) == integers[row] @ w
 
 
+class TestStatedFigures:
+    """Areas and energies of the catalog are those of the circuits that it names, in gates, scaled by Stripes' PE."""
+
+    @staticmethod
+    def sum_of_gated(lanes: int) -> gates.Circuit:
+        """Lanes of 8 bits gated and negated, their sum, an accumulator with room for 8 places more."""
+        inputs = (gates.gates(8) * lanes) >> (gates.inverter(8) * lanes) >> gates.carry_save(lanes, 8)
+        return inputs >> gates.adder(8 + math.ceil(math.log2(lanes)) + 9)
+
+    @pytest.mark.parametrize(
+        ("name", "own"),
+        [
+            ("dynamic-stripes-28nm", gates.Circuit()),
+            ("bit-tactical-28nm", gates.selector(1, 8) * 16),
+        ],
+    )
+    def test_pes_of_single_bits_by_whole_operands(self, name: str, own: gates.Circuit) -> None:
+        self.check(name, (self.sum_of_gated(16) + gates.register(148), own))
+
+    def test_looms_unit(self) -> None:
+        """16 ANDs, their sum, an accumulator over an activation's bits and one over a weight's, the 16 weight bits."""
+        ones = (gates.gates(1) * 16) >> gates.carry_save(16, 1) >> gates.inverter(5) >> gates.adder(14)
+        self.check("loom-28nm", (ones + gates.adder(24) + gates.register(16 + 14 + 24),))
+
+    def test_laconics_pe(self) -> None:
+        """16 sums of exponents, decoded to one of 16 wires; ones of 15 exponents counted, one reduction, one sum."""
+        lane = gates.adder(4) + gates.gates(16) + gates.inverter(1)
+        counts = (lane * 16) >> (gates.carry_save(16, 1) * 15) >> gates.carry_save(15, 6) >> gates.adder(24)
+        self.check("laconic-28nm", (counts + gates.register(16 * 2 * 4 + 24),))
+
+    def test_the_search_for_a_leading_one(self) -> None:
+        (area_um2, energy_pj) = self.scaled((gates.gates(8) * 15) >> gates.leading_zeros(8), gates.register(4))
+        for name in ("dynamic-stripes-28nm", "loom-28nm"):
+            (decoder,) = hardware(name)["array"]["decoders"]
+            assert units.area_um2(decoder["area"]) == pytest.approx(area_um2, rel=0.03)
+            assert units.cycle_energy_pj(decoder["energy"]) == pytest.approx(energy_pj, rel=0.03)
+
+    def scaled(self, *circuits: gates.Circuit) -> tuple[float, float]:
+        reference = circuit_cost(self.sum_of_gated(8) + gates.register(84), 28, 800e6)
+        found = [circuit_cost(circuit, 28, 800e6) for circuit in circuits]
+        area_um2, energy_pj = sum(one.area_um2 or 0.0 for one in found), sum(one.energy_pj for one in found)
+        return area_um2 * 532.8 / (reference.area_um2 or 1.0), energy_pj * 0.4625 / reference.energy_pj
+
+    def check(self, name: str, circuits: tuple[gates.Circuit, ...]) -> None:
+        area_um2, energy_pj = self.scaled(*circuits)
+        array = hardware(name)["array"]
+        assert units.area_um2(array["pe_area"]) == pytest.approx(area_um2, rel=0.01)
+        assert units.cycle_energy_pj(array["step_energy"]) == pytest.approx(energy_pj, rel=0.01)
+
+
 class TestScheduledWeights:
     def test_weights_move_where_that_saves_more_than_it_costs(self) -> None:
         """3 bits for one of eight inputs: 11 bits for each of 0.5 places at a fifth of the weights; dense ones stay."""
@@ -196,6 +251,20 @@ class TestScheduledWeights:
         a = counted(activations(8), "uint8:tensor")
         assert found.data_rate(sparse, a).exploited == {"weights", "inputs"}
         assert found.stored_bits("inputs", a) == 8
+
+    def test_a_stated_pattern_comes_on_top_of_counted_zeros(self) -> None:
+        class Pruned(Counted):
+            @property
+            def density(self) -> float:
+                return 0.5
+
+            @property
+            def sparse(self) -> bool:
+                return True
+
+        values = weights(8, 0.8)
+        found = weight_density(Pruned(format=format("int8:tensor"), reduction=1024, values=values))
+        assert found == (pytest.approx(0.4, rel=0.01), ())
 
     def test_zeros_of_ternary_weights_are_those_counted_or_stated(self) -> None:
         found, a = engine("bit-tactical-28nm"), counted(activations(8), "uint8:tensor")
