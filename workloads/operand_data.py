@@ -30,6 +30,8 @@ class OpData:
     reduction: int
     spread: float = 1.0
     """Inputs of a channel for each output of one."""
+    across: int = 0
+    """Output channels of weights, tokens or places of inputs; 0: not known."""
     pattern: str | None = None
     stats: str | None = None
     """Path of the side file with its statistics."""
@@ -108,10 +110,22 @@ def operand_data(op: Op, operand: OperandName) -> OpData:
         operand=operand,
         reduction=op.size(op.reduction),
         spread=_spread(op) if op.kind == "conv" else 1.0,
+        across=_across(op, operand),
         pattern=found.sparsity,
         stats=op.stats,
         layer="" if op.stats is None else layer_name(op.name),
     )
+
+
+def _across(op: Op, operand: OperandName) -> int:
+    """Neighbours of an operand across the reduction."""
+    match operand:
+        case "weights":
+            return op.size(op.columns)
+        case "inputs":
+            return op.size(op.rows)
+        case _:
+            return 0
 
 
 def _spread(op: Op) -> float:

@@ -59,6 +59,11 @@ class OperandData(Protocol):
         """Inputs of a channel for each output of one, where a window slides with strides; 1 for matrices."""
         ...
 
+    @property
+    def across(self) -> int:
+        """Neighbours across the reduction: output channels of weights, tokens or places of inputs; 0: not known."""
+        ...
+
     def nonzeros(self, n: int) -> tuple[float, ...]:
         """Probabilities of 0, 1, ..., n non-zeros among `n` neighbours along the reduction."""
         ...
@@ -82,6 +87,7 @@ class DenseData:
 
     format: Format
     reduction: int = 1
+    across: int = 0
 
     @property
     def arithmetic(self) -> Arithmetic:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,7 @@ def _played(
     op: Op, engine: SparseEngine, mask: tuple[str, NDArray[np.bool_]] | None, random: np.random.Generator
 ) -> tuple[Work, MaskPlay, float, float]:
     """Closed form and play of one product, and the densities that the closed form takes."""
-    weights, inputs = operand_data(op, "weights"), operand_data(op, "inputs")
+    weights, inputs = (replace(operand_data(op, name), across=0) for name in ("weights", "inputs"))  # whole vectors
     length = min(weights.reduction, LONGEST)
     if mask is None:
         weight_rows = _drawn(op, "weights", _rows_drawn(weights, length), length, random)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import archsim
+from archsim.api.design import design_from_dict
 from archsim.api.zeros import play_zeros
 from archsim.cli.main import run
 from archsim.core.errors import InputError
@@ -112,3 +114,16 @@ def test_the_command_prints_one_document(
     printed = capsys.readouterr().out
     assert "fc1" in printed
     assert "all, by MACs" in printed
+
+
+def test_a_token_alone_passes_over_its_zeros(tmp_path: Path) -> None:
+    """One row of inputs fills no vector: each of its non-zeros takes the steps of its weights, a zero takes none."""
+    (tmp_path / "one.csv").write_text("name,kind,m,n,k\nfc,gemm,1,256,4096\n", encoding="utf-8")
+    cycles = []
+    for inputs in ("random:0.25", "dense"):
+        values = design(tmp_path, "dual-side-tensor-core", "random:0.5", inputs)
+        values["workload"] = {"trace": str(tmp_path / "one.csv")}
+        values["hardware"]["memory"] = [{"name": "dram", "read_bandwidth": "unlimited"}]
+        (layer,) = archsim.evaluate(design_from_dict(values)).to_dict()["layers"]
+        cycles.append(layer["compute_cycles"])
+    assert cycles[0] == pytest.approx(0.25 * cycles[1], rel=0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,37 @@ def test_few_non_zeros_are_expected_without_bias(lanes: tuple[int, int], gathere
     expected = sides[0].cycles(0.01) * sides[1].cycles(0.01)
     assert abs(np.mean(runs) - expected) < 3 * np.std(runs) / 40**0.5
     assert np.std(runs) / np.mean(runs) > 0.05
+
+
+@pytest.mark.parametrize(("channels", "tokens"), [(100, 40), (64, 1), (12, 49)])
+@pytest.mark.parametrize("density", [0.1, 0.5])
+def test_vectors_of_small_layers_take_the_time_of_their_neighbours(channels: int, tokens: int, density: float) -> None:
+    """Vectors share a layer's neighbours evenly; a token's zero takes no step at all."""
+    gather = Gather(weights=Side(lanes=16, gathered=64), inputs=Side(lanes=8, gathered=32))
+    weights, inputs = masked(channels, 2048, density, 1), masked(tokens, 2048, density, 2)
+    vectors = -(-channels // 64), -(-tokens // 32)
+    played = play_outer(
+        weights, inputs,
+        weight_lanes=16, weight_gathered=-(-channels // vectors[0]),
+        input_lanes=8, input_gathered=-(-tokens // vectors[1]),
+    )  # fmt: skip
+    known = [
+        OpData(format=INT8, operand="weights", reduction=2048, across=channels, pattern=f"random:{density}"),
+        OpData(format=INT8, operand="inputs", reduction=2048, across=tokens, pattern=f"random:{density}"),
+    ]
+    assert gather.cycles(*known) * math.prod(vectors) * 2048 == pytest.approx(played.cycles, rel=0.06)
+
+
+def test_vectors_are_as_even_as_they_go() -> None:
+    side = Side(lanes=16, gathered=64, beside=2)
+    for across in (1, 2, 3, 64, 65, 128, 129, 1000):
+        sizes = side.sizes(across)
+        assert sum(share for _, share in sizes) == pytest.approx(1.0)
+        assert max(size for size, _ in sizes) <= 64
+        vectors = across / side.filled(across)
+        assert vectors == pytest.approx(round(vectors))
+        assert vectors % 2 == 0 or vectors == across
+    assert side.sizes(0) == ((64, 1.0),)
 
 
 def test_products_without_queues_wait_for_the_fullest_bank() -> None:
