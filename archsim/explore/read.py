@@ -36,6 +36,18 @@ def read_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     The design and each value of each axis are tried. Raises InputError with every problem found, each with its line.
     """
     document, path = _document(source)
+    return sweep_from(document, path, overrides, name="sweep" if path is None else path.stem)
+
+
+def sweep_from(
+    document: TomlDocument,
+    path: Path | None,
+    overrides: Sequence[str],
+    *,
+    name: str,
+    design: tuple[TomlDocument, Path | None] | None = None,
+) -> Sweep:
+    """The sweep that a document describes, called `name` if it does not say; `design` takes the place of its file."""
     if "hardware" in document.values and "axes" not in document.values:
         hint = 'archsim evaluate takes it; a sweep file names it, design = "...", and has [axes]'
         raise InputError(Problem(file=document.name or None, message="is a design, not a sweep of designs", hint=hint))
@@ -49,10 +61,10 @@ def read_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     _check_search(options.search, merged)
     if axes:
         _check_size(space, options.search, merged)
-    design, design_path = _design(options.design, path, merged)
+    base, base_path = design or _design(options.design, path, merged)
     spec = EvaluatorSpec(
-        design=design,
-        path=design_path,
+        design=base,
+        path=base_path,
         overrides=tuple(overrides),
         workloads=_workloads(options.workloads, merged),
         model_version=model_version(),
@@ -65,7 +77,7 @@ def read_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     merged.reject()
     assert checked is not None
     return Sweep(
-        name=options.name or ("sweep" if path is None else path.stem),
+        name=options.name or name,
         document=document,
         space=space,
         objectives=objectives,
