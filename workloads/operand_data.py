@@ -80,6 +80,12 @@ class OpData:
         counted = self._counted()
         return None if counted is None or counted.codes is None else (counted.lowest, counted.codes)
 
+    def drawn(self, width: int, *, signed: bool) -> tuple[int, NDArray[np.int64]] | None:
+        """Counts of what the format makes of normal numbers; None where arithmetic alone says it."""
+        from archsim.workloads.drawn_codes import drawn_codes
+
+        return drawn_codes(self.format, self.reduction, width, signed=signed)
+
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         """Counts from the side file. None without one, or where it lacks the layer, format, lanes or statistic."""
         counted = self._counted()

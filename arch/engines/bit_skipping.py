@@ -123,10 +123,16 @@ class OperandBits:
                 return max(self.data.reduction, 2)
 
     def _drawn(self) -> tuple[Integers, Shares, str]:
-        found = drawn(self.width, signed=self.signed, channel=self._sharing())
-        values, shares = found.codes
+        counted = self.data.drawn(self.width, signed=self.signed)
+        if counted is None:
+            found = drawn(self.width, signed=self.signed, channel=self._sharing())
+            values, shares, source = *found.codes, found.source
+        else:
+            lowest, counts = counted
+            values, shares = lowest + np.arange(counts.size, dtype=np.int64), shares_of(counts)
+            source = f"{ESTIMATE} operands drawn, normal, as {self.data.format.name} makes them"
         density = self.data.density if self.data.sparse else 1.0
-        return values, np.where(values == 0, 1 - density, 0.0) + density * shares, found.source
+        return values, np.where(values == 0, 1 - density, 0.0) + density * shares, source
 
 
 def shares_of_groups(rule: SkipRule, lanes: int, data: OperandData) -> tuple[Shares, tuple[str, ...]]:

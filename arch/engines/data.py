@@ -68,6 +68,10 @@ class OperandData(Protocol):
         """The lowest operand and how often it and those above it occur in the real tensor; None: not counted."""
         ...
 
+    def drawn(self, width: int, *, signed: bool) -> tuple[int, NDArray[np.int64]] | None:
+        """As `codes`, of normal numbers in the operand's format; None where its arithmetic alone says them."""
+        ...
+
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         """How often groups of `lanes` elements had a statistic of 0, 1, ... in the real tensor; None: not counted.
 
@@ -109,6 +113,9 @@ class DenseData:
 
     @property
     def codes(self) -> tuple[int, NDArray[np.int64]] | None:
+        return None
+
+    def drawn(self, width: int, *, signed: bool) -> tuple[int, NDArray[np.int64]] | None:
         return None
 
     def nonzeros(self, n: int) -> tuple[float, ...]:
