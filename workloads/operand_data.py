@@ -74,6 +74,13 @@ class OpData:
             return tuple(int(count) / total for count in counts)
         return group_density.binomial(n, self.density)
 
+    def across(self, n: int) -> Distribution:
+        """Probabilities of 0 to `n` non-zeros in `n` neighbouring rows at one place; rows of a block are alike."""
+        high, density = self.block[0], self.density
+        if high == 1:
+            return group_density.binomial(n, density)
+        return group_density.over_offsets(n, high, lambda cut: group_density.all_or_nothing(cut, density))
+
     @property
     def codes(self) -> tuple[int, NDArray[np.int64]] | None:
         """The lowest operand and counts from it up, from the side file; a stated pattern is not among them."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from archsim.arch.engines.chance import binomial
+from archsim.arch.engines.chance import Distribution
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.skipping import Skipper, Work
 
@@ -27,13 +27,12 @@ class Side:
         """Cycles of a dense vector."""
         return self.gathered // self.lanes
 
-    def cycles(self, density: float) -> float:
-        """Expected cycles of a vector whose elements are zero apart from each other: the mean of ceil(k / lanes).
+    def cycles(self, shares: Distribution) -> float:
+        """Expected cycles of a vector with so many non-zeros: the mean of ceil(k / lanes).
 
-        >>> Side(lanes=2, gathered=2).cycles(0.5)
+        >>> Side(lanes=2, gathered=2).cycles((0.25, 0.5, 0.25))
         0.75
         """
-        shares = binomial(self.gathered, density)
         return math.fsum(share * -(-k // self.lanes) for k, share in enumerate(shares))
 
 
@@ -55,7 +54,9 @@ class Gather:
 
     def cycles(self, weights: OperandData, inputs: OperandData) -> float:
         """Expected cycles of one step of the reduction."""
-        return self.weights.cycles(weights.density) * self.inputs.cycles(inputs.density)
+        weight_side, input_side = self.weights, self.inputs
+        weight_cycles = weight_side.cycles(weights.across(weight_side.gathered))
+        return weight_cycles * input_side.cycles(inputs.across(input_side.gathered))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class Cartesian(Skipper):
         return self.gathered(gather, weights, inputs)
 
     def gathered(self, gather: Gather, weights: OperandData, inputs: OperandData) -> Work:
-        """Vectors lie across the reduction, where a pattern along it leaves elements zero apart from each other."""
+        """Vectors lie across the reduction, where all patterns but blocks leave elements zero apart from each other."""
         dense, cycles = gather.dense_cycles, gather.cycles(weights, inputs)
         executed = weights.density * inputs.density
         products = executed * dense * gather.weights.lanes * gather.inputs.lanes / cycles

@@ -63,6 +63,10 @@ class OperandData(Protocol):
         """Probabilities of 0, 1, ..., n non-zeros among `n` neighbours along the reduction."""
         ...
 
+    def across(self, n: int) -> tuple[float, ...]:
+        """Probabilities of 0, 1, ..., n non-zeros in `n` neighbouring rows at one place of the reduction."""
+        ...
+
     @property
     def codes(self) -> tuple[int, NDArray[np.int64]] | None:
         """The lowest operand and how often it and those above it occur in the real tensor; None: not counted."""
@@ -120,6 +124,9 @@ class DenseData:
 
     def nonzeros(self, n: int) -> tuple[float, ...]:
         return (*(0.0,) * n, 1.0)
+
+    def across(self, n: int) -> tuple[float, ...]:
+        return self.nonzeros(n)
 
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         return None
