@@ -42,6 +42,8 @@ def compare_iso_area(
     if len(set(names)) < len(names):
         message = f"designs need names of their own (got {', '.join(names)})"
         raise InputError(Problem(key="design.name", message=message))
+    if area_mm2 is not None and not area_mm2 > 0:
+        raise InputError(Problem(key="area_mm2", message=f"must be above 0 (got {area_mm2:g} mm^2)"))
     works = list(_workloads(loaded[0], models, phases))
     budget_mm2 = _area(loaded[0]) if area_mm2 is None else area_mm2
     scaled = [loaded[0] if i == 0 and area_mm2 is None else _scaled(d, budget_mm2) for i, d in enumerate(loaded)]

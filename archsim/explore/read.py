@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,6 +74,9 @@ def sweep_from(
     columns = _columns(spec, checked)
     objectives = tuple(_objectives(options, columns, merged))
     constraints = tuple(_constraints(options, columns, merged))
+    if checked is not None:
+        _check_existence(checked, [("objectives", item.name) for item in objectives], merged)
+        _check_existence(checked, [("constraints", item.name) for item in constraints], merged)
     merged.reject()
     assert checked is not None
     return Sweep(
@@ -250,6 +253,25 @@ def _constraints(options: SweepOptions, columns: Sequence[str], merged: Merged) 
                 merged.report(("constraints", name), constraint)
             else:
                 yield constraint
+
+
+_PHASE_OF = {"ttft_s": "prefill", "tpot_s": "decode"}
+"""Phase that a total is the time of."""
+
+
+def _check_existence(checked: Checked, stated: Iterable[tuple[str, str]], merged: Merged) -> None:
+    """Note totals that no point has: not modelled, or of a phase that nothing runs in."""
+    for table, name in dict.fromkeys(stated):
+        workload, _, total = name.rpartition(".")
+        if total == "accuracy":
+            hint = "bound what costs accuracy by the formats of an axis"
+            merged.report((table, name), Problem(message="is not modelled: no point has it", hint=hint))
+        phase = _PHASE_OF.get(total)
+        known = [found for key, found in checked.phases.items() if workload in ("", key)]
+        if phase is not None and known and not any(phase in found for found in known):
+            message = f"no point has it: nothing runs in phase '{phase}'"
+            ran = listed(sorted(set().union(*known)))
+            merged.report((table, name), Problem(message=message, hint=f"phases of the workload: {ran}"))
 
 
 def parse_constraint(name: str, text: object) -> Constraint | Problem:
