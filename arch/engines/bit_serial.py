@@ -16,6 +16,7 @@ from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.engines.edge import GroupScaling
 from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial import Terms, terms
+from archsim.arch.engines.skips import Skip
 from archsim.arch.engines.stationary import StationaryEngine
 from archsim.arch.engines.tactical import MovingWeights
 from archsim.arch.formats import Arithmetic, ArithmeticKind
@@ -44,7 +45,12 @@ class SerialEngine(StationaryEngine):
     kind: str = "bit-serial"
 
     def steps(self, weights: Arithmetic, inputs: Arithmetic) -> float:
-        """Cycles that one element of each lane takes, with its share of waiting for a group's scale."""
+        """Cycles that one element of each lane takes, with its share of waiting for a group's scale.
+
+        Interleaved lanes step through elements, all places at once: without zeros to skip, one a cycle.
+        """
+        if isinstance(self.skipping, Skipping) and self.skipping.rule.skip is Skip.INTERLEAVED:
+            return float(self.unit.lanes)
         found = 1
         for name, arithmetic in (("weights", weights), ("inputs", inputs)):
             if self.serial in (name, "both"):

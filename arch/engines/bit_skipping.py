@@ -130,10 +130,15 @@ class OperandBits:
 
     def _drawn(self) -> tuple[Integers, Shares, str]:
         density = self.data.density if self.data.sparse else 1.0
-        left = max(round(self._sharing() * density), 2)
-        found = drawn(self.width, signed=self.signed, channel=left)
-        values, shares = found.codes
-        return values, np.where(values == 0, 1 - density, 0.0) + density * shares, found.source
+        counted = self.data.drawn(self.width, signed=self.signed)
+        if counted is None:
+            found = drawn(self.width, signed=self.signed, channel=max(round(self._sharing() * density), 2))
+            values, shares, source = *found.codes, found.source
+        else:
+            lowest, counts = counted
+            values, shares = lowest + np.arange(counts.size, dtype=np.int64), shares_of(counts)
+            source = f"{ESTIMATE} operands drawn, normal, as {self.data.format.name} makes them"
+        return values, np.where(values == 0, 1 - density, 0.0) + density * shares, source
 
 
 def shares_of_groups(rule: SkipRule, lanes: int, data: OperandData) -> tuple[Shares, tuple[str, ...]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from archsim.arch.chance import binomial
+from archsim.arch.chance import Distribution
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.skipping import Skipper, Work
 
@@ -47,17 +48,16 @@ class Side:
         shares = ((size, 1.0 - longer / vectors), (size + 1, longer / vectors))
         return tuple((count, share) for count, share in shares if share)
 
-    def cycles(self, density: float, across: int = 0) -> float:
-        """Expected cycles of a vector whose elements are zero apart from each other: the mean of ceil(k / lanes).
+    def cycles(self, shares_of: Callable[[int], Distribution], across: int = 0) -> float:
+        """Expected cycles of a vector: the mean of ceil(k / lanes), `shares_of(n)` being those of k non-zeros in n.
 
-        >>> Side(lanes=2, gathered=2).cycles(0.5), Side(lanes=2, gathered=2).cycles(0.5, 1)
-        (0.75, 0.5)
+        >>> Side(lanes=2, gathered=2).cycles(lambda n: (0.25, 0.5, 0.25))
+        0.75
         """
-        return math.fsum(share * self._cycles(size, density) for size, share in self.sizes(across))
+        return math.fsum(share * self._cycles(shares_of(size)) for size, share in self.sizes(across))
 
-    def _cycles(self, size: int, density: float) -> float:
-        """Of a vector of `size` neighbours."""
-        shares = binomial(size, density)
+    def _cycles(self, shares: Distribution) -> float:
+        """Of a vector with so many non-zeros."""
         return math.fsum(share * -(-k // self.lanes) for k, share in enumerate(shares))
 
     def filled(self, across: int) -> float:
@@ -83,8 +83,8 @@ class Gather:
 
     def cycles(self, weights: OperandData, inputs: OperandData) -> float:
         """Expected cycles of one step of the reduction."""
-        of_weights = self.weights.cycles(weights.density, weights.across)
-        return of_weights * self.inputs.cycles(inputs.density, inputs.across)
+        of_weights = self.weights.cycles(weights.nonzeros_across, weights.across)
+        return of_weights * self.inputs.cycles(inputs.nonzeros_across, inputs.across)
 
     def products(self, weights: OperandData, inputs: OperandData) -> float:
         """Dense products of one step of the reduction."""
@@ -125,7 +125,7 @@ class Cartesian(Skipper):
         return self.gathered(gather, weights, inputs)
 
     def gathered(self, gather: Gather, weights: OperandData, inputs: OperandData) -> Work:
-        """Vectors lie across the reduction, where a pattern along it leaves elements zero apart from each other."""
+        """Vectors lie across the reduction, where all patterns but blocks leave elements zero apart from each other."""
         cycles, executed = gather.cycles(weights, inputs), weights.density * inputs.density
         found = executed * gather.products(weights, inputs)
         time = cycles * self._waiting(found / cycles) * inputs.spread

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from archsim.api.design import Design
 from archsim.arch.engines.bit_serial import SerialEngine
+from archsim.arch.engines.bit_words import WIDEST
 from archsim.core.errors import InputError, Problem
 from archsim.sim.bits.network import shapes_of
 from archsim.workloads.drawn_masks import drawn_mask
 from archsim.workloads.op import Op, OperandName, Role
 from archsim.workloads.samples import sample
 from archsim.workloads.sparsity import parse_sparsity
-from archsim.workloads.statistics.operands import operands
+from archsim.workloads.statistics.operands import Operands, operands
 from archsim.workloads.statistics.sources import Drawing, Tensor, products, weight_tensors
 from archsim.workloads.statistics.tensor import integer_width
 
@@ -104,7 +105,20 @@ def played_integers(op: Op, tensor: Tensor, serial: OperandName) -> tuple[NDArra
     fmt = op.operand(serial).format
     assert fmt is not None
     found = operands(fmt, rows)
+    _check_bits(op, serial, found)
     return _narrow(found.integers, found.width, signed=found.signed), found.width, found.signed
+
+
+def _check_bits(op: Op, serial: OperandName, found: Operands) -> None:
+    """Refuse operands that have no bits to step through, or more than are played."""
+    fmt = op.operand(serial).format
+    assert fmt is not None
+    if found.view == "index":
+        message = f"op {op.name!r}: {serial} of {fmt.name} are looked up: their codes have no bits to step through"
+        raise InputError(Problem(message=message, hint="archsim evaluate takes the values that they stand for"))
+    if found.width > WIDEST:
+        message = f"op {op.name!r}: {serial} of {fmt.name} have {found.width} bits; {WIDEST} at most are played"
+        raise InputError(Problem(message=message))
 
 
 def _narrow(integers: NDArray[np.int64], width: int, *, signed: bool) -> NDArray[Any]:

@@ -124,6 +124,25 @@ def test_zeros_of_a_stated_pattern_are_drawn(tmp_path: Path) -> None:
     assert found.array_cycles < play(design(tmp_path, "pragmatic-28nm", big)).array_cycles
 
 
+@pytest.mark.parametrize("base", ["pragmatic-28nm", "bitlet-28nm"])
+@pytest.mark.parametrize("spec", ["ternary", "int1", "int4:g128:asym", "mxint8", "fp8_e4m3", "pot4", "bitmod-fp4:g128"])
+def test_the_closed_form_knows_what_formats_make_of_numbers(tmp_path: Path, base: str, spec: str) -> None:
+    big = "name,kind,count,phase,m,n,k\nfc,gemm,1,forward,64,256,768\n"
+    given = design(tmp_path, base, big)
+    given["quantization"]["weights"] = spec
+    found = play(given)
+    within = 0.1 if spec.endswith("asym") else 0.04  # a group's operands lie around one zero point: not independent
+    assert found.closed_form_cycles == pytest.approx(found.array_cycles, rel=within)
+
+
+@pytest.mark.parametrize(("spec", "why"), [("nf4", "are looked up"), ("fp32", "have 25 bits; 16 at most are played")])
+def test_operands_without_bits_to_play_are_refused(tmp_path: Path, spec: str, why: str) -> None:
+    given = design(tmp_path, "pragmatic-28nm")
+    given["quantization"]["weights"] = spec
+    with pytest.raises(InputError, match=why):
+        play(given)
+
+
 def test_other_engines_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="bit-serial"):
         play(design(tmp_path, "tpu-v1"))

@@ -109,3 +109,8 @@ def test_equal_designs_gain_nothing(write: Write) -> None:
 def test_what_cannot_be_compared(paths: list[Path], take: int, area_mm2: float | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
         archsim.compare_iso_area([*paths, paths[0]][:take], area_mm2=area_mm2)
+
+
+def test_no_area_is_refused(paths: list[Path]) -> None:
+    with pytest.raises(InputError, match="area_mm2: must be above 0"):
+        archsim.compare_iso_area(paths, area_mm2=0.0)

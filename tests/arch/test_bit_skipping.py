@@ -127,6 +127,13 @@ def test_operands_without_bits_to_skip_take_all_their_terms() -> None:
     assert engine.data_rate(floats, INT8) == engine_of().data_rate(floats, INT8)
 
 
+@pytest.mark.parametrize("spec", ["fp16", "pot4", "int1"])
+def test_interleaved_lanes_without_zeros_to_skip_take_an_element_a_cycle(spec: str) -> None:
+    engine = engine_of(skip="interleaved")
+    assert engine.data_rate(DenseData(format=format(spec), reduction=768), INT8).macs_per_unit_cycle == 1
+    assert engine.data_rate(INT8, INT8).macs_per_unit_cycle > 1
+
+
 def test_pruned_columns_set_the_rate_and_are_not_stored() -> None:
     engine = engine_of(skip="bidirectional", kept_columns=4, dense_channels=0.25)
     steps = 0.25 * 8 + 0.75 * 4

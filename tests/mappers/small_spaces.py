@@ -165,7 +165,8 @@ def case(seed: int, kind: str) -> Case:
         op = formatted(rng, one_row(rng))
     else:
         op = formatted(rng, conv(rng, most) if kind == "conv" or rng.random() < 0.3 else gemm(rng, most))
-    machine = chip(rng, levels, words=convention in ("timeloop", "zigzag"), passes=kind == "passes" or seed % 7 == 6 and kind == "row", most=most)
+    passes = kind == "passes" or (kind == "row" and seed % 7 == 6)
+    machine = chip(rng, levels, words=convention in ("timeloop", "zigzag"), passes=passes, most=most)
     flow: Dataflow = machine.engine.dataflows[0]
     switches: Counting = counting(convention)
     accumulator = format(rng.choice(["int16", "int32", "int8"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archsim.arch.chance import binomial
 from archsim.arch.engines.cartesian import Cartesian, Gather, Side
 from archsim.arch.engines.skipping import Skipping, Structured, Work
 from archsim.arch.formats import format
 from archsim.sim.sparse import play_outer, play_structured, play_windows
+from archsim.workloads.drawn_masks import drawn_mask
 from archsim.workloads.op import Op
 from archsim.workloads.operand_data import OpData, operand_data
+from archsim.workloads.sparsity import parse_sparsity
 
 INT8 = format("int8")
 BOTH = frozenset({"weights", "inputs"})
@@ -147,6 +151,7 @@ def test_packed_outer_products_take_the_expected_steps(weight_density: float, in
 def test_few_non_zeros_are_expected_without_bias(lanes: tuple[int, int], gathered: tuple[int, int]) -> None:
     """At 1 % single vectors vary by 7 %; the mean of 40 runs is within 3 of its own deviations, some 3 %."""
     sides = [Side(lanes=lane, gathered=count) for lane, count in zip(lanes, gathered, strict=True)]
+    one_percent = partial(binomial, share=0.01)
     runs = []
     for seed in range(40):
         weights, inputs = (masked(count, 1024, 0.01, 2 * seed + i) for i, count in enumerate(gathered))
@@ -155,7 +160,7 @@ def test_few_non_zeros_are_expected_without_bias(lanes: tuple[int, int], gathere
             weight_lanes=lanes[0], weight_gathered=gathered[0], input_lanes=lanes[1], input_gathered=gathered[1],
         )  # fmt: skip
         runs.append(played.cycles / 1024)
-    expected = sides[0].cycles(0.01) * sides[1].cycles(0.01)
+    expected = sides[0].cycles(one_percent) * sides[1].cycles(one_percent)
     assert abs(np.mean(runs) - expected) < 3 * np.std(runs) / 40**0.5
     assert np.std(runs) / np.mean(runs) > 0.05
 
@@ -210,3 +215,26 @@ def test_a_strided_window_makes_pairs_that_no_output_needs() -> None:
 
     assert work(3, 1).speed == work(1, 2).speed == 1.0
     assert work(3, 2).speed == 1 / 4
+
+
+BLOCKS = parse_sparsity("block16x16:0.5")
+
+
+def blocked(rows: int, length: int, seed: int) -> np.ndarray[Any, Any]:
+    return drawn_mask(BLOCKS, rows, length, np.random.default_rng(seed)).astype(np.int64)
+
+
+@pytest.mark.parametrize(("input_density", "lanes"), [(1.0, 16), (0.4, 16), (1.0, 64)])
+def test_lanes_in_the_rows_of_one_block_wait_for_other_blocks_alone(input_density: float, lanes: int) -> None:
+    weights, inputs = blocked(256, 4096, 0), (masked(4, 4096, input_density, 1) != 0).astype(np.int64)
+    policy = Skipping(operands=BOTH, window=128, lanes=lanes, shared="inputs")
+    work = expected(policy, "block16x16:0.5", None if input_density == 1 else f"random:{input_density}", 4096)
+    played = play_windows(weights, inputs, window=128, lanes=lanes, shared="inputs")
+    assert weights.size * inputs.shape[0] / (lanes * played.cycles) == pytest.approx(work.speed, rel=0.03)
+
+
+def test_vectors_across_blocks_are_whole_or_empty() -> None:
+    policy = Cartesian(gathers=(Gather(weights=Side(lanes=16, gathered=64), inputs=Side(lanes=16, gathered=16)),))
+    work = expected(policy, "block16x16:0.5", None, 1024)
+    assert work.speed == pytest.approx(2.0)
+    assert expected(policy, "random:0.5", None, 1024).speed < 1.8
