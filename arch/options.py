@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from archsim.arch.array_options import ArrayOptions, array_conflicts, axis_names, foreign_keys, phase_conflicts
-from archsim.arch.kinds import KIND_NAMES, KINDS
+from archsim.arch.kinds import INSTEAD, KIND_NAMES, KINDS
 from archsim.arch.memory_options import MemoryOptions, memory_conflicts, unnamed_bandwidths, unserved
 from archsim.arch.plain import table, tables
 from archsim.core import units
@@ -32,7 +32,7 @@ def _check_kind(value: object) -> object:
         hint = f"did you mean '{near}'?" if near else f"available: {', '.join(KINDS)}"
         raise refusal(f"unknown kind {spelled(value)}", hint)
     if value not in KINDS:
-        raise refusal(f"kind '{value}' is not available yet (available: {', '.join(KINDS)})")
+        raise refusal(f"kind '{value}' is not available yet (available: {', '.join(KINDS)})", INSTEAD.get(value))
     return value
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from archsim.reports import records
@@ -32,6 +34,8 @@ class Evaluation:
     accelerator: Accelerator
     cost: TraceCost
     archsim_version: str
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Where the files lie that the design names."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document `archsim.evaluation/1`: plain values, None for what does not exist, never NaN."""

@@ -62,6 +62,10 @@ class IsoAreaComparison:
     designs: tuple[ScaledDesign, ...]
     workloads: tuple[Workload, ...]
 
+    def unused_fraction(self, index: int) -> float:
+        """Share of the area that is left, because the next larger array does not fit."""
+        return max(0.0, 1.0 - self.designs[index].area_mm2 / self.area_mm2)
+
     def mean_speedup(self, index: int) -> float:
         """Geometric mean over workloads."""
         return math.exp(math.fsum(math.log(work.speedup(index)) for work in self.workloads) / len(self.workloads))
@@ -85,6 +89,7 @@ class IsoAreaComparison:
                         "own_array": design.own_array,
                         "units": design.units,
                         "area_mm2": design.area_mm2,
+                        "unused_fraction": self.unused_fraction(index),
                         "speedup": self.mean_speedup(index),
                         "energy_gain": self.mean_energy_gain(index),
                     }

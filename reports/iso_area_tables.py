@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archsim.reports.tables import plain_table
-from archsim.reports.values import engineering
+from archsim.reports.values import engineering, percent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,7 +19,14 @@ def iso_area_tables(result: IsoAreaComparison) -> list[RenderableType]:
 
 
 def _designs(result: IsoAreaComparison) -> RenderableType:
-    columns = [("design", "left"), ("array", "text"), ("own", "right"), ("PEs", "right"), ("area", "right")]
+    columns = [
+        ("design", "left"),
+        ("array", "text"),
+        ("own", "right"),
+        ("PEs", "right"),
+        ("area", "right"),
+        ("unused", "right"),
+    ]
     columns += [("speedup", "right"), ("energy gain", "right")]
     rows = [
         (
@@ -28,6 +35,7 @@ def _designs(result: IsoAreaComparison) -> RenderableType:
             design.own_array,
             f"{design.units:,}",
             f"{design.area_mm2:.4g} mm²",
+            percent(result.unused_fraction(index)),
             f"{result.mean_speedup(index):.3f}",
             f"{result.mean_energy_gain(index):.3f}",
         )

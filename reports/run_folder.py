@@ -96,6 +96,7 @@ def resolved_document(evaluation: Evaluation) -> dict[str, Any]:
         "name": evaluation.design_name,
         "versions": versions,
         "design": evaluation.resolved,
+        **({"files": dict(evaluation.files)} if evaluation.files else {}),
     }
     cleaned: dict[str, Any] = plain(document)
     return cleaned

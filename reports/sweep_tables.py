@@ -61,11 +61,18 @@ def sweep_tables(document: Mapping[str, Any]) -> list[RenderableType]:
         if document["axes"] and (same := _same(document["axes"], document["pareto"])):
             tables.append(f"the same in all of them: {same}")
     else:
-        text = "no front: no point has all objectives and meets every constraint"
+        text = "\n".join(["no front: no point has all objectives and meets every constraint", *_missing(document)])
         if document["constraints"] and document["run"] and not document["feasible"]:
             text += f"\narchsim pareto {document['run']} --minimize TOTAL says which constraints bind"
         tables.append(text)
     return tables
+
+
+def _missing(document: Mapping[str, Any]) -> list[str]:
+    """What points lack, objective by objective and constraint by constraint."""
+    worked = document["points"] - sum(document["failed"].values())
+    lines = [f"{name}: no point has it" for name, count in document["known"].items() if worked and not count]
+    return lines + [f"{text}: {count} of {worked} meet it" for text, count in document["met"].items() if count < worked]
 
 
 def _summary(document: Mapping[str, Any]) -> RenderableType:

@@ -20,8 +20,11 @@ NUMBERS = ("weight_density", "input_density", "expected_occupancy", "expected_sp
 
 
 def zeros_tables(document: Mapping[str, Any]) -> list[RenderableType]:
-    """What `archsim zeros` prints: a row for each layer, equal neighbours as one."""
+    """What `archsim zeros` prints: a row for each layer, equal neighbours as one, and one for all."""
     rows = [_row(list(layers)) for _, layers in groupby(document["layers"], key=_alike)]
+    if document["totals"]:
+        runs = sum(layer["count"] for layer in document["layers"])
+        rows.append(("all, by MACs", str(runs), *_numbers(document["totals"])))
     title = f"{document['design']}: MACs without a zero and speed against dense operands, in closed form and on masks"
     return [plain_table(title, list(COLUMNS), rows)]
 
@@ -36,11 +39,17 @@ def _row(layers: list[Mapping[str, Any]]) -> tuple[str, ...]:
     return (
         f"{layer['name']}{more}",
         str(sum(other["count"] for other in layers)),
-        percent(layer["weight_density"]),
-        percent(layer["input_density"]),
-        f"{100 * layer['expected_occupancy']:.2f} %",
-        f"{100 * layer['occupancy']:.2f} %",
-        f"{layer['expected_speedup']:.3f}",
-        f"{layer['speedup']:.3f}",
-        percent(layer["waiting"]),
+        *_numbers(layer),
+    )
+
+
+def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        percent(row["weight_density"]),
+        percent(row["input_density"]),
+        f"{100 * row['expected_occupancy']:.2f} %",
+        f"{100 * row['occupancy']:.2f} %",
+        f"{row['expected_speedup']:.3f}",
+        f"{row['speedup']:.3f}",
+        percent(row["waiting"]),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from archsim.arch.engines.chance import Distribution, binomial, hypergeometric
+from archsim.arch.chance import Distribution, binomial, hypergeometric
 
 __all__ = ["Distribution", "all_or_nothing", "binomial", "hypergeometric", "over_offsets", "sum_of"]
 

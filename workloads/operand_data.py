@@ -30,6 +30,8 @@ class OpData:
     reduction: int
     spread: float = 1.0
     """Inputs of a channel for each output of one."""
+    across: int = 0
+    """Output channels of weights, tokens or places of inputs; 0: not known."""
     pattern: str | None = None
     stats: str | None = None
     """Path of the side file with its statistics."""
@@ -74,11 +76,24 @@ class OpData:
             return tuple(int(count) / total for count in counts)
         return group_density.binomial(n, self.density)
 
+    def nonzeros_across(self, n: int) -> Distribution:
+        """Probabilities of 0 to `n` non-zeros in `n` neighbouring rows at one place; rows of a block are alike."""
+        high, density = self.block[0], self.density
+        if high == 1:
+            return group_density.binomial(n, density)
+        return group_density.over_offsets(n, high, lambda cut: group_density.all_or_nothing(cut, density))
+
     @property
     def codes(self) -> tuple[int, NDArray[np.int64]] | None:
         """The lowest operand and counts from it up, from the side file; a stated pattern is not among them."""
         counted = self._counted()
         return None if counted is None or counted.codes is None else (counted.lowest, counted.codes)
+
+    def drawn(self, width: int, *, signed: bool) -> tuple[int, NDArray[np.int64]] | None:
+        """Counts of what the format makes of normal numbers; None where arithmetic alone says it."""
+        from archsim.workloads.drawn_codes import drawn_codes
+
+        return drawn_codes(self.format, self.reduction, width, signed=signed)
 
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         """Counts from the side file. None without one, or where it lacks the layer, format, lanes or statistic."""
@@ -108,10 +123,22 @@ def operand_data(op: Op, operand: OperandName) -> OpData:
         operand=operand,
         reduction=op.size(op.reduction),
         spread=_spread(op) if op.kind == "conv" else 1.0,
+        across=_across(op, operand),
         pattern=found.sparsity,
         stats=op.stats,
         layer="" if op.stats is None else layer_name(op.name),
     )
+
+
+def _across(op: Op, operand: OperandName) -> int:
+    """Neighbours of an operand across the reduction."""
+    match operand:
+        case "weights":
+            return op.size(op.columns)
+        case "inputs":
+            return op.size(op.rows)
+        case _:
+            return 0
 
 
 def _spread(op: Op) -> float:

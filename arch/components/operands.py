@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from archsim.arch.components.gates import Circuit, adder, table
-from archsim.arch.formats.base import Arithmetic, ArithmeticKind
+from archsim.arch.formats.base import LEVEL_BITS, Arithmetic, ArithmeticKind
 from archsim.core.provenance import ESTIMATE
 
 FULL_EXPONENT_BITS = 8
@@ -64,7 +64,8 @@ def operand_of(arithmetic: Arithmetic) -> Operand:
 
 
 def _looked_up(arithmetic: Arithmetic) -> Operand:
-    note = f"{ESTIMATE} a looked-up operand enters the multiplier as the value in its table of constants"
+    rounded = f", rounded to {LEVEL_BITS} bits" if arithmetic.rounded else ""
+    note = f"{ESTIMATE} a looked-up operand enters the multiplier as the value in its table of constants{rounded}"
     bits = arithmetic.significand_bits + arithmetic.exponent_bits or arithmetic.integer_bits
     decoder = table(arithmetic.lookup_entries, bits)
     if arithmetic.significand_bits:

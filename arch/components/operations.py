@@ -10,6 +10,7 @@ from pathlib import Path
 
 from archsim.arch.components.cost import ComponentCost
 from archsim.arch.formats.base import Arithmetic, ArithmeticKind
+from archsim.arch.interpolation import log_log
 from archsim.arch.technology import logic_scaling
 from archsim.core.errors import InputError, Problem, unknown_name
 from archsim.core.provenance import ESTIMATE
@@ -84,31 +85,50 @@ def is_sign(arithmetic: Arithmetic) -> bool:
 def operation_cost(table: str, operation: Operation, kind: str, bits: int, node_nm: float) -> ComponentCost:
     """Energy and area of one operation on operands of `bits` at a node, from a published table.
 
-    A width that the table lacks is charged as the next wider one, which is an estimate. Raises InputError for an
-    unknown table and for operands that are wider than all of its entries.
+    A width between two of the table's lies on the power law through them, one below its narrowest is charged as that:
+    estimates both. Raises InputError for an unknown table and for operands that are wider than all of its entries.
     """
     tables = operation_tables()
     if table not in tables:
         raise InputError(unknown_name("table of operations", table, tables))
-    wider = [row for row in tables[table] if (row.operation, row.kind) == (operation, kind) and row.bits >= bits]
+    rows = sorted(
+        (row for row in tables[table] if (row.operation, row.kind) == (operation, kind)), key=lambda row: row.bits
+    )
+    wider = [row for row in rows if row.bits >= bits]
     if not wider:
         known = ", ".join(f"{row.operation} {row.kind} {row.bits}" for row in tables[table])
         message = f"{table} has no {operation} of {kind} operands of {bits} bits"
         raise InputError(Problem(key="hardware.array.operations", message=message, hint=f"it has: {known}"))
-    row = min(wider, key=lambda entry: entry.bits)
+    row = wider[0]
     scaling = logic_scaling(row.node_nm, node_nm)
-    notes = []
-    if row.bits != bits:
-        notes.append(f"{ESTIMATE} {operation} of {bits} bits charged as one of {row.bits}, the next in {table}")
+    energy_pj, area_um2, notes = _at_width(table, rows, row, bits)
     if scaling.estimate or node_nm != row.node_nm:
         notes.append(f"{ESTIMATE} {table} carried from {row.node_nm:g} nm to {node_nm:g} nm: {scaling.source}")
     return ComponentCost(
-        energy_pj=row.energy_pj * scaling.energy,
-        area_um2=row.area_um2 * scaling.area,
+        energy_pj=energy_pj * scaling.energy,
+        area_um2=area_um2 * scaling.area,
         leakage_w=0.0,
         source=row.source,
         estimates=tuple(notes),
     )
+
+
+def _at_width(
+    table: str, rows: list[OperationRow], next_one: OperationRow, bits: int
+) -> tuple[float, float, list[str]]:
+    """Energy and area of an operation on `bits`, and what they rest on; `next_one` is as wide or wider."""
+    if next_one.bits == bits:
+        return next_one.energy_pj, next_one.area_um2, []
+    what = f"{ESTIMATE} {next_one.operation} of {bits} bits"
+    narrower = [row.bits for row in rows if row.bits < bits]
+    if not narrower:
+        note = f"{what} charged as one of {next_one.bits}, the narrowest in {table}"
+        return next_one.energy_pj, next_one.area_um2, [note]
+    widths = [row.bits for row in rows]
+    energy_pj = log_log(bits, widths, [row.energy_pj for row in rows])
+    area_um2 = log_log(bits, widths, [row.area_um2 for row in rows])
+    note = f"{what} on the power law through those of {narrower[-1]} and {next_one.bits} in {table}"
+    return energy_pj, area_um2, [note]
 
 
 def product_cost(

@@ -16,7 +16,9 @@ from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.engines.edge import GroupScaling
 from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial import Terms, terms
+from archsim.arch.engines.skips import Skip
 from archsim.arch.engines.stationary import StationaryEngine
+from archsim.arch.engines.tactical import MovingWeights
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
 Serial = Literal["weights", "inputs", "both"]
@@ -38,12 +40,17 @@ class SerialEngine(StationaryEngine):
     step_pj: float | None = None
     """Energy of one PE in a cycle at work."""
     scaling: GroupScaling | None = None
-    skipping: Skipping | PairSkipping | None = None
-    """Bits of the serial operand, or of both, that take no step; None: all take theirs."""
+    skipping: Skipping | PairSkipping | MovingWeights | None = None
+    """Bits of the serial operand, or of both, or weights, that take no step; None: all take theirs."""
     kind: str = "bit-serial"
 
     def steps(self, weights: Arithmetic, inputs: Arithmetic) -> float:
-        """Cycles that one element of each lane takes, with its share of waiting for a group's scale."""
+        """Cycles that one element of each lane takes, with its share of waiting for a group's scale.
+
+        Interleaved lanes step through elements, all places at once: without zeros to skip, one a cycle.
+        """
+        if isinstance(self.skipping, Skipping) and self.skipping.rule.skip is Skip.INTERLEAVED:
+            return float(self.unit.lanes)
         found = 1
         for name, arithmetic in (("weights", weights), ("inputs", inputs)):
             if self.serial in (name, "both"):
@@ -62,12 +69,25 @@ class SerialEngine(StationaryEngine):
         return DataRate(
             macs_per_unit_cycle=self.macs_of_steps(found.waited),
             imbalance=1 - found.mean / found.waited,
-            exploited=frozenset({"weights", "inputs"} if self.serial == "both" else {self.serial}),
+            exploited=self._exploited,
             estimates=found.estimates,
         )
 
+    @property
+    def _exploited(self) -> frozenset[str]:
+        """Operands of which something is skipped."""
+        match self.skipping:
+            case MovingWeights(rule=None):
+                return frozenset({"weights"})
+            case MovingWeights() | PairSkipping():
+                return frozenset({"weights", "inputs"})
+            case _:
+                return frozenset({self.serial})
+
     def _group_steps(self, weights: OperandData, inputs: OperandData) -> GroupSteps | None:
         """Steps on this data; None where nothing is skipped, or an operand has no bits to skip."""
+        if isinstance(self.skipping, MovingWeights):
+            return self.skipping.steps(weights, inputs, self.steps(weights.arithmetic, inputs.arithmetic))
         if isinstance(self.skipping, PairSkipping):
             both = takes(weights.arithmetic) and takes(inputs.arithmetic)
             return self.skipping.steps(weights, inputs) if both else None
@@ -88,6 +108,8 @@ class SerialEngine(StationaryEngine):
         return cost if share == 1.0 else replace(cost, energy_pj=cost.energy_pj * share)
 
     def stored_bits(self, operand: OperandName, data: OperandData) -> float:
+        if isinstance(self.skipping, MovingWeights) and operand == "weights":
+            return self.skipping.stored_bits(data)
         if not isinstance(self.skipping, Skipping) or operand != self.skipping.serial:
             return super().stored_bits(operand, data)
         return self.skipping.stored_bits(data)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from archsim.arch.engines.bit_words import WIDEST, Integers
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.drawn_bits import DEFAULT_CHANNEL, TENSOR, drawn
-from archsim.arch.engines.order import Shares, expected_largest, mean, shares_of
 from archsim.arch.engines.skips import Skip, SkipRule
 from archsim.arch.formats import Arithmetic, ArithmeticKind, Granularity
+from archsim.arch.order import Shares, expected_ahead, mean, shares_of
 from archsim.core.provenance import ESTIMATE
 
 INDEX_BITS = 8
@@ -39,7 +39,8 @@ class GroupSteps:
 class Skipping:
     """A rule on one operand, in groups of `lanes`, of which `waiting` step together.
 
-    Of the channels a share `dense_channels` is not pruned and takes all its bits.
+    None of those may be more than `ahead` groups ahead of the slowest. Of the channels a share `dense_channels` is not
+    pruned and takes all its bits.
     """
 
     rule: SkipRule
@@ -47,6 +48,7 @@ class Skipping:
     lanes: int
     waiting: int
     dense_channels: float = 0.0
+    ahead: int = 0
 
     def steps(self, data: OperandData) -> GroupSteps:
         """Steps of groups of the serial operand; `takes` must hold of its arithmetic."""
@@ -54,7 +56,7 @@ class Skipping:
         dense, share = data.arithmetic.integer_bits, self.dense_channels
         return GroupSteps(
             mean=share * dense + (1 - share) * mean(found),
-            waited=share * dense + (1 - share) * expected_largest(found, self.waiting),
+            waited=share * dense + (1 - share) * expected_ahead(found, self.waiting, self.ahead),
             estimates=estimates,
         )
 
@@ -106,11 +108,15 @@ class OperandBits:
         if name is not None and self.data.histogram(name, lanes) is not None:
             return ()
         if self.data.codes is None:
-            return (self._drawn()[2],)
+            return self.drawn_from()
         return (f"{ESTIMATE} groups of {lanes} lanes were not counted: operands as counted, taken as independent",)
 
+    def drawn_from(self) -> tuple[str, ...]:
+        """What single operands rest on, where these were not counted."""
+        return (self._drawn()[2],) if self.data.codes is None else ()
+
     def _sharing(self) -> int:
-        """Elements that share a scale."""
+        """Elements that share a scale, zeros of a pattern included."""
         scale = self.data.arithmetic.scale
         match scale.granularity:
             case Granularity.GROUP:
@@ -123,10 +129,16 @@ class OperandBits:
                 return max(self.data.reduction, 2)
 
     def _drawn(self) -> tuple[Integers, Shares, str]:
-        found = drawn(self.width, signed=self.signed, channel=self._sharing())
-        values, shares = found.codes
         density = self.data.density if self.data.sparse else 1.0
-        return values, np.where(values == 0, 1 - density, 0.0) + density * shares, found.source
+        counted = self.data.drawn(self.width, signed=self.signed)
+        if counted is None:
+            found = drawn(self.width, signed=self.signed, channel=max(round(self._sharing() * density), 2))
+            values, shares, source = *found.codes, found.source
+        else:
+            lowest, counts = counted
+            values, shares = lowest + np.arange(counts.size, dtype=np.int64), shares_of(counts)
+            source = f"{ESTIMATE} operands drawn, normal, as {self.data.format.name} makes them"
+        return values, np.where(values == 0, 1 - density, 0.0) + density * shares, source
 
 
 def shares_of_groups(rule: SkipRule, lanes: int, data: OperandData) -> tuple[Shares, tuple[str, ...]]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from archsim.arch.engines.chance import binomial
+from archsim.arch.chance import Distribution
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.skipping import Skipper, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One vector of the outer product: `lanes` non-zeros a cycle, out of `gathered` dense neighbours."""
+    """One vector of the outer product: `lanes` non-zeros a cycle, out of `gathered` dense neighbours or fewer.
+
+    `beside` vectors are worked on at once, by parts of the array that share the neighbours among them.
+    """
 
     lanes: int
     gathered: int
+    beside: int = 1
 
     def __post_init__(self) -> None:
         if self.gathered % self.lanes:
@@ -27,14 +32,37 @@ class Side:
         """Cycles of a dense vector."""
         return self.gathered // self.lanes
 
-    def cycles(self, density: float) -> float:
-        """Expected cycles of a vector whose elements are zero apart from each other: the mean of ceil(k / lanes).
+    def sizes(self, across: int) -> tuple[tuple[int, float], ...]:
+        """Sizes of the vectors that `across` neighbours are shared among, as even as they go, with the share of each.
 
-        >>> Side(lanes=2, gathered=2).cycles(0.5)
+        As many vectors as passes of the array need, at most one for each neighbour; whole ones where 0 says that the
+        number of neighbours is not known.
+
+        >>> Side(lanes=16, gathered=64).sizes(100), Side(lanes=16, gathered=64, beside=2).sizes(65)
+        (((50, 1.0),), ((32, 0.5), (33, 0.5)))
+        """
+        if not across:
+            return ((self.gathered, 1.0),)
+        vectors = min(-(-across // (self.gathered * self.beside)) * self.beside, across)
+        size, longer = divmod(across, vectors)
+        shares = ((size, 1.0 - longer / vectors), (size + 1, longer / vectors))
+        return tuple((count, share) for count, share in shares if share)
+
+    def cycles(self, shares_of: Callable[[int], Distribution], across: int = 0) -> float:
+        """Expected cycles of a vector: the mean of ceil(k / lanes), `shares_of(n)` being those of k non-zeros in n.
+
+        >>> Side(lanes=2, gathered=2).cycles(lambda n: (0.25, 0.5, 0.25))
         0.75
         """
-        shares = binomial(self.gathered, density)
+        return math.fsum(share * self._cycles(shares_of(size)) for size, share in self.sizes(across))
+
+    def _cycles(self, shares: Distribution) -> float:
+        """Of a vector with so many non-zeros."""
         return math.fsum(share * -(-k // self.lanes) for k, share in enumerate(shares))
+
+    def filled(self, across: int) -> float:
+        """Neighbours of a vector, on average."""
+        return math.fsum(size * share for size, share in self.sizes(across))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +83,12 @@ class Gather:
 
     def cycles(self, weights: OperandData, inputs: OperandData) -> float:
         """Expected cycles of one step of the reduction."""
-        return self.weights.cycles(weights.density) * self.inputs.cycles(inputs.density)
+        of_weights = self.weights.cycles(weights.nonzeros_across, weights.across)
+        return of_weights * self.inputs.cycles(inputs.nonzeros_across, inputs.across)
+
+    def products(self, weights: OperandData, inputs: OperandData) -> float:
+        """Dense products of one step of the reduction."""
+        return self.weights.filled(weights.across) * self.inputs.filled(inputs.across)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +125,17 @@ class Cartesian(Skipper):
         return self.gathered(gather, weights, inputs)
 
     def gathered(self, gather: Gather, weights: OperandData, inputs: OperandData) -> Work:
-        """Vectors lie across the reduction, where a pattern along it leaves elements zero apart from each other."""
-        dense, cycles = gather.dense_cycles, gather.cycles(weights, inputs)
-        executed = weights.density * inputs.density
-        products = executed * dense * gather.weights.lanes * gather.inputs.lanes / cycles
-        time = cycles * self._waiting(products) * inputs.spread
-        found = {name for name, data in (("weights", weights), ("inputs", inputs)) if data.density < 1}
+        """Vectors lie across the reduction, where all patterns but blocks leave elements zero apart from each other."""
+        cycles, executed = gather.cycles(weights, inputs), weights.density * inputs.density
+        found = executed * gather.products(weights, inputs)
+        time = cycles * self._waiting(found / cycles) * inputs.spread
+        exploited = {name for name, data in (("weights", weights), ("inputs", inputs)) if data.density < 1}
+        busy = found / (gather.weights.lanes * gather.inputs.lanes)
         return Work(
-            speed=dense / time,
+            speed=gather.dense_cycles / time,
             executed=executed,
-            imbalance=max(0.0, 1.0 - executed * dense / time),
-            exploited=frozenset(found),
+            imbalance=max(0.0, 1.0 - busy / time),
+            exploited=frozenset(exploited),
             accesses=MappingProxyType({"outputs": executed}),
             reach=MappingProxyType({"columns": float(gather.weights.times), "rows": float(gather.inputs.times)}),
         )

@@ -59,13 +59,26 @@ class OperandData(Protocol):
         """Inputs of a channel for each output of one, where a window slides with strides; 1 for matrices."""
         ...
 
+    @property
+    def across(self) -> int:
+        """Neighbours across the reduction: output channels of weights, tokens or places of inputs; 0: not known."""
+        ...
+
     def nonzeros(self, n: int) -> tuple[float, ...]:
         """Probabilities of 0, 1, ..., n non-zeros among `n` neighbours along the reduction."""
+        ...
+
+    def nonzeros_across(self, n: int) -> tuple[float, ...]:
+        """Probabilities of 0, 1, ..., n non-zeros in `n` neighbouring rows at one place of the reduction."""
         ...
 
     @property
     def codes(self) -> tuple[int, NDArray[np.int64]] | None:
         """The lowest operand and how often it and those above it occur in the real tensor; None: not counted."""
+        ...
+
+    def drawn(self, width: int, *, signed: bool) -> tuple[int, NDArray[np.int64]] | None:
+        """As `codes`, of normal numbers in the operand's format; None where its arithmetic alone says them."""
         ...
 
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
@@ -82,6 +95,7 @@ class DenseData:
 
     format: Format
     reduction: int = 1
+    across: int = 0
 
     @property
     def arithmetic(self) -> Arithmetic:
@@ -111,8 +125,14 @@ class DenseData:
     def codes(self) -> tuple[int, NDArray[np.int64]] | None:
         return None
 
+    def drawn(self, width: int, *, signed: bool) -> tuple[int, NDArray[np.int64]] | None:
+        return None
+
     def nonzeros(self, n: int) -> tuple[float, ...]:
         return (*(0.0,) * n, 1.0)
+
+    def nonzeros_across(self, n: int) -> tuple[float, ...]:
+        return self.nonzeros(n)
 
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         return None

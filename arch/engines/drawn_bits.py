@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.arch.engines.bit_words import Integers
-from archsim.arch.engines.order import Shares
+from archsim.arch.order import Shares
 from archsim.core.provenance import ESTIMATE
 
 Distribution = Literal["normal", "rectified normal"]

@@ -9,9 +9,9 @@ from archsim.arch.components.operations import is_sign
 from archsim.arch.engines.base import UnitCost
 from archsim.arch.engines.stationary import StationaryEngine
 from archsim.arch.formats import Arithmetic, ArithmeticKind
+from archsim.arch.formats.base import LEVEL_BITS
 from archsim.core.provenance import ESTIMATE
 
-LEVEL_BITS = 8
 LEVELS = f"{ESTIMATE} tabulated weights that are no fixed-point numbers are rounded to {LEVEL_BITS} bits"
 
 
@@ -74,7 +74,8 @@ class LookupEngine(StationaryEngine):
         made_of = {"ternary": self.ternary, "entry_bits": self.entry_bits}
         unit = lookup_cost(self.group, inputs, accumulator, node_nm, **made_of)
         adder, table = table_adder_cost(self.group, inputs, node_nm), table_cost(self.group, inputs, node_nm, **made_of)
-        rounded = (LEVELS,) if weights.kind is ArithmeticKind.LOOKUP and not weights.integer_bits else ()
+        inexact = weights.rounded or not weights.integer_bits
+        rounded = (LEVELS,) if weights.kind is ArithmeticKind.LOOKUP and inexact else ()
         cost = self.unit.stated(
             energy_pj=unit.energy_pj * self.looks(weights) / self.group,
             area_um2=unit.area_um2,

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from archsim.arch.engines.chance import binomial
+from archsim.arch.chance import binomial
 from archsim.arch.engines.data import OperandData
-from archsim.arch.engines.order import expected_largest, shares_of
+from archsim.arch.order import expected_largest, shares_of
 from archsim.core.provenance import ESTIMATE
 
 NO_CONTROLLER = (

@@ -8,8 +8,8 @@ import numpy as np
 
 from archsim.arch.engines.bit_skipping import GroupSteps, shares_of_groups
 from archsim.arch.engines.data import OperandData
-from archsim.arch.engines.order import Shares, largest, mean
 from archsim.arch.engines.skips import Skip, SkipRule
+from archsim.arch.order import Shares, largest, mean
 
 
 def of_products(inputs: Shares, weights: Shares, per_step: int = 1) -> Shares:

@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Any
 
-from archsim.arch.engines.chance import Distribution, binomial, hypergeometric
+import numpy as np
+
+from archsim.arch.chance import Distribution, binomial, hypergeometric
 from archsim.arch.engines.data import OperandData, Ratio
-from archsim.arch.engines.order import at_least, expected_largest, mean, shares_of
+from archsim.arch.order import at_least, expected_largest, mean, shares_of
 from archsim.core.provenance import ESTIMATE
 
 LONGEST_WINDOW = 1024
@@ -24,6 +27,8 @@ NEGLIGIBLE = 1e-12
 """Probability of a case that is left out of a sum over cases."""
 WIDEST_THINNING = 256
 """Elements of a window up to which matches are counted case by case; in longer ones pairs match by chance."""
+MOST_COUNTS = 64
+"""Numbers of non-zeros that blocks leave in a window, told apart; of more, elements are taken as zero by chance."""
 UNSEARCHED = f"{ESTIMATE} finding the pairs without a zero takes no area or energy: the design states no sync_window"
 ALL: Mapping[str, float] = MappingProxyType({})
 
@@ -226,18 +231,46 @@ class Skipping(Skipper):
             first = data[own[0]].nonzeros(window)
             if len(own) == 2:
                 first = thinned(first, densities[own[1]])
-            return self._waited(first)
-        kept = fixed_count(data[own[0]].nonzeros(window))
-        density = densities[own[0]]
+            return self._waited(first, self.lanes)
+        counts = {k: share for k, share in enumerate(data[own[0]].nonzeros(window)) if share > NEGLIGIBLE}
+        density, lanes = densities[own[0]], self._apart(data[own[0]])
+        by_chance = len(counts) > (MOST_COUNTS if data[own[0]].block[1] > 1 else 1)
 
         def matches(i: int) -> Distribution:
-            return binomial(i, density) if kept is None else hypergeometric(i, kept, window)
+            return binomial(i, density) if by_chance else _chosen(i, counts, window)
 
-        return math.fsum(share * self._waited(matches(i)) for i, share in enumerate(common) if share > NEGLIGIBLE)
+        found = ((i, share) for i, share in enumerate(common) if share > NEGLIGIBLE)
+        return math.fsum(share * self._waited(matches(i), lanes) for i, share in found)
 
-    def _waited(self, pairs: Distribution) -> float:
-        """Cycles of the slowest of the lanes, each with so many pairs."""
-        return expected_largest(at_least(shares_of(pairs), self.least), self.lanes)
+    def _apart(self, own: OperandData) -> int:
+        """Waiting lanes whose own operand differs: those in the rows of one block have its zeros in common."""
+        return -(-self.lanes // own.block[0])
+
+    def _waited(self, pairs: Distribution, lanes: int) -> float:
+        """Cycles of the slowest of `lanes`, each with so many pairs."""
+        return expected_largest(at_least(shares_of(pairs), self.least), lanes)
+
+
+def _chosen(n: int, counts: Mapping[int, float], total: int) -> Distribution:
+    """Ones among `n` of `total` elements, all choices equally likely, of which k are ones with the share counts[k].
+
+    >>> _chosen(1, {0: 0.5, 2: 0.5}, 2)
+    (0.5, 0.5)
+    """
+    if len(counts) == 1:
+        return hypergeometric(n, next(iter(counts)), total)
+    from scipy.special import gammaln
+
+    kept, share = (np.array(list(found))[:, None] for found in (counts.keys(), counts.values()))
+    ones = np.arange(n + 1)[None, :]
+    possible = (ones <= kept) & (n - ones <= total - kept)
+    inside, outside = np.minimum(ones, kept), np.clip(n - ones, 0, total - kept)
+
+    def logarithm(whole: Any, part: Any) -> Any:
+        return gammaln(whole + 1) - gammaln(part + 1) - gammaln(whole - part + 1)
+
+    each = np.exp(logarithm(kept, inside) + logarithm(total - kept, outside) - logarithm(total, n)) * possible
+    return tuple(float(value) for value in (each * share).sum(axis=0))
 
 
 def _estimates(window: int) -> tuple[str, ...]:
@@ -263,9 +296,3 @@ def thinned(distribution: Distribution, share: float) -> Distribution:
             for i, stays in enumerate(binomial(count, share)):
                 found[i] += probability * stays
     return tuple(found)
-
-
-def fixed_count(distribution: Distribution) -> int | None:
-    """The number of non-zeros where it is always the same (N:M in whole groups); None where it varies."""
-    likeliest = max(range(len(distribution)), key=distribution.__getitem__)
-    return likeliest if distribution[likeliest] > 1.0 - NEGLIGIBLE else None

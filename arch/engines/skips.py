@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from archsim.arch.engines import bit_words
 from archsim.arch.engines.bit_words import Integers, Words
-from archsim.arch.engines.order import Shares, at_least, of_or, of_peaks, shares_of
+from archsim.arch.order import Shares, at_least, of_or, of_peaks, shares_of
 
 
 class Skip(StrEnum):

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+LEVEL_BITS = 8
+"""Bits that looked-up values are rounded to before they are multiplied, where they are no fixed-point numbers."""
+
 
 class ArithmeticKind(StrEnum):
     """How one element enters a multiplier."""
@@ -68,6 +71,8 @@ class Arithmetic:
     """Significand with the hidden bit (FLOAT)."""
     exponent_bits: int = 0
     lookup_entries: int = 0
+    rounded: bool = False
+    """Whether the looked-up values are rounded to the widths above: the format's own are no fixed-point numbers."""
     serial_terms: int = 0
     """Terms a bit-serial unit steps through for one element (bits for plain integers, Booth digits, ...)."""
     scale: Scale = field(default_factory=Scale)

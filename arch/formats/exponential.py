@@ -1,7 +1,8 @@
 """Power-of-two formats: `pot<n>` and, by the square root of two, `post<n>`; `[:tensor|channel|token|head|g<size>]`.
 
 A sign and n - 1 bits k: 0 for k = 0, else b^(k-1), with b = 2 or sqrt(2). A product with a `pot` element is a shift; a
-`post` element is looked up. Scale = amax / largest entry, FP32 per tensor and FP16 otherwise. Ties go to the even k.
+`post` element is looked up: 1 or the root of two in 8 bits, and an exponent. Scale = amax / largest entry, FP32 per
+tensor and FP16 otherwise. Ties go to the even k.
 
 Sources: Miyashita et al., "Convolutional Neural Networks using Logarithmic Data Representation", arXiv 1603.01025 (the
 4-bit entries are those of ANT, MICRO 2022); POST: "Precision Neural Network Quantization via Learnable Adaptive
@@ -14,7 +15,7 @@ import re
 
 import numpy as np
 
-from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Scale
+from archsim.arch.formats.base import LEVEL_BITS, Arithmetic, ArithmeticKind, Scale
 from archsim.arch.formats.granularity import granularity_suffix, split_granularity
 from archsim.arch.formats.scales import tensor_scale
 from archsim.arch.formats.table import TableFormat
@@ -53,9 +54,11 @@ def _build(name: str, root: bool, bits: int, scale: Scale) -> TableFormat:
     kind = ArithmeticKind.LOOKUP if root else ArithmeticKind.POWER_OF_TWO
     arithmetic = Arithmetic(
         kind=kind,
-        exponent_bits=0 if root else bits - 1,
+        significand_bits=LEVEL_BITS if root else 0,
+        exponent_bits=max(bits - 2, 1) if root else bits - 1,
         lookup_entries=2**bits if root else 0,
-        serial_terms=bits if root else 1,
+        rounded=root,
+        serial_terms=LEVEL_BITS if root else 1,
         scale=scale,
     )
     return TableFormat(

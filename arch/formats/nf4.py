@@ -3,7 +3,7 @@
 An element is one of 16 quantiles of the normal distribution, -1, 0 and 1 among them; a block's scale is its largest
 magnitude in FP32. With `dq` the scales are quantized in turn: their mean over the array (FP32, not counted) is taken
 off, and what remains is stored as FP8 E4M3 times one FP32 scale per 256 blocks, in the order of the array. A scale that
-would be negative is 0.
+would be negative is 0. Multipliers get the quantiles as integers of 8 bits.
 
 Source: Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", NeurIPS 2023, section 3 and appendix E.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from archsim.arch.formats import minifloat
-from archsim.arch.formats.base import Arithmetic, ArithmeticKind, Granularity, Quantized, Scale
+from archsim.arch.formats.base import LEVEL_BITS, Arithmetic, ArithmeticKind, Granularity, Quantized, Scale
 from archsim.arch.formats.scaled import Array, Floats, as_doubles
 from archsim.arch.formats.scales import SCALE_TYPES, scale_of
 from archsim.arch.formats.table import TableFormat
@@ -82,7 +82,14 @@ def parse(spec: str) -> TableFormat | None:
 
 
 def _arithmetic(scale: Scale) -> Arithmetic:
-    return Arithmetic(kind=ArithmeticKind.LOOKUP, lookup_entries=2**BITS, serial_terms=BITS, scale=scale)
+    return Arithmetic(
+        kind=ArithmeticKind.LOOKUP,
+        integer_bits=LEVEL_BITS,
+        lookup_entries=2**BITS,
+        rounded=True,
+        serial_terms=LEVEL_BITS,
+        scale=scale,
+    )
 
 
 class DoubleQuantizedFormat(TableFormat):

@@ -17,7 +17,7 @@ from archsim.arch.kinds.sparse import SPARSE
 from archsim.arch.kinds.spatial import SPATIAL
 from archsim.arch.kinds.systolic import SYSTOLIC
 
-__all__ = ["KINDS", "KIND_NAMES", "Kind"]
+__all__ = ["INSTEAD", "KINDS", "KIND_NAMES", "Kind"]
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -39,3 +39,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 KIND_NAMES = (*KINDS, "dsp-chain", "tensor-core", "simd")
 """Every kind, those too that are not available yet."""
+INSTEAD: Mapping[str, str] = MappingProxyType(
+    {
+        "tensor-core": "kind 'dot-product' has units of several lanes and their formats, kind 'sparse' those with "
+        "zeros (2:4, both operands); ready ones: base = 'tensor-core', 'sparse-tensor-core', "
+        "'flexible-sparse-tensor-core', 'dual-side-tensor-core', 'lut-tensor-core-28nm' or 'block-dot-28nm'",
+    }
+)
+"""What does the work of a kind that is not available."""

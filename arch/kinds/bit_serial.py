@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.bit_skipping import Skipping
-from archsim.arch.engines.bit_words import Words
+from archsim.arch.engines.bit_words import WIDEST, Words
 from archsim.arch.engines.edge import GroupScaling
+from archsim.arch.engines.moved import Reach
 from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial import Terms
 from archsim.arch.engines.serial_lanes import SerialLanesEngine
 from archsim.arch.engines.skips import Skip, SkipRule
+from archsim.arch.engines.tactical import MovingWeights
 from archsim.arch.kinds.base import Conflicts, Kind, stated, unit_model
 from archsim.arch.kinds.stationary import DATAFLOW, output_stationary_conflicts
 from archsim.arch.plain import tables
@@ -31,6 +35,12 @@ SkipText = Literal["precision", "span", "essential", "booth", "column", "interle
 
 
 OF_BOTH = ("precision", "essential", "booth")
+LARGEST_LOOKAHEAD = 6
+LARGEST_LOOKASIDE = 64
+
+Columns = Annotated[int, Field(strict=True, ge=1, le=WIDEST)]
+Lookahead = Annotated[int, Field(strict=True, ge=1, le=LARGEST_LOOKAHEAD)]
+Lookaside = Annotated[int, Field(strict=True, ge=0, le=LARGEST_LOOKASIDE)]
 
 
 class ShapeOptions(Options):
@@ -61,7 +71,13 @@ class SerialKeys(Options):
     """How operands are written where `skip` looks at it; absent: two's complement if interleaved, else magnitude."""
     sync: Literal["array", "pe"] = "array"
     """What waits for the slowest lane: every PE with other serial operands, or each PE alone."""
-    kept_columns: Count | None = None
+    run_ahead: Count | None = None
+    """Groups that a PE may be ahead of the slowest one; absent: none (`sync = "array"`)."""
+    lookahead: Lookahead | None = None
+    """Rows of the reduction from which weights move into the place of zeros in their lane (`serial = "inputs"`)."""
+    lookaside: Lookaside = 0
+    """Lanes before it from which a lane takes weights of the next row."""
+    kept_columns: Columns | None = None
     """Bit columns that pruning leaves in every group (skip column and bidirectional)."""
     dense_channels: Fraction01 = 0.0
     """Share of the channels that are not pruned."""
@@ -82,7 +98,7 @@ def _build(array: ArrayOptions, node_nm: float) -> SerialEngine:
         widest_terms=array.widest_terms or 0,
         step_pj=None if array.step_energy is None else units.cycle_energy_pj(array.step_energy),
         scaling=None if scaling is None else GroupScaling(bits_per_cycle=scaling),
-        skipping=None if array.skip is None else _skipping(array, array.skip),
+        skipping=_skipped(array),
         count=array.count,
         unit=unit_model(array, node_nm),
     )
@@ -92,11 +108,15 @@ def _build(array: ArrayOptions, node_nm: float) -> SerialEngine:
     return SerialLanesEngine(**own, shapes=tuple((shape.rows, shape.cols, shape.lanes) for shape in array.shapes))
 
 
-def _skipping(array: ArrayOptions, skip: SkipText) -> Skipping | PairSkipping:
-    default = Words.TWOS if skip == "interleaved" else Words.MAGNITUDE
-    words = default if array.words is None else Words(array.words)
-    rule = SkipRule(skip=Skip(skip), words=words, columns=array.kept_columns)
+def _skipped(array: ArrayOptions) -> Skipping | PairSkipping | MovingWeights | None:
+    """What takes no step."""
+    rule = None if array.skip is None else _rule(array, array.skip)
     rows, columns = (stated(array.rows), stated(array.cols)) if array.sync == "array" else (1, 1)
+    if array.lookahead is not None:
+        reach = Reach(lookahead=array.lookahead, lookaside=array.lookaside)
+        return MovingWeights(reach=reach, rows=rows, columns=columns, lanes=array.lanes, rule=rule)
+    if rule is None:
+        return None
     if array.serial == "both":
         per_step = array.terms_per_cycle
         return PairSkipping(rule=rule, lanes=array.lanes, rows=rows, columns=columns, per_step=per_step)
@@ -106,7 +126,14 @@ def _skipping(array: ArrayOptions, skip: SkipText) -> Skipping | PairSkipping:
         lanes=array.lanes,
         waiting=rows if array.serial == "weights" else columns,
         dense_channels=array.dense_channels,
+        ahead=array.run_ahead or 0,
     )
+
+
+def _rule(array: ArrayOptions, skip: SkipText) -> SkipRule:
+    default = Words.TWOS if skip == "interleaved" else Words.MAGNITUDE
+    words = default if array.words is None else Words(array.words)
+    return SkipRule(skip=Skip(skip), words=words, columns=array.kept_columns)
 
 
 def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
@@ -114,6 +141,7 @@ def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     if array.get("step_energy") is not None and array.get("mac_energy") is not None:
         yield (*path, "step_energy"), Problem(message="contradicts mac_energy: give one of the two")
     yield from _skip_conflicts(array, path)
+    yield from _moving_conflicts(array, path)
 
 
 def _skip_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
@@ -139,6 +167,33 @@ def _skip_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     if array.get("shapes") and array.get("windows") != "row":
         yield (*path, "shapes"), Problem(message="needs windows = 'row'")
     yield from _shape_conflicts(array, path)
+
+
+def _moving_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+    """Of `run_ahead`, `lookahead` and `lookaside`."""
+    skip, moving = array.get("skip"), array.get("lookahead") is not None
+    if array.get("run_ahead") is not None:
+        if skip is None or moving:
+            yield (*path, "run_ahead"), Problem(message="belongs to skip without lookahead")
+        elif array.get("sync") == "pe":
+            yield (*path, "run_ahead"), Problem(message="contradicts sync 'pe', where no PE waits for another")
+        elif array.get("serial") == "both":
+            yield (*path, "run_ahead"), Problem(message="belongs to one serial operand (got serial 'both')")
+    if not moving:
+        if array.get("lookaside"):
+            yield (*path, "lookaside"), Problem(message="says nothing without lookahead")
+        return
+    if array.get("serial") != "inputs":
+        message = f"moves weights: inputs are serial (got serial {array.get('serial', 'weights')!r})"
+        yield (*path, "lookahead"), Problem(message=message, hint="serial = 'inputs'")
+    if skip not in (None, *OF_BOTH):
+        yield (*path, "skip"), Problem(message=f"beside lookahead {listed(OF_BOTH)} are skipped (got {skip!r})")
+    for key, other in (("windows", "any"), ("sync", "array")):
+        if array.get(key, other) != other:
+            yield (*path, key), Problem(message=f"beside lookahead it is '{other}' (got {array.get(key)!r})")
+    aside, lanes = array.get("lookaside"), array.get("lanes", 1)
+    if isinstance(aside, int) and isinstance(lanes, int) and aside >= lanes > 0:
+        yield (*path, "lookaside"), Problem(message=f"must be below lanes, {lanes} (got {aside})")
 
 
 def _shape_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:

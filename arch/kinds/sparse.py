@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -96,16 +97,15 @@ class SparseKeys(Options):
 
 def _build(array: ArrayOptions, node_nm: float) -> SparseEngine:
     plain = build_spatial(array, node_nm)
-    sizes = {group: _lanes(array, group) for group in ("columns", "rows")}
     return SparseEngine(
         array=plain,
-        policy=_policy(array, sizes),
+        policy=_policy(array),
         storage=MappingProxyType({name: _storage(array, name) for name in ("weights", "inputs", "outputs")}),
-        ways=_ways(array, sizes),
+        ways=_ways(array),
     )
 
 
-def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
+def _policy(array: ArrayOptions) -> Policy:
     operands = frozenset(array.zeros_of)
     match array.zeros:
         case "compute":
@@ -125,10 +125,7 @@ def _policy(array: ArrayOptions, lanes: Mapping[str, int]) -> Policy:
         case "cartesian":
             return Cartesian(
                 gathers=tuple(
-                    Gather(
-                        weights=Side(lanes=lanes["columns"], gathered=weights),
-                        inputs=Side(lanes=lanes["rows"], gathered=inputs),
-                    )
+                    Gather(weights=_side(array, "columns", weights), inputs=_side(array, "rows", inputs))
                     for weights, inputs in _gathers(array)
                 ),
                 banks=array.accumulator_banks or 0,
@@ -152,10 +149,11 @@ def _storage(array: ArrayOptions, operand: str) -> Storage:
     return Storage(metadata=Metadata(getattr(array.metadata, operand)), bits=getattr(array.metadata_bits, operand) or 0)
 
 
-def _ways(array: ArrayOptions, lanes: Mapping[str, int]) -> int:
+def _ways(array: ArrayOptions) -> int:
     """Operands that one selector picks from."""
     if array.zeros == "cartesian":
-        return max(weights // lanes["columns"] + inputs // lanes["rows"] for weights, inputs in _gathers(array))
+        columns, rows = _side_axes(array, "columns")[-1], _side_axes(array, "rows")[-1]
+        return max(weights // columns + inputs // rows for weights, inputs in _gathers(array))
     if array.zeros != "skip":
         return 0
     if array.ratios:
@@ -163,13 +161,16 @@ def _ways(array: ArrayOptions, lanes: Mapping[str, int]) -> int:
     return array.sync_window or 0
 
 
-def _lanes(array: ArrayOptions, group: str) -> int:
-    """Size of the innermost axis that unrolls loops of a group; 1 without one."""
-    for axis in reversed(array.axes):
-        dims = {*axis.dims.gemm, *axis.dims.conv}
-        if dims and dims <= GROUPS[group]:
-            return axis.size
-    return 1
+def _side(array: ArrayOptions, group: str, gathered: int) -> Side:
+    """A vector along the innermost axis of a group of loops, and as many beside it as its other axes have."""
+    *others, lanes = _side_axes(array, group)
+    return Side(lanes=lanes, gathered=gathered, beside=math.prod(others))
+
+
+def _side_axes(array: ArrayOptions, group: str) -> list[int]:
+    """Sizes of the axes that unroll loops of a group only, the innermost last; `_cartesian_conflicts` has found one."""
+    dims = [({*axis.dims.gemm, *axis.dims.conv}, axis.size) for axis in array.axes]
+    return [size for names, size in dims if names and names <= GROUPS[group]]
 
 
 def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
@@ -208,7 +209,7 @@ def _cartesian_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
 
 
 def _plain_lanes(array: Mapping[str, Any], group: str) -> int | None:
-    """`_lanes` of plain values."""
+    """The innermost axis that unrolls loops of a group only, of plain values."""
     for axis in reversed(tables(array.get("axes"))):
         dims, size = axis.get("dims"), axis.get("size")
         lists = dims.values() if isinstance(dims, Mapping) else [dims]

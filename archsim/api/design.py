@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+from archsim.api.columns import check_columns
 from archsim.api.inherit import Layer, inherit
 from archsim.api.options import DesignTable, read_options
 from archsim.api.overrides import BASE_KEY, Override, apply_override, parse_overrides
@@ -44,11 +45,18 @@ class Design:
     mapper: MapperOptions
     simulation: SimulationOptions
     resolved: dict[str, Any]
-    """The whole design with its defaults, as plain JSON values; `design_from_dict` reads it back."""
+    """The whole design with its defaults, as plain JSON values; files have the names that were stated."""
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Where the files lie that it names."""
     path: Path | None = None
     warnings: tuple[str, ...] = ()
     phases: Mapping[str, Accelerator] = field(default_factory=lambda: MappingProxyType({}))
     """The accelerator in phases for which `[hardware.array.phase]` has keys of its own."""
+
+    @property
+    def rooted(self) -> dict[str, Any]:
+        """`resolved` with files where they lie: `design_from_dict` reads it back in any folder."""
+        return rooted(self.resolved, self.files)
 
     def accelerator_for(self, phase: str) -> Accelerator:
         """The accelerator as it is set up in a phase of the workload."""
@@ -94,6 +102,7 @@ def design_from_document(
     work = _work(read, merged, None if path is None else path.parent)
     accelerators = _accelerators(read, merged, _name(read, path))
     check_tables(read, merged)
+    warnings = check_columns(accelerators, work.trace, merged)
     merged.reject()
     quantization = cast(QuantizationOptions, read["quantization"])
     mapper = cast(MapperOptions, read["mapper"])
@@ -108,9 +117,29 @@ def design_from_document(
         simulation=cast(SimulationOptions, read["simulation"]),
         resolved=_resolved(read, name),
         path=path,
-        warnings=(*work.warnings, *_idle_keys(read)),
+        warnings=(*work.warnings, *_idle_keys(read), *warnings),
         phases=MappingProxyType(accelerators),
+        files=MappingProxyType(merged.files),
     )
+
+
+_NAMING = frozenset({"workload", "quantization", "sparsity"})
+"""Tables that name files."""
+_MASKS = "file:"
+
+
+def rooted(resolved: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
+    """The values of a design in which the names of `files` stand for where these lie."""
+    names = dict(files) | {f"{_MASKS}{n}": f"{_MASKS}{p}" for n, p in files.items()}
+
+    def placed(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: placed(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [placed(item) for item in value]
+        return names.get(value, value) if isinstance(value, str) else value
+
+    return {key: placed(table) if key in _NAMING else table for key, table in resolved.items()}
 
 
 def check_tables(read: Mapping[str, Options], merged: Merged) -> None:

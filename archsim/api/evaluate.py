@@ -67,6 +67,7 @@ def _evaluation(chosen: Design, cost: TraceCost) -> Evaluation:
     return Evaluation(
         design_name=chosen.name,
         resolved=chosen.resolved,
+        files=chosen.files,
         accelerator=chosen.accelerator,
         cost=cost,
         archsim_version=archsim.__version__,

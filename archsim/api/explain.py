@@ -10,7 +10,7 @@ from typing import Any
 
 import archsim
 from archsim.api.changes import Change, hardware_changes
-from archsim.api.design import Design, design_from_dict
+from archsim.api.design import Design, design_from_dict, rooted
 from archsim.api.evaluate import evaluate
 from archsim.api.map import chosen_design
 from archsim.arch.accelerator import Accelerator
@@ -104,7 +104,8 @@ def _from_run(path: Path, overrides: Sequence[str]) -> Design:
     values = document.get("design") if isinstance(document, dict) else None
     if not isinstance(values, dict):
         raise InputError(Problem(file=str(path), message="is not the resolved design of a run"))
-    return design_from_dict(values, overrides)
+    files = document.get("files", {})
+    return design_from_dict(rooted(values, files) if isinstance(files, dict) else values, overrides)
 
 
 def _row(evaluation: Evaluation, layer: str | None) -> LayerCost:
@@ -180,7 +181,7 @@ def _effects(
         if progress is not None:
             progress(change.text)
         try:
-            after = evaluate(design_from_dict(design.resolved, change.overrides, name=design.name))
+            after = evaluate(design_from_dict(design.rooted, change.overrides, name=design.name))
         except (InputError, InfeasibleError):
             continue
         found = _row(after, name if any(_covers(one.name, name) for one in after.cost.layers) else row.name)

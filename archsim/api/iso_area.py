@@ -42,6 +42,8 @@ def compare_iso_area(
     if len(set(names)) < len(names):
         message = f"designs need names of their own (got {', '.join(names)})"
         raise InputError(Problem(key="design.name", message=message))
+    if area_mm2 is not None and not area_mm2 > 0:
+        raise InputError(Problem(key="area_mm2", message=f"must be above 0 (got {area_mm2:g} mm^2)"))
     works = list(_workloads(loaded[0], models, phases))
     budget_mm2 = _area(loaded[0]) if area_mm2 is None else area_mm2
     scaled = [loaded[0] if i == 0 and area_mm2 is None else _scaled(d, budget_mm2) for i, d in enumerate(loaded)]
@@ -54,7 +56,7 @@ def compare_iso_area(
 
 def _workloads(first: Design, models: Sequence[str], phases: Sequence[str]) -> Iterator[dict[str, Any]]:
     """`[workload]` tables: the first design's own, with other models and phases."""
-    own: dict[str, Any] = {key: value for key, value in first.resolved["workload"].items() if value is not None}
+    own: dict[str, Any] = {key: value for key, value in first.rooted["workload"].items() if value is not None}
     for model in models or (None,):
         for phase in phases or (None,):
             table = deepcopy(own)
@@ -70,11 +72,11 @@ def _workloads(first: Design, models: Sequence[str], phases: Sequence[str]) -> I
 def _evaluated(work: Mapping[str, Any], designs: Sequence[Design]) -> Workload:
     outcomes = []
     for design in designs:
-        own = {**design.resolved, "workload": dict(work)}
+        own = {**design.rooted, "workload": dict(work)}
         totals = evaluate(design_from_dict(own, name=design.name)).to_dict()["totals"]
         outcomes.append(Outcome(design=design.name, latency_s=totals["latency_s"], energy_j=totals["energy_j"]))
     source = next(str(work[key]) for key in ("model", "trace", "config", "onnx") if work.get(key) is not None)
-    return Workload(name=source, phase=str(work.get("phase") or "forward"), outcomes=tuple(outcomes))
+    return Workload(name=Path(source).name, phase=str(work.get("phase") or "forward"), outcomes=tuple(outcomes))
 
 
 def _summary(own: Design, scaled: Design) -> ScaledDesign:
@@ -100,7 +102,7 @@ def _area(design: Design) -> float:
 
 def _scaled(design: Design, budget_mm2: float) -> Design:
     """The design with each of its array's shapes the largest that fits."""
-    values = deepcopy(design.resolved)
+    values = deepcopy(design.rooted)
     for phase, shape in _shapes(design).items():
         array = values["hardware"]["array"]
         _set_sides(array["phase"][phase] if phase else array, shape, _largest(design, shape, budget_mm2))
@@ -126,7 +128,7 @@ def _largest(design: Design, shape: Mapping[str, Any], budget_mm2: float) -> tup
 
 def _with_sides(design: Design, shape: Mapping[str, Any], sides: tuple[int, int]) -> Design:
     """The design with an array of one shape."""
-    values = deepcopy(design.resolved)
+    values = deepcopy(design.rooted)
     array = values["hardware"]["array"]
     array["phase"] = {}
     _set_sides(array, shape, sides)

@@ -38,6 +38,8 @@ class Merged:
     values: dict[str, Any]
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    """Where the files lie that values name."""
 
     def origin(self, path: KeyPath) -> Origin:
         """Where the value at `path`, or its nearest enclosing table, is written."""

@@ -97,6 +97,7 @@ def _file(name: str, path: KeyPath, merged: Merged, folder: Path | None) -> Path
         raise InputError(Problem(message=f"no such file '{shown}'"))
     if not readable:
         raise InputError(Problem(message=f"is not a file: '{shown}'"))
+    merged.files[name] = str(found.absolute())
     return found
 
 

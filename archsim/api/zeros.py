@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.api.design import Design, design_from_dict, load_design
+from archsim.arch.engines.cartesian import Cartesian
 from archsim.arch.engines.skipping import Work
 from archsim.arch.engines.sparse import SparseEngine
 from archsim.core.errors import InputError, Problem
@@ -27,6 +29,10 @@ DRAWN_ELEMENTS = 1 << 18
 """Elements of a mask that are drawn at least: their density is within a few thousandths of the pattern's."""
 LONGEST = 4096
 """Elements of a reduction that are played."""
+NONZEROS = 8192
+"""Non-zeros of an operand that are played at least, where there are rows: of 8192 a time is known within some 1 %."""
+WALKED = 1 << 25
+"""Pairs of elements that lanes walk over at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,8 @@ class PlayedMasks:
 
     name: str
     count: int
+    macs: int
+    """Of one occurrence, dense."""
     weight_density: float
     input_density: float
     expected: Work
@@ -46,6 +54,7 @@ class PlayedMasks:
         return {
             "name": self.name,
             "count": self.count,
+            "macs": self.macs,
             "weight_density": self.weight_density,
             "input_density": self.input_density,
             "expected_occupancy": self.weight_density * self.input_density,
@@ -70,7 +79,27 @@ class PlayedNetwork:
             "schema": "archsim.zeros/1",
             "design": self.design,
             "layers": [layer.to_dict() for layer in self.layers],
+            "totals": self.totals(),
         }
+
+    def totals(self) -> dict[str, float]:
+        """Of all products: shares of dense MACs, speeds of the whole array time, shares of that time spent waiting.
+
+        Empty without products. Density is that which MACs meet, each layer's as often as it has MACs.
+        """
+        rows = [(layer.count * layer.macs, layer.to_dict()) for layer in self.layers]
+        macs = sum(weight for weight, _ in rows)
+        if not macs:
+            return {}
+        found: dict[str, float] = {"macs": macs}
+        for name in ("weight_density", "input_density", "expected_occupancy", "occupancy"):
+            found[name] = sum(weight * row[name] for weight, row in rows) / macs
+        for speed, waiting in (("expected_speedup", "expected_waiting"), ("speedup", "waiting")):
+            times = [(weight / row[speed], row) for weight, row in rows]
+            time = sum(part for part, _ in times)
+            found[speed] = macs / time
+            found[waiting] = sum(part * row[waiting] for part, row in times) / time
+        return found
 
 
 def play_zeros(
@@ -105,6 +134,7 @@ def play_zeros(
             PlayedMasks(
                 name=op.name,
                 count=op.count,
+                macs=op.macs,
                 weight_density=weight_density,
                 input_density=input_density,
                 expected=work,
@@ -137,18 +167,17 @@ def _played(
     op: Op, engine: SparseEngine, mask: tuple[str, NDArray[np.bool_]] | None, random: np.random.Generator
 ) -> tuple[Work, MaskPlay, float, float]:
     """Closed form and play of one product, and the densities that the closed form takes."""
-    weights, inputs = operand_data(op, "weights"), operand_data(op, "inputs")
+    weights, inputs = (replace(operand_data(op, name), across=0) for name in ("weights", "inputs"))  # whole vectors
     length = min(weights.reduction, LONGEST)
-    rows = max(ROWS, DRAWN_ELEMENTS // length)
     if mask is None:
-        weight_rows = _drawn(op, "weights", rows, length, random)
+        weight_rows = _drawn(op, "weights", _rows_drawn(weights, length), length, random)
     else:
         pattern, all_rows = mask
         weights = OpData(format=weights.format, operand="weights", reduction=weights.reduction, pattern=pattern)
         weight_rows = all_rows[:, :length]
-    input_rows = _drawn(op, "inputs", rows, length, random)
+    input_rows = _drawn(op, "inputs", _rows_drawn(inputs, length), length, random)
     work = engine.work(weights, inputs)
-    sample = _sample(weight_rows, engine), _sample(input_rows, engine)
+    sample = _sample(weight_rows, weights, engine), _sample(input_rows, inputs, engine)
     timed = play_masks(engine.policy, *sample, (weights, inputs))
     whole = executed_fraction(weight_rows, input_rows)
     played = MaskPlay(executed_fraction=whole, speed=timed.speed, waiting_fraction=timed.waiting_fraction)
@@ -160,6 +189,22 @@ def _drawn(op: Op, operand: OperandName, rows: int, length: int, random: np.rand
     return drawn_mask(None if text is None else parse_sparsity(text), rows, length, random)
 
 
-def _sample(mask: NDArray[np.bool_], engine: SparseEngine) -> NDArray[np.bool_]:
-    """Rows that are played: as many as fill vectors and waiting lanes."""
-    return mask[: max(ROWS, rows_of(engine.policy))]
+def _rows_drawn(data: OpData, length: int) -> int:
+    """Rows of a drawn mask: those that are played, and enough for its density."""
+    return max(ROWS, DRAWN_ELEMENTS // length, _rows_of_nonzeros(data, length))
+
+
+def _rows_of_nonzeros(data: OpData, length: int) -> int:
+    return math.ceil(NONZEROS / max(data.density * length, 1.0))
+
+
+def _sample(mask: NDArray[np.bool_], data: OpData, engine: SparseEngine) -> NDArray[np.bool_]:
+    """Rows that are played: as many as fill vectors and waiting lanes, and hold `NONZEROS`.
+
+    Packed vectors pass over zeros at once; lanes that walk over both operands' take no more than `WALKED` pairs.
+    """
+    length, together = mask.shape[1], rows_of(engine.policy)
+    rows = max(ROWS, together, _rows_of_nonzeros(data, length))
+    if not isinstance(engine.policy, Cartesian):
+        rows = min(rows, max(ROWS, together, math.isqrt(WALKED // length)))
+    return mask[: -(-rows // together) * together]

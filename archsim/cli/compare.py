@@ -32,6 +32,9 @@ def run(sides: Sequence[Path], only_iso_area: IsoAreaRequest, options: Options) 
         hint = "archsim compare --iso-area takes more"
         raise InputError(Problem(message=f"compares two designs or runs (got {len(sides)})", hint=hint))
     a, b = sides
+    missing = [Problem(file=str(side), message="no such file") for side in sides if not side.exists()]
+    if missing:
+        raise InputError(missing)
     if is_sweep(a) != is_sweep(b):
         hint = "archsim compare takes two of a kind"
         raise InputError(Problem(message=f"{a} and {b}: one is the run of a sweep, the other is not", hint=hint))

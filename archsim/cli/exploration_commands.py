@@ -14,11 +14,20 @@ from archsim.cli.requests import ParetoRequest
 
 @command()
 def sweep(
-    source: Annotated[Path, typer.Argument(metavar="SWEEP.toml", help="The sweep: a design, axes, objectives.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SWEEP.toml]",
+            help="The sweep: a design, axes, objectives. Left out with --resume.",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
-            metavar="RUN", help="Go on with the run in this folder; SWEEP.toml is stated as well.", show_default=False
+            metavar="RUN",
+            help="Go on with the run in this folder, as it was begun, or as SWEEP.toml has it if that is given too.",
+            show_default=False,
         ),
     ] = None,
     workers: Annotated[

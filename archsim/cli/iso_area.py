@@ -42,6 +42,9 @@ def _area_mm2(text: str) -> float:
     from archsim.core import units
 
     try:
-        return units.area_mm2(text)
+        found = units.area_mm2(text)
+        if not found:
+            raise ValueError(f"must be above 0 (got {text!r})")
+        return found
     except ValueError as error:
         raise InputError(Problem(key="--area", message=str(error))) from None

@@ -17,15 +17,14 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
 
 
-def run(source: Path, resume: Path | None, workers: int | None, cluster: str | None, options: Options) -> int:
+def run(source: Path | None, resume: Path | None, workers: int | None, cluster: str | None, options: Options) -> int:
     """Work off a sweep file, print its front. Exit code 1 if it stopped or no point has a result, 130 after ctrl-C."""
     from archsim.core.kernels import start_without_linear_algebra
-    from archsim.explore.read import read_sweep
 
     start_without_linear_algebra()
-    _check(resume, workers, cluster, options)
-    sweep = read_sweep(source, options.overrides)
-    document = _worked_off(sweep, source, resume, workers, cluster, options)
+    _check(source, resume, workers, cluster, options)
+    sweep = _sweep(source, resume, options)
+    document = _worked_off(sweep, resume, workers, cluster, options)
     if isinstance(document, int):
         return document
     if options.json:
@@ -39,9 +38,33 @@ def run(source: Path, resume: Path | None, workers: int | None, cluster: str | N
     return 0 if document["points"] > sum(document["failed"].values()) else 1
 
 
-def _check(resume: Path | None, workers: int | None, cluster: str | None, options: Options) -> None:
+def _sweep(source: Path | None, resume: Path | None, options: Options) -> Sweep:
+    """The sweep of a file, or of a run that goes on as it was begun."""
+    if source is not None:
+        from archsim.explore.read import read_sweep
+
+        return read_sweep(source, options.overrides)
+    from archsim.explore.begun import design_changed, read_begun
+
+    assert resume is not None
+    begun = read_begun(resume)
+    if design_changed(begun):
+        text = f"note: {begun.spec.design.name} has changed; the run goes on with the design that it was begun with"
+        output.note(text, quiet=options.quiet)
+    return begun
+
+
+def _check(
+    source: Path | None, resume: Path | None, workers: int | None, cluster: str | None, options: Options
+) -> None:
     """Options that exclude one another."""
     problems = []
+    if source is None and resume is None:
+        hint = "or --resume RUN, to go on with a run"
+        problems.append(Problem(message="Missing argument 'SWEEP.toml'", hint=hint))
+    if source is None and resume is not None and options.overrides:
+        message = "says nothing beside --resume alone: the run keeps those that it was begun with"
+        problems.append(Problem(key="--set", message=message))
     if workers is not None and workers < 1:
         problems.append(Problem(key="--workers", message=f"must be at least 1 (got {workers})"))
     if workers is not None and cluster is not None:
@@ -55,7 +78,7 @@ def _check(resume: Path | None, workers: int | None, cluster: str | None, option
 
 
 def _worked_off(
-    sweep: Sweep, source: Path, resume: Path | None, workers: int | None, cluster: str | None, options: Options
+    sweep: Sweep, resume: Path | None, workers: int | None, cluster: str | None, options: Options
 ) -> dict[str, Any] | int:
     """The document of the run, or the exit code where it did not come to its end."""
     from archsim.cli.sweep_progress import watcher
@@ -77,16 +100,14 @@ def _worked_off(
     except SweepStoppedError as stop:
         output.error(str(stop))
         code = 1
-    command = resume_command(source, folder, workers, cluster, options)
+    command = resume_command(folder, workers, cluster)
     output.note(f"hint: go on with: {command}", quiet=False)
     return code
 
 
-def resume_command(source: Path, folder: Path, workers: int | None, cluster: str | None, options: Options) -> str:
+def resume_command(folder: Path, workers: int | None, cluster: str | None) -> str:
     """What goes on with a run, fit for a shell."""
-    words = ["archsim", "sweep", str(source), "--resume", str(folder)]
-    for override in options.overrides:
-        words += ["--set", override]
+    words = ["archsim", "sweep", "--resume", str(folder)]
     words += ["--workers", str(workers)] if workers is not None else []
     words += ["--cluster", cluster] if cluster is not None else []
     return shlex.join(words)

@@ -31,6 +31,8 @@ class Checked:
 
     memories: tuple[str, ...]
     """Names of memories, in the order met."""
+    phases: Mapping[str, frozenset[str]]
+    """Phases of each workload's operations, by its name."""
     rests_on: str
     """SHA-256 over the resolved designs and the files that they name."""
 
@@ -67,6 +69,7 @@ class _Tries:
         """Points with a design."""
         self.first_problems: tuple[Problem, ...] = ()
         self.memories: dict[str, None] = {}
+        self.phases: dict[str, frozenset[str]] = {}
         self._known: dict[tuple[int, ...], tuple[Problem, ...]] = {}
         self._rests_on: list[dict[str, Any]] = []
 
@@ -129,6 +132,8 @@ class _Tries:
             except InputError as error:
                 problems += error.problems
                 continue
+            found = {op.phase for op in design.trace.ops}
+            self.phases[workload.name] = self.phases.get(workload.name, frozenset()) | found
             self.memories |= dict.fromkeys(level.name for level in design.accelerator.memories)
             self._rests_on.append({key: value for key, value in design.resolved.items() if key != "design"})
         self.loaded += not problems
@@ -152,7 +157,8 @@ class _Tries:
         """What the tries have shown."""
         files = {text: digest for text in texts(self._rests_on) if (digest := file_digest(text, self.spec.path))}
         text = json.dumps([self._rests_on, sorted(files.items())], sort_keys=True, separators=(",", ":"))
-        return Checked(memories=tuple(self.memories), rests_on=hashlib.sha256(text.encode()).hexdigest())
+        rests_on = hashlib.sha256(text.encode()).hexdigest()
+        return Checked(memories=tuple(self.memories), phases=self.phases, rests_on=rests_on)
 
 
 def _override(key: str, value: Value, origin: Origin) -> Override:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,6 +36,18 @@ def read_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     The design and each value of each axis are tried. Raises InputError with every problem found, each with its line.
     """
     document, path = _document(source)
+    return sweep_from(document, path, overrides, name="sweep" if path is None else path.stem)
+
+
+def sweep_from(
+    document: TomlDocument,
+    path: Path | None,
+    overrides: Sequence[str],
+    *,
+    name: str,
+    design: tuple[TomlDocument, Path | None] | None = None,
+) -> Sweep:
+    """The sweep that a document describes, called `name` if it does not say; `design` takes the place of its file."""
     if "hardware" in document.values and "axes" not in document.values:
         hint = 'archsim evaluate takes it; a sweep file names it, design = "...", and has [axes]'
         raise InputError(Problem(file=document.name or None, message="is a design, not a sweep of designs", hint=hint))
@@ -49,10 +61,10 @@ def read_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     _check_search(options.search, merged)
     if axes:
         _check_size(space, options.search, merged)
-    design, design_path = _design(options.design, path, merged)
+    base, base_path = design or _design(options.design, path, merged)
     spec = EvaluatorSpec(
-        design=design,
-        path=design_path,
+        design=base,
+        path=base_path,
         overrides=tuple(overrides),
         workloads=_workloads(options.workloads, merged),
         model_version=model_version(),
@@ -62,10 +74,13 @@ def read_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     columns = _columns(spec, checked)
     objectives = tuple(_objectives(options, columns, merged))
     constraints = tuple(_constraints(options, columns, merged))
+    if checked is not None:
+        _check_existence(checked, [("objectives", item.name) for item in objectives], merged)
+        _check_existence(checked, [("constraints", item.name) for item in constraints], merged)
     merged.reject()
     assert checked is not None
     return Sweep(
-        name=options.name or ("sweep" if path is None else path.stem),
+        name=options.name or name,
         document=document,
         space=space,
         objectives=objectives,
@@ -238,6 +253,25 @@ def _constraints(options: SweepOptions, columns: Sequence[str], merged: Merged) 
                 merged.report(("constraints", name), constraint)
             else:
                 yield constraint
+
+
+_PHASE_OF = {"ttft_s": "prefill", "tpot_s": "decode"}
+"""Phase that a total is the time of."""
+
+
+def _check_existence(checked: Checked, stated: Iterable[tuple[str, str]], merged: Merged) -> None:
+    """Note totals that no point has: not modelled, or of a phase that nothing runs in."""
+    for table, name in dict.fromkeys(stated):
+        workload, _, total = name.rpartition(".")
+        if total == "accuracy":
+            hint = "bound what costs accuracy by the formats of an axis"
+            merged.report((table, name), Problem(message="is not modelled: no point has it", hint=hint))
+        phase = _PHASE_OF.get(total)
+        known = [found for key, found in checked.phases.items() if workload in ("", key)]
+        if phase is not None and known and not any(phase in found for found in known):
+            message = f"no point has it: nothing runs in phase '{phase}'"
+            ran = listed(sorted(set().union(*known)))
+            merged.report((table, name), Problem(message=message, hint=f"phases of the workload: {ran}"))
 
 
 def parse_constraint(name: str, text: object) -> Constraint | Problem:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.core.errors import ArchsimError, InputError, Problem
 from archsim.core.kernels import compiled_before
+from archsim.explore.begun import read_begun
 from archsim.explore.chunks import Chunk, chunk_size
 from archsim.explore.evolution import batch_size, evolve_run
 from archsim.explore.read import read_sweep
@@ -82,7 +83,7 @@ def sweep(
     cluster: str | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
-    """Evaluate the points of a sweep file (or of its values) and return the run.
+    """Evaluate the points of a sweep file (or of its values), or those that a run's folder still lacks; return the run.
 
     `out` is the run's folder. A run of the same sweep that is there goes on where it stopped. Left out: the first of
     ``runs/NAME``, ``runs/NAME-2``, ... that is not another run's. `workers` are processes, one for each core if not
@@ -99,8 +100,14 @@ def sweep(
     """
     if workers is not None and workers < 1:
         raise InputError(Problem(key="workers", message=f"must be at least 1 (got {workers})"))
-    read = read_sweep(source, overrides)
-    folder = folder_for(read) if out is None else Path(out)
+    if isinstance(source, str | Path) and (Path(source) / RUN_FILE).is_file():
+        if out is not None or overrides:
+            message = "a run that goes on has its own folder and overrides: leave out and overrides out"
+            raise InputError(Problem(file=str(source), message=message))
+        read, folder = read_begun(Path(source)), Path(source)
+    else:
+        read = read_sweep(source, overrides)
+        folder = folder_for(read) if out is None else Path(out)
     return Working(read, folder, workers, cluster, watcher or Watcher()).run()
 
 

@@ -73,7 +73,11 @@ def run_document(sweep: Sweep, folder: Path, *, chunk: int, status: str) -> dict
         "columns": list(sweep.columns),
         "set": list(spec.overrides),
         "design": {"file": path, "name": spec.design.name, "text": spec.design.text.decode(), "values": _plain(spec)},
-        "sweep": {"name": sweep.document.name, "text": sweep.document.text.decode()},
+        "sweep": {
+            "name": sweep.document.name,
+            "text": sweep.document.text.decode(),
+            "values": None if sweep.document.text else sweep.document.values,
+        },
     }
 
 
@@ -115,6 +119,8 @@ def read_run_file(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         what = "is no folder" if not folder.is_dir() else f"holds no {RUN_FILE}: not the run of a sweep"
         raise InputError(Problem(file=str(folder), message=what)) from None
+    except NotADirectoryError:
+        raise InputError(Problem(file=str(folder), message="is a file, not the folder of a run")) from None
     except (OSError, ValueError) as error:
         raise InputError(Problem(file=str(path), message=f"cannot be read: {error}")) from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
@@ -126,7 +132,7 @@ def sweep_of(document: Mapping[str, Any], folder: Path) -> Sweep:
     """The sweep that a run's document describes."""
     return Sweep(
         name=document["name"],
-        document=_toml(document["sweep"]["name"], document["sweep"]["text"], {}),
+        document=sweep_document(document),
         space=Space(tuple(_axis_of(item) for item in document["axes"])),
         objectives=tuple(Objective(name=name, sense=sense) for name, sense in document["objectives"].items()),
         constraints=tuple(
@@ -140,13 +146,26 @@ def sweep_of(document: Mapping[str, Any], folder: Path) -> Sweep:
     )
 
 
+def sweep_document(document: Mapping[str, Any]) -> TomlDocument:
+    """The sweep file of a run, as it was."""
+    stored = document["sweep"]
+    return _toml(stored["name"], stored["text"], stored.get("values"))
+
+
+def begun_design(document: Mapping[str, Any], folder: Path) -> tuple[TomlDocument, Path | None]:
+    """The base design of a run as it was, and where its file lies, or lay."""
+    design = document["design"]
+    path = None if design["file"] is None else folder / design["file"]
+    return _toml(design["name"], design["text"], design["values"]), path
+
+
 def _axis_of(item: Mapping[str, Any]) -> Axis:
     when = tuple((key, tuple(values)) for key, values in item["when"])
     return Axis(key=item["key"], values=tuple(item["values"]), link=item["link"], when=when)
 
 
 def _spec(document: Mapping[str, Any], folder: Path) -> EvaluatorSpec:
-    design = document["design"]
+    design, path = begun_design(document, folder)
     workloads = tuple(
         WeightedWorkload(
             name=item["name"], weight=item["weight"], overrides=tuple((key, value) for key, value in item["set"])
@@ -154,8 +173,8 @@ def _spec(document: Mapping[str, Any], folder: Path) -> EvaluatorSpec:
         for item in document["workloads"]
     )
     return EvaluatorSpec(
-        design=_toml(design["name"], design["text"], design["values"]),
-        path=None if design["file"] is None else folder / design["file"],
+        design=design,
+        path=path,
         overrides=tuple(document["set"]),
         workloads=workloads,
         model_version=document["model_version"],

@@ -90,6 +90,8 @@ class Run:
             "evaluated": self.evaluated,
             "failed": dict(sorted(tally.failed.items(), key=lambda item: (-item[1], item[0]))),
             "feasible": tally.feasible,
+            "met": dict(tally.met),
+            "known": dict(tally.known),
             "objectives": {objective.name: objective.sense for objective in self.sweep.objectives},
             "constraints": [str(constraint) for constraint in self.sweep.constraints],
             "axes": list(self.sweep.space.keys),

@@ -66,6 +66,10 @@ class Tally:
     """Points that did not fail and meet every constraint."""
     valued: int = 0
     """Of those, the ones that have all objectives."""
+    met: Counter[str] = field(default_factory=Counter)
+    """Points that did not fail by the constraint that they meet."""
+    known: Counter[str] = field(default_factory=Counter)
+    """Points that have an objective, by its name."""
     _front: pa.Table | None = None
 
     def add(self, table: pa.Table) -> None:
@@ -82,11 +86,21 @@ class Tally:
         objectives = objective_values(table, self.sweep)
         candidates = feasible & ~np.isnan(objectives).any(axis=1)
         self.valued += int(candidates.sum())
+        self._count(table, objectives)
         if not candidates.any():
             return
         found = table.filter(pa.array(candidates)).replace_schema_metadata(None)
         both = found if self._front is None else pa.concat_tables([self._front, found])
         self._front = both.filter(pa.array(non_dominated(objective_values(both, self.sweep)))).combine_chunks()
+
+    def _count(self, table: pa.Table, objectives: NDArray[np.float64]) -> None:
+        import numpy as np
+
+        for constraint in self.sweep.constraints:
+            self.met[str(constraint)] += sum(map(constraint.holds, table[constraint.name].to_pylist()))
+        exist = (~np.isnan(objectives)).sum(axis=0).tolist()
+        for objective, count in zip(self.sweep.objectives, exist, strict=True):
+            self.known[objective.name] += count
 
     @property
     def front(self) -> list[dict[str, Any]]:

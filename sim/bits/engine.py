@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.arch.engines.bit_words import WIDEST, Integers
-from archsim.arch.engines.order import Shares, shares_of
 from archsim.arch.engines.skips import BitStatistics, Skip, SkipRule
+from archsim.arch.order import Shares, shares_of
 from archsim.core.errors import InputError, Problem
 
 Steps = NDArray[np.uint16]

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.bit_skipping import Skipping
-from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial_lanes import SerialLanesEngine, Shape
-from archsim.arch.engines.skips import BitStatistics, Skip
+from archsim.arch.engines.skips import BitStatistics, Skip, SkipRule
 from archsim.sim.bits.bitlet import Bitlet
 from archsim.sim.bits.bitvert import BitVert
 from archsim.sim.bits.bitwave import BitWave, flipped
@@ -72,10 +71,14 @@ class Layout:
 
 
 def bit_engine(skipping: Skipping | None, width: int, *, signed: bool = True) -> BitEngine:
+    """The datapath and steps of an engine, for serial operands of `width` bits."""
+    return (
+        Stripes(width=width, signed=signed) if skipping is None else engine_of_rule(skipping.rule, width, signed=signed)
+    )
+
+
+def engine_of_rule(rule: SkipRule, width: int, *, signed: bool = True) -> BitEngine:
     """The datapath and steps of an engine with that rule, for serial operands of `width` bits."""
-    if skipping is None:
-        return Stripes(width=width, signed=signed)
-    rule = skipping.rule
     match rule.skip:
         case Skip.NONE:
             return Stripes(width=width, signed=signed)
@@ -126,9 +129,8 @@ def _in_shape(op: Op, engine: SerialEngine, serial: Integers, width: int, shape:
     layout = layout_of(op, engine, shape)
     side, lanes = shape[0 if engine.serial == "weights" else 1], shape[2]
     skipping = engine.skipping
-    assert not isinstance(skipping, PairSkipping)
-    waits = skipping is None or skipping.waiting > 1
-    grid = Grid(rows=min(side, layout.rows), lanes=lanes, ahead=0 if waits else None)
+    assert skipping is None or isinstance(skipping, Skipping)
+    grid = Grid(rows=min(side, layout.rows), lanes=lanes, ahead=_ahead(skipping))
     bits = bit_engine(skipping, width, signed=signed)
     per_row = layout.length // layout.run * -(-layout.run // lanes)
     tiles = -(-layout.rows // side)
@@ -159,9 +161,8 @@ def expected_layer(op: Op, engine: SerialEngine, found: BitStatistics, shape: Sh
     layout = layout_of(op, engine, shape)
     side = shape[0 if engine.serial == "weights" else 1]
     skipping = engine.skipping
-    assert not isinstance(skipping, PairSkipping)
-    waits = skipping is None or skipping.waiting > 1
-    grid = Grid(rows=min(side, layout.rows), lanes=min(shape[2], layout.run), ahead=0 if waits else None)
+    assert skipping is None or isinstance(skipping, Skipping)
+    grid = Grid(rows=min(side, layout.rows), lanes=min(shape[2], layout.run), ahead=_ahead(skipping))
     dense = _dense_tiles(skipping, layout, side)
     bits = bit_engine(skipping, found.width, signed=found.signed)
     left = max(layout.rows - dense * side, 0)
@@ -169,6 +170,13 @@ def expected_layer(op: Op, engine: SerialEngine, found: BitStatistics, shape: Sh
     if left:
         cycles += expected_cycles(bits, found, grid, left, layout.length, layout.run)
     return cycles * layout.groups * layout.passes * _per_step(engine, found.width)
+
+
+def _ahead(skipping: Skipping | None) -> int | None:
+    """Groups that a row may be ahead of the slowest; None where none waits."""
+    if skipping is None:
+        return 0
+    return skipping.ahead if skipping.waiting > 1 else None
 
 
 def _per_step(engine: SerialEngine, width: int) -> float:

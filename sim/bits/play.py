@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.arch.engines.bit_words import Words
-from archsim.arch.engines.order import expected_largest, expected_largest_sum, mean
 from archsim.arch.engines.skips import BitStatistics, Skip
+from archsim.arch.order import expected_ahead, expected_largest, expected_largest_sum, mean
 from archsim.sim.bits.engine import BitEngine
 
 CHUNK = 1 << 22
@@ -147,11 +147,10 @@ def expected_cycles(
 ) -> float:
     """The closed form of `play`: what `rows` rows take whose groups are drawn from the statistics of `found`.
 
-    Rows in lock step wait for the largest of as many draws; rows that wait at the end of a tile only, for the largest
-    of as many sums. Raises ValueError where neither holds (a bounded run-ahead lies between the two).
+    Rows in lock step wait for the largest of as many draws, rows that wait at the end of a tile only for the largest of
+    as many sums. Those that may be some groups ahead lie between the two: the long run of `expected_ahead`, and never
+    less than without waiting.
     """
-    if grid.ahead not in (0, None):
-        raise ValueError("the closed form knows rows in lock step (ahead 0) and rows that run freely (ahead None)")
     run = length if run is None else run
     groups = length // run * -(-run // grid.lanes)
     shares = engine.group_shares(found, grid.lanes)
@@ -159,9 +158,9 @@ def expected_cycles(
     total = 0.0
     for tiles, height in ((full, grid.rows), (1 if left else 0, left)):
         if tiles:
-            tile = expected_largest(shares, height) * groups
-            if grid.ahead is None:
-                tile = expected_largest_sum(shares, groups, height)
+            tile = 0.0 if grid.ahead is None else expected_ahead(shares, height, grid.ahead) * groups
+            if grid.ahead != 0:
+                tile = max(tile, expected_largest_sum(shares, groups, height))
             total += tiles * tile
     return total
 

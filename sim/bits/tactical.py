@@ -20,6 +20,15 @@ Slots = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TacticalGrid:
+    """A tile of `rows` filters that share a schedule and `columns` windows, `lanes` of the reduction each."""
+
+    rows: int
+    columns: int
+    lanes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tactical:
     """`inputs` says how inputs are taken apart (Bit-Pragmatic: TCLe, Dynamic-Stripes: TCLp); None: in one step."""
 
@@ -65,3 +74,21 @@ class Tactical:
             products = made.products.reshape(len(slots), -1).sum(axis=0)
             cycles = made.steps.reshape(len(slots), -1).max(axis=1)
         return Dots(products=products, steps=np.full_like(products, int(cycles.sum())))
+
+    def play(self, weights: NDArray[Any], inputs: NDArray[Any], grid: TacticalGrid) -> int:
+        """Cycles of weights [filters, reduction] with inputs [windows, reduction], tile by tile.
+
+        All filters and windows of a tile wait for the largest input that any of them takes in a step.
+        """
+        terms = np.ones(inputs.shape, dtype=np.int64)
+        if self.inputs is not None:
+            terms = self.inputs.steps(inputs, 1).astype(np.int64)
+        tiles = range(0, len(inputs), grid.columns)
+        most = np.array([terms[start : start + grid.columns].max(axis=0) for start in tiles])
+        total = 0
+        for start in range(0, weights.shape[0], grid.rows):
+            slots = self.schedule(weights[start : start + grid.rows], grid.lanes)
+            slots = slots.reshape(len(slots), -1)
+            for row in most:
+                total += int(np.maximum(np.where(slots < 0, 0, row[np.maximum(slots, 0)]).max(axis=1), 1).sum())
+        return total

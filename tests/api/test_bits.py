@@ -80,6 +80,69 @@ def test_the_closed_form_is_near_what_is_played(tmp_path: Path) -> None:
         assert found.to_dict()["estimates"]
 
 
+@pytest.mark.parametrize(
+    ("base", "array"),
+    [
+        ("loom-28nm", {"rows": 16}),
+        ("laconic-28nm", {}),
+        ("laconic-28nm", {"sync": "pe"}),
+        ("bit-tactical-28nm", {}),
+        ("bit-tactical-28nm", {"skip": "booth"}),
+    ],
+)
+def test_both_operands_are_played_where_both_count(tmp_path: Path, base: str, array: dict[str, Any]) -> None:
+    big = "name,kind,count,phase,m,n,k\nfc,gemm,2,forward,64,128,2048\nsmall,gemm,1,forward,5,7,40\n"
+    values = design(tmp_path, base, big, **array) | {"sparsity": {"weights": "random:0.4"}}
+    found = play(values)
+    first, second = found.layers
+    assert first.closed_form_cycles == pytest.approx(first.played.cycles, rel=0.03)
+    assert second.closed_form_cycles == pytest.approx(second.played.cycles, rel=0.2)
+    assert first.count == 2
+    assert first.played.cycles <= first.played.dense_cycles
+    if array.get("sync") == "pe":
+        assert first.played.waiting == pytest.approx(0.0, abs=0.05)
+    else:
+        assert first.played.waiting > 0.05
+
+
+def test_weights_of_a_file_meet_drawn_inputs(tmp_path: Path) -> None:
+    weights = np.zeros((64, 96), dtype=np.int8)
+    weights[:, :16] = 1  # one row of 16 lanes of six: all others are passed over
+    np.savez(tmp_path / "weights.npz", fc1=weights)
+    values = design(tmp_path, "bit-tactical-28nm") | {"sparsity": {"weights": "random:0.167"}}
+    (layer,) = play(values, weights=tmp_path / "weights.npz").layers
+    groups = 4 * 3  # tiles of 16 channels by tiles of 16 tokens
+    assert 6 * groups <= layer.played.cycles <= 8 * groups
+    assert layer.source == "weights.npz"
+
+
+def test_zeros_of_a_stated_pattern_are_drawn(tmp_path: Path) -> None:
+    big = "name,kind,count,phase,m,n,k\nfc,gemm,1,forward,64,512,768\n"
+    values = design(tmp_path, "pragmatic-28nm", big) | {"sparsity": {"weights": "random:0.1"}}
+    found = play(values)
+    assert found.closed_form_cycles == pytest.approx(found.array_cycles, rel=0.01)
+    assert found.array_cycles < play(design(tmp_path, "pragmatic-28nm", big)).array_cycles
+
+
+@pytest.mark.parametrize("base", ["pragmatic-28nm", "bitlet-28nm"])
+@pytest.mark.parametrize("spec", ["ternary", "int1", "int4:g128:asym", "mxint8", "fp8_e4m3", "pot4", "bitmod-fp4:g128"])
+def test_the_closed_form_knows_what_formats_make_of_numbers(tmp_path: Path, base: str, spec: str) -> None:
+    big = "name,kind,count,phase,m,n,k\nfc,gemm,1,forward,64,256,768\n"
+    given = design(tmp_path, base, big)
+    given["quantization"]["weights"] = spec
+    found = play(given)
+    within = 0.1 if spec.endswith("asym") else 0.04  # a group's operands lie around one zero point: not independent
+    assert found.closed_form_cycles == pytest.approx(found.array_cycles, rel=within)
+
+
+@pytest.mark.parametrize(("spec", "why"), [("nf4", "are looked up"), ("fp32", "have 25 bits; 16 at most are played")])
+def test_operands_without_bits_to_play_are_refused(tmp_path: Path, spec: str, why: str) -> None:
+    given = design(tmp_path, "pragmatic-28nm")
+    given["quantization"]["weights"] = spec
+    with pytest.raises(InputError, match=why):
+        play(given)
+
+
 def test_other_engines_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="bit-serial"):
         play(design(tmp_path, "tpu-v1"))

@@ -54,6 +54,9 @@ def test_the_first_design_keeps_its_array_and_the_others_fill_its_area(paths: li
     assert result.area_mm2 == pytest.approx((1024 * 1507.7 + 128 * 302.375) / 1e6)
     assert arrays(result) == [("32x32", {"decode": "64x16"}), ("33x24", {"decode": "66x12"})]
     assert result.designs[1].area_mm2 <= result.area_mm2
+    first, second = (entry["unused_fraction"] for entry in result.to_dict()["designs"])
+    assert first == 0.0
+    assert second == pytest.approx(1 - 792 * 1968.7 / (1024 * 1507.7 + 128 * 302.375))
 
 
 def test_other_wirings_of_an_array_shrink_with_it(write: Write) -> None:
@@ -106,3 +109,8 @@ def test_equal_designs_gain_nothing(write: Write) -> None:
 def test_what_cannot_be_compared(paths: list[Path], take: int, area_mm2: float | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
         archsim.compare_iso_area([*paths, paths[0]][:take], area_mm2=area_mm2)
+
+
+def test_no_area_is_refused(paths: list[Path]) -> None:
+    with pytest.raises(InputError, match="area_mm2: must be above 0"):
+        archsim.compare_iso_area(paths, area_mm2=0.0)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import archsim
+from archsim.api.design import design_from_dict
 from archsim.api.zeros import play_zeros
 from archsim.cli.main import run
 from archsim.core.errors import InputError
@@ -45,6 +47,29 @@ def test_what_is_played_is_what_is_expected(tmp_path: Path, base: str, weights: 
         assert layer["occupancy"] == pytest.approx(layer["expected_occupancy"], rel=0.01)
         assert layer["speedup"] == pytest.approx(layer["expected_speedup"], rel=0.04)
         assert layer["waiting"] == pytest.approx(layer["expected_waiting"], abs=0.03)
+
+
+@pytest.mark.parametrize(("base", "inputs"), [("dual-side-tensor-core", 0.01), ("scnn", 0.02), ("sparten", 0.01)])
+def test_few_non_zeros_are_drawn_until_their_time_is_known(tmp_path: Path, base: str, inputs: float) -> None:
+    """At 1 % a vector of 64 has 0.6 non-zeros: 64 rows of 512 know their time within some 10 % only."""
+    found = play_zeros(design(tmp_path, base, "random:0.01", f"random:{inputs}")).to_dict()
+    for layer in found["layers"]:
+        assert layer["speedup"] == pytest.approx(layer["expected_speedup"], rel=0.05)
+    assert found["totals"]["speedup"] == pytest.approx(found["totals"]["expected_speedup"], rel=0.05)
+
+
+def test_totals_are_those_of_all_macs(tmp_path: Path) -> None:
+    found = play_zeros(design(tmp_path, "sparten", "random:0.3")).to_dict()
+    first, second = found["layers"]
+    totals = found["totals"]
+    assert totals["macs"] == first["macs"] + second["macs"] == 64 * 128 * 512 + 16 * 64 * 256
+    for prefix in ("", "expected_"):
+        times = [layer["macs"] / layer[f"{prefix}speedup"] for layer in (first, second)]
+        assert totals[f"{prefix}speedup"] == pytest.approx(totals["macs"] / sum(times))
+        waited = sum(time * layer[f"{prefix}waiting"] for time, layer in zip(times, (first, second), strict=True))
+        assert totals[f"{prefix}waiting"] == pytest.approx(waited / sum(times))
+    done = sum(layer["macs"] * layer["occupancy"] for layer in (first, second))
+    assert totals["occupancy"] == pytest.approx(done / totals["macs"])
 
 
 def test_gated_macs_take_their_time(tmp_path: Path) -> None:
@@ -86,4 +111,19 @@ def test_the_command_prints_one_document(
     first = json.loads(capsys.readouterr().out)
     assert first["schema"] == "archsim.zeros/1"
     assert run(["zeros", "d.toml", "--no-files", "--seed", "1"]) == 0
-    assert "fc1" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "fc1" in printed
+    assert "all, by MACs" in printed
+
+
+def test_a_token_alone_passes_over_its_zeros(tmp_path: Path) -> None:
+    """One row of inputs fills no vector: each of its non-zeros takes the steps of its weights, a zero takes none."""
+    (tmp_path / "one.csv").write_text("name,kind,m,n,k\nfc,gemm,1,256,4096\n", encoding="utf-8")
+    cycles = []
+    for inputs in ("random:0.25", "dense"):
+        values = design(tmp_path, "dual-side-tensor-core", "random:0.5", inputs)
+        values["workload"] = {"trace": str(tmp_path / "one.csv")}
+        values["hardware"]["memory"] = [{"name": "dram", "read_bandwidth": "unlimited"}]
+        (layer,) = archsim.evaluate(design_from_dict(values)).to_dict()["layers"]
+        cycles.append(layer["compute_cycles"])
+    assert cycles[0] == pytest.approx(0.25 * cycles[1], rel=0.02)

@@ -32,6 +32,13 @@ def test_synthesised_pes_in_28_nm_are_met_within_twice(
     assert 0.5 < ours / published_pj < 2
 
 
+@pytest.mark.parametrize("spec", ["nf4", "post4"])
+def test_looked_up_values_are_multiplied_in_their_own_width_not_in_that_of_their_codes(spec: str) -> None:
+    found = mac(spec, "int8", "int32", 28)
+    assert found.energy_pj > mac("int8", "int8", "int32", 28).energy_pj
+    assert any("rounded to 8 bits" in text for text in found.estimates)
+
+
 @pytest.mark.parametrize(("spec", "published_pj"), [("int8", 0.2 + 0.03), ("int32", 3.1 + 0.1), ("fp16", 1.1 + 0.4)])
 def test_horowitz_figures_at_45_nm_are_of_the_same_size(spec: str, published_pj: float) -> None:
     # Horowitz, ISSCC 2014, 45 nm: multiplication plus addition; above the synthesised units that were fitted

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from archsim.api.design import design_from_dict
-from archsim.arch.engines import order
+from archsim.arch import order
 from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.data import DenseData
 from archsim.arch.engines.drawn_bits import DrawnBits
@@ -127,6 +127,13 @@ def test_operands_without_bits_to_skip_take_all_their_terms() -> None:
     assert engine.data_rate(floats, INT8) == engine_of().data_rate(floats, INT8)
 
 
+@pytest.mark.parametrize("spec", ["fp16", "pot4", "int1"])
+def test_interleaved_lanes_without_zeros_to_skip_take_an_element_a_cycle(spec: str) -> None:
+    engine = engine_of(skip="interleaved")
+    assert engine.data_rate(DenseData(format=format(spec), reduction=768), INT8).macs_per_unit_cycle == 1
+    assert engine.data_rate(INT8, INT8).macs_per_unit_cycle > 1
+
+
 def test_pruned_columns_set_the_rate_and_are_not_stored() -> None:
     engine = engine_of(skip="bidirectional", kept_columns=4, dense_channels=0.25)
     steps = 0.25 * 8 + 0.75 * 4
@@ -143,6 +150,35 @@ def test_operands_with_no_more_columns_than_are_kept_are_not_pruned(width: int) 
     engine = engine_of(skip="bidirectional", kept_columns=4, dense_channels=0.25)
     assert engine.data_rate(narrow, INT8).macs_per_unit_cycle == pytest.approx(16 / width)
     assert engine.stored_bits("weights", narrow) == width
+
+
+def columns_of(kept: int, weights: str, base: str = "bitwave-28nm", **phase: Any) -> Any:
+    values = {
+        "hardware": {"base": base, "array": {"kept_columns": kept, **phase}},
+        "workload": {"model": "resnet-20"},
+        "quantization": {"weights": weights, "inputs": "int8"},
+    }
+    return design_from_dict(values)
+
+
+def test_kept_columns_beyond_an_operands_word_are_refused() -> None:
+    for kept, weights, word in ((9, "int8", 8), (9, "int4", 8)):
+        message = (
+            f"kept_columns: must be at most {word}, the bits of a word that holds weights of {weights}.*got {kept}"
+        )
+        with pytest.raises(InputError, match=message):
+            columns_of(kept, weights)
+    with pytest.raises(InputError, match="kept_columns: must be at most 16"):
+        columns_of(17, "int12")
+    with pytest.raises(InputError, match=r"phase\.forward\.kept_columns: must be at most 8"):
+        columns_of(8, "int8", phase={"forward": {"kept_columns": 9}})
+    assert columns_of(9, "int12").warnings == ()
+
+
+def test_kept_columns_that_narrow_operands_do_not_have_are_told() -> None:
+    assert columns_of(8, "int8").warnings == ()
+    (warning,) = columns_of(6, "int4").warnings
+    assert warning == "hardware.array.kept_columns = 6 takes nothing from weights of int4: all their 4 columns are kept"
 
 
 def test_lanes_along_an_axis_are_as_fast_as_pes_with_lanes() -> None:

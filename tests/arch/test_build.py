@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
 
+from archsim.api.design import design_from_dict
 from archsim.arch.build import build_accelerator
 from archsim.arch.catalog import hardware, hardware_names
 from archsim.arch.components.dram import dram_cost
 from archsim.arch.components.sram import sram_cost
+from archsim.arch.kinds import KINDS
 from archsim.arch.memory import EnergyBasis, MemoryLevel
 from archsim.arch.options import HardwareOptions
 from archsim.core.errors import InputError
@@ -142,3 +145,12 @@ def test_every_catalog_entry_states_its_sources(name: str) -> None:
 def test_an_unknown_catalog_entry_names_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'eyeriss'"):
         hardware("eyeris")
+
+
+def test_a_kind_that_is_not_there_names_what_does_its_work() -> None:
+    with pytest.raises(InputError, match="kind 'tensor-core' is not available yet") as caught:
+        design_from_dict({"hardware": {"kind": "tensor-core"}}, workload_required=False)
+    (problem,) = [found for found in caught.value.problems if found.key == "hardware.kind"]
+    named = re.findall(r"'([a-z0-9-]+)'", problem.hint or "")
+    assert {"dot-product", "sparse", "sparse-tensor-core", "block-dot-28nm"} <= set(named)
+    assert set(named) <= {*KINDS, *hardware_names()}

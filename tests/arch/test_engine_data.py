@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from archsim.arch.engines.base import SpatialAxis
 from archsim.arch.engines.data import DataRate, DenseData
-from archsim.arch.engines.order import expected_largest, mean, shares_of
 from archsim.arch.engines.spatial import SpatialEngine
 from archsim.arch.engines.units import UnitModel
 from archsim.arch.formats import format
+from archsim.arch.order import expected_largest, mean, shares_of
 
 INT8 = DenseData(format=format("int8"))
 ENGINE = SpatialEngine(

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.arch.build import build_accelerator
+from archsim.arch.chance import binomial
 from archsim.arch.components.operations import Operation, operation_cost, operation_of, product_cost
 from archsim.arch.engines.base import Engine
 from archsim.arch.engines.centroid import CentroidEngine
-from archsim.arch.engines.chance import binomial
 from archsim.arch.engines.data import DenseData
 from archsim.arch.engines.outliers import OutlierLane
 from archsim.arch.engines.overq import OverqEngine, coverage
@@ -173,9 +173,17 @@ class TestShiftAdd:
         assert product_cost(table, format("binary").arithmetic, FP32, FP32, 45).energy_pj == pytest.approx(0.9)
         assert operation_of(pot, FP32) is Operation.SHIFT
 
-    def test_widths_between_the_tables_are_charged_as_the_next(self) -> None:
+    def test_widths_below_the_tables_are_charged_as_the_narrowest(self) -> None:
         cost = operation_cost("horowitz-45nm", Operation.MULTIPLY, "integer", 4, 45)
         assert (cost.energy_pj, len(cost.estimates)) == (0.2, 1)
+
+    def test_widths_between_the_tables_lie_between_their_neighbours(self) -> None:
+        """Sixteen bits are the geometric mean of 8 and 32: (0.2 x 3.1)^0.5 pJ, nearly four times 8 bits."""
+        cost = operation_cost("horowitz-45nm", Operation.MULTIPLY, "integer", 16, 45)
+        assert cost.energy_pj == pytest.approx((0.2 * 3.1) ** 0.5)
+        assert cost.area_um2 == pytest.approx((282 * 3495) ** 0.5)
+        (note,) = cost.estimates
+        assert note.startswith("estimate: multiply of 16 bits on the power law")
 
     def test_widths_beyond_the_table_are_refused(self) -> None:
         with pytest.raises(InputError, match="no multiply of float operands of 64 bits"):

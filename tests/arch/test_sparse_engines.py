@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from archsim.arch.catalog import hardware, hardware_names
 from archsim.arch.engines.cartesian import Cartesian, Gather, Side, fullest_bank
 from archsim.arch.engines.data import DenseData
-from archsim.arch.engines.order import mean, shares_of
 from archsim.arch.engines.skipping import Gating, Skipping, Structured, thinned
 from archsim.arch.engines.sparse import SparseEngine
 from archsim.arch.engines.storage import Metadata, Storage, kept_in_runs
 from archsim.arch.formats import format
 from archsim.arch.kinds import KINDS
 from archsim.arch.options import HardwareOptions, hardware_conflicts, idle_hardware_keys
+from archsim.arch.order import mean, shares_of
 from archsim.workloads.operand_data import OpData
 
 INT8 = format("int8")

@@ -131,6 +131,44 @@ def test_a_run_that_stopped_prints_the_command_that_goes_on(
     assert (document["run"], document["points"], document["evaluated"]) == ("my run", 24, 19)
 
 
+def test_a_run_goes_on_from_its_folder_alone(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5, KeyboardInterrupt())
+        assert archsim("--set", "hardware.clock=2 GHz", "--out", "begun") == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "hint: go on with: archsim sweep --resume begun --workers 1"
+    (folder / "sweep.toml").unlink()
+    design = folder / "design.toml"
+    design.write_text(design.read_text().replace("rows = 8", "rows = 4"))
+    assert run(["sweep", "--resume", "begun", "--workers", "1", "--json"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert (document["name"], document["points"], document["evaluated"]) == ("sweep", 24, 19)
+    assert "design.toml has changed; the run goes on with the design that it was begun with" in captured.err
+
+
+def test_a_run_whose_trace_has_changed_does_not_go_on(folder: Path, capsys: Capture) -> None:
+    assert archsim("--out", "begun") == 0
+    trace = folder / "work.csv"
+    trace.write_text(trace.read_text().replace("64,48", "64,32"))
+    capsys.readouterr()
+    assert run(["sweep", "--resume", "begun"]) == 2
+    assert "begun: holds points of another sweep: the design or a file that it names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "Missing argument 'SWEEP.toml'\nhint: or --resume RUN"),
+        (("--resume", "x", "--set", "hardware.clock=1 GHz"), "--set: says nothing beside --resume alone"),
+        (("--resume", "sweep.toml"), "sweep.toml: is a file, not the folder of a run"),
+        (("--resume", "."), ".: holds no run.json"),
+    ],
+)
+def test_nothing_to_go_on_with_is_wrong_input(arguments: tuple[str, ...], words: str, capsys: Capture) -> None:
+    assert run(["sweep", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_a_sweep_whose_points_all_fail_has_no_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def failed(self: Any, points: Sequence[Point]) -> list[PointResult]:
         return [PointResult(point_id="0", point=point, status="failed", reason="too small") for point in points]

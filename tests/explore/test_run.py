@@ -105,6 +105,19 @@ def test_a_run_that_is_complete_evaluates_nothing_again(path: Path, evaluated: l
     assert again.to_dict() == first | {"evaluated": 0, "rate_per_s": None}
 
 
+def test_a_sweep_of_values_goes_on_from_its_folder(path: Path, evaluated: list[int]) -> None:
+    values = {"design": str(path.parent / "design.toml"), "axes": {"hardware.array.rows": [4, 8, 16]}}
+    folder = path.parent / "begun"
+    first = sweep(values, out=folder, workers=1).frame()
+    chunk_files(path, "begun")[1].unlink()
+    evaluated.clear()
+    again = sweep(folder, workers=1)
+    assert evaluated == [1]
+    assert again.frame().equals(first)
+    with pytest.raises(InputError, match="has its own folder"):
+        sweep(folder, out="other")
+
+
 def test_a_missing_chunk_alone_is_evaluated(path: Path, evaluated: list[int]) -> None:
     run_sweep(path)
     before = {file.name: file.read_bytes() for file in chunk_files(path)}

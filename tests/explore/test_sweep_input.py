@@ -188,3 +188,12 @@ def test_evolutionary_search_without_pymoo_is_told_before(tmp_path: Path, monkey
     monkeypatch.setattr("archsim.explore.read.find_spec", lambda name: None)
     (found,) = problems(tmp_path, sweep('[search]\nmethod = "evolutionary"\npoints = 2\n'))
     assert found == "5: search.method: evolutionary search needs pymoo\nhint: pip install 'archsim[search]'"
+
+
+def test_totals_that_no_point_can_have_are_refused(tmp_path: Path) -> None:
+    text = sweep('[objectives]\ntpot_s = "min"\nlatency_s = "min"\n[constraints]\naccuracy = ">= 0.7"\n')
+    assert problems(tmp_path, text) == [
+        "5: objectives.tpot_s: no point has it: nothing runs in phase 'decode'\nhint: phases of the workload: forward",
+        "8: constraints.accuracy: is not modelled: no point has it\n"
+        "hint: bound what costs accuracy by the formats of an axis",
+    ]

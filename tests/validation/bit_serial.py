@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from archsim.api.bits import PlayedLayer, play
+from archsim.api.bit_records import PlayedLayer
+from archsim.api.bits import play
 from tests.validation.measure import Row, read, relative
 
 FILE = "bitmod/bbs_bitserial_cycles.csv"

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.arch.engines.order import expected_largest, shares_of
+from archsim.arch.order import expected_largest, shares_of
 from archsim.core.errors import InputError, Problem, unknown_name
 
 Counts = NDArray[np.int64]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.arch.engines import order, pairs
+from archsim.arch import order
+from archsim.arch.engines import pairs
 from archsim.arch.engines.bit_words import Words
 from archsim.sim.bits.bitfusion import BitFusion
 from archsim.sim.bits.pairs import Laconic, Loom, PairEngine, PairGrid, play_pairs

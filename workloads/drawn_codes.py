@@ -1,0 +1,45 @@
+"""The operands that a format makes of normal numbers, where these are not plain fractions of the largest of them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.arch.formats import Format
+from archsim.arch.formats.integer import IntegerFormat
+from archsim.arch.formats.stored import StoredFormat
+from archsim.core.errors import InputError
+from archsim.workloads.statistics.operands import operands
+
+ELEMENTS = 1 << 17
+"""Normal numbers that are quantized: shares of operands are then within 0.2 %."""
+WIDEST = 16
+"""Bits of an operand whose values are counted."""
+SEED = 0
+
+
+@lru_cache(maxsize=256)
+def drawn_codes(fmt: Format, reduction: int, width: int, *, signed: bool) -> tuple[int, NDArray[np.int64]] | None:
+    """The lowest operand and how often it and those above it occur among normal numbers in rows of `reduction`.
+
+    None for plain integers, whose shares follow from the normal distribution, and for formats whose operands are not of
+    that width and sign: their arithmetic takes the elements otherwise.
+    """
+    base = fmt.base if isinstance(fmt, StoredFormat) else fmt
+    plain = isinstance(base, IntegerFormat) and not base.asymmetric and base.bits_stored > 1
+    if plain or width > WIDEST:
+        return None
+    rows = max(1, ELEMENTS // reduction)
+    numbers = np.random.default_rng(SEED).standard_normal((rows, reduction))
+    try:
+        found = operands(fmt, numbers)
+    except InputError:
+        return None
+    if (found.width, found.signed) != (width, signed):
+        return None
+    lowest = min(int(found.integers.min()), 0)
+    counts = np.bincount((found.integers - lowest).ravel())
+    counts.flags.writeable = False
+    return lowest, counts
