@@ -13,7 +13,7 @@ FIGURES = ("pe_area", "mac_energy", "step_energy", "pe_energy")
 STRUCTURE = frozenset({
     "lanes", "serial", "terms", "terms_per_cycle", "widest_terms", "skip", "words", "scale_bits_per_cycle",
     "unit_bits", "brick_bits", "table_group", "table_adders", "table_digits", "table_bits", "multiplier",
-    "narrow_bits", "wide_bits", "outlier_macs", "zeros", "ratios", "sync_window",
+    "narrow_bits", "wide_bits", "outlier_macs", "zeros", "ratios", "sync_window", "lookahead", "lookaside", "run_ahead",
 })  # fmt: skip
 """Keys that say what one PE is made of."""
 _OF_ONE_MAC = frozenset({"lanes"})
