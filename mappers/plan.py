@@ -93,9 +93,9 @@ def _planned(
 ) -> Plan:
     chosen = choices(problem, perfect=perfect, constraints=constraints)
     nodes = nodes_of(problem.frame, tuple(chosen.slot_stage.tolist()), skipped)
-    unused = _idle_stages(chosen, nodes)
+    unused, which = _idle_stages(chosen, nodes)
     if idle:
-        kept = np.array([stages == idle for stages in unused], np.bool_)
+        kept = which == (unused.index(idle) if idle in unused else -1)
         chosen = replace(chosen, dims=chosen.dims[kept], factors=chosen.factors[kept])
         nodes = nodes_of(problem.frame, _stages_without(idle, chosen, problem), skipped)
     sizes = tuple(problem.op.loops.values())
@@ -140,14 +140,17 @@ def _unrolled(chosen: Choices, nodes: Nodes) -> Unrolled:
     return tuple([frozenset(own) for own in dims])
 
 
-def _idle_stages(chosen: Choices, nodes: Nodes) -> list[Idle]:
-    """Of each spatial option the stages whose units it does not use and that have tiles both inside and outside."""
+def _idle_stages(chosen: Choices, nodes: Nodes) -> tuple[list[Idle], Ints]:
+    """The stages with tiles both inside and outside whose units some spatial option does not use, and whose each is."""
     stage = nodes.frame.level_stage.max(axis=1)
     held = [int(stage[nodes.level(k)]) for k in range(len(nodes.table)) if nodes.level(k) >= 0]
     between = [s for s in sorted(set(chosen.slot_stage.tolist())) if any(h >= s for h in held) and min(held) < s]
     used = np.array([(chosen.factors[:, chosen.slot_stage == s] > 1).any(axis=1) for s in between], np.bool_)
-    columns: list[list[bool]] = used.reshape(len(between), len(chosen.factors)).T.tolist()
-    return [tuple(s for s, works in zip(between, row, strict=True) if not works) for row in columns]
+    rows = used.reshape(len(between), len(chosen.factors)).T
+    codes = rows @ (1 << np.arange(len(between), dtype=np.int64))
+    found, which = np.unique(codes, return_inverse=True)
+    stages = [tuple(s for place, s in enumerate(between) if not code >> place & 1) for code in found.tolist()]
+    return stages, which.astype(np.int64)
 
 
 def _stages_without(idle: Idle, chosen: Choices, problem: Problem) -> tuple[int, ...]:

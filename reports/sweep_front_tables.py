@@ -23,6 +23,8 @@ ROWS = 40
 """Designs of the table, at most: of a longer front those with most room between them, the ends and the knees first."""
 CONTENDERS = 8
 REASONS = 5
+MOST_PERCENT = 10.0
+"""Share of a bound beyond which a miss is told as a factor."""
 Column = tuple[str, str]
 
 
@@ -154,7 +156,16 @@ def finding_tables(finding: Finding, axes: tuple[str, ...]) -> list[RenderableTy
 
 
 def _missed(missed: Any) -> str:
-    return ", ".join(f"{condition} by {percent(value)}" for condition, value in missed.items())
+    return ", ".join(f"{condition} by {_miss(value)}" for condition, value in missed.items())
+
+
+def _miss(fraction: float) -> str:
+    """How far a bound is missed: as a share of it, or as a factor.
+
+    >>> _miss(0.25), _miss(1999.0)
+    ('25.0 %', 'a factor of 2,000')
+    """
+    return percent(fraction) if fraction < MOST_PERCENT else f"a factor of {1 + fraction:,.0f}"
 
 
 def _evidence_table(finding: Finding) -> RenderableType:

@@ -224,14 +224,16 @@ def _warnings(
 
 
 def figure_warnings(trace: Trace, accelerator: Accelerator) -> list[str]:
-    """A warning for floats on PEs whose stated area and energy are those of integers."""
+    """Warnings for floats and looked-up values on PEs whose stated area and energy are those of integers."""
     if not accelerator.integer_figures:
         return []
     formats = {op.operand(name).format for op in trace.ops if isinstance(op, Op) for name in ("weights", "inputs")}
-    floats = sorted(one.name for one in formats if one is not None and one.arithmetic.kind is ArithmeticKind.FLOAT)
-    if not floats:
-        return []
-    return [f"the figures stated for a PE are for integers: {', '.join(floats)} would take a larger one"]
+    found = []
+    for kind, what in ((ArithmeticKind.FLOAT, "take a larger one"), (ArithmeticKind.LOOKUP, "need tables beside it")):
+        names = sorted(one.name for one in formats if one is not None and one.arithmetic.kind is kind)
+        if names:
+            found.append(f"the figures stated for a PE are for integers: {', '.join(names)} would {what}")
+    return found
 
 
 def accumulator_warnings(trace: Trace, accumulator: Format) -> list[str]:

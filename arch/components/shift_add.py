@@ -20,7 +20,7 @@ def shift_add_cost(other: Arithmetic, places: int, accumulator: Arithmetic, node
     Registers are not included. Raises InputError for a node out of reach.
     """
     operand, total = operand_of(other), operand_of(accumulator)
-    cost = circuit_cost(_shift(operand, places) + _accumulate(operand, places, total), node_nm)
+    cost = circuit_cost(shift(operand, places) + _accumulate(operand, places, total), node_nm)
     return ComponentCost(
         energy_pj=cost.energy_pj,
         area_um2=cost.area_um2,
@@ -30,7 +30,8 @@ def shift_add_cost(other: Arithmetic, places: int, accumulator: Arithmetic, node
     )
 
 
-def _shift(operand: Operand, places: int) -> Circuit:
+def shift(operand: Operand, places: int) -> Circuit:
+    """What brings an operand to one of `places`, with its sign."""
     if places <= 1:
         return inverter(1 if operand.is_float else operand.width)
     if operand.is_float:

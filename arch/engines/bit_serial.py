@@ -16,6 +16,7 @@ from archsim.arch.engines.data import DataRate, OperandData, OperandName
 from archsim.arch.engines.edge import GroupScaling
 from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial import Terms, terms
+from archsim.arch.engines.skip_cost import skip_parts, with_parts
 from archsim.arch.engines.skips import Skip
 from archsim.arch.engines.stationary import StationaryEngine
 from archsim.arch.engines.tactical import MovingWeights
@@ -122,9 +123,20 @@ class SerialEngine(StationaryEngine):
             one if self.serial in ("inputs", "both") else inputs,
             accumulator,
         )
+        cost = self._with_skipping(cost, weights, inputs)
         if self.unit.overrides.mac_energy_pj is None:
             per_step = cost.energy_pj
             if self.step_pj is not None:
                 per_step = self.step_pj * self.unit.overrides.energy_factor / self.unit.lanes
             cost = replace(cost, energy_pj=per_step * self.steps(weights, inputs))
         return self.with_decoders(cost, weights, inputs)
+
+    def _with_skipping(self, cost: UnitCost, weights: Arithmetic, inputs: Arithmetic) -> UnitCost:
+        """The cost of one step with what skips others, where the design states no figures of a PE."""
+        if not isinstance(self.skipping, Skipping):
+            return cost
+        given = self.unit.overrides
+        serial, other = (weights, inputs) if self.serial == "weights" else (inputs, weights)
+        parts = skip_parts(self.skipping.rule.skip, self.unit.lanes, serial, other, self.unit.node_nm)
+        energy = given.mac_energy_pj is None and self.step_pj is None
+        return with_parts(cost, parts, self.unit.lanes, energy=energy, area=given.pe_area_um2 is None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -14,6 +14,7 @@ from archsim.api.inherit import Layer, inherit
 from archsim.api.options import DesignTable, read_options
 from archsim.api.overrides import BASE_KEY, Override, apply_override, parse_overrides
 from archsim.api.places import COMMAND_LINE, PYTHON, Merged, Origin
+from archsim.api.stated import kept_figures
 from archsim.api.work import NO_WORK, Work, expanded, quantized, read_trace
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.array_options import foreign_names
@@ -181,7 +182,8 @@ def _work(read: Mapping[str, Options], merged: Merged, folder: Path | None) -> W
     quantization, sparsity = read.get("quantization"), read.get("sparsity")
     if trace is None or not isinstance(quantization, QuantizationOptions) or not isinstance(sparsity, SparsityOptions):
         return Work(trace=NO_WORK)
-    return quantized(trace, workload, quantization, sparsity, merged, folder)
+    work = quantized(trace, workload, quantization, sparsity, merged, folder)
+    return replace(work, warnings=(*work.warnings, *kept_figures(merged)))
 
 
 def _accelerators(read: Mapping[str, Options], merged: Merged, name: str) -> dict[str, Accelerator]:

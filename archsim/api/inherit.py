@@ -25,6 +25,8 @@ _REPLACES = {
     "dataflows": ("dataflow",),
     "bandwidth": ("read_bandwidth", "write_bandwidth"),
     "axes": ("rows", "cols"),
+    "mac_energy": ("step_energy",),
+    "step_energy": ("mac_energy",),
 }
 _DIRECTIONS = ("remove", "before")
 
@@ -52,6 +54,7 @@ def inherit(merged: Merged, layer: Layer, *over: Layer) -> None:
     if isinstance(hardware.get("base"), str):
         del hardware["base"]
     merged.values["hardware"] = hardware
+    merged.layers = [link.origin.document for link in reversed(chain)]
     for path, origin in origins.items():
         merged.origins["hardware", *path] = origin
     merged.origins["hardware",] = layer.origin

@@ -12,7 +12,7 @@ from archsim.core.spelling import spelled
 from archsim.core.toml import KeyPath, parse_key, parse_value
 
 BASE_KEY = ("hardware", "base")
-_SAME_THING = (("dataflow", "dataflows"), ("model", "trace", "config", "onnx"))
+_SAME_THING = (("dataflow", "dataflows"), ("model", "trace", "config", "onnx"), ("mac_energy", "step_energy"))
 
 
 @dataclass(frozen=True, slots=True)

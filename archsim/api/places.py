@@ -38,6 +38,8 @@ class Merged:
     values: dict[str, Any]
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    layers: list[TomlDocument] = field(default_factory=list)
+    """Documents of the hardware, the last base first and the design last; what is set over them is in none."""
     files: dict[str, str] = field(default_factory=dict)
     """Where the files lie that values name."""
 

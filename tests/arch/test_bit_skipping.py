@@ -30,7 +30,8 @@ class Counted(DenseData):
 
 
 def engine_of(**keys: Any) -> SerialEngine:
-    hardware = {"kind": "bit-serial", "clock": "1 GHz", "node": "28 nm", "array": PLAIN | keys}
+    array = {key: value for key, value in (PLAIN | keys).items() if value is not None}
+    hardware = {"kind": "bit-serial", "clock": "1 GHz", "node": "28 nm", "array": array}
     memory = [{"name": "dram", "technology": "ddr4", "bandwidth": "16 B/cycle"}]
     design = design_from_dict({"hardware": {**hardware, "memory": memory}}, workload_required=False)
     engine = design.accelerator.engine
@@ -223,3 +224,29 @@ def test_a_resolved_design_is_a_design() -> None:
     design = design_from_dict({"hardware": hardware}, workload_required=False)
     again = design_from_dict({"hardware": design.resolved["hardware"]}, workload_required=False)
     assert again.accelerator == design.accelerator
+
+
+@pytest.mark.parametrize(
+    ("skip", "lanes", "published_um2"),
+    [("essential", 8, 923.1), ("interleaved", 32, 1665.6), ("column", 8, 702.4), ("bidirectional", 16, 739.6)],
+)
+def test_what_skips_bits_takes_the_area_that_synthesised_pes_take_more(
+    skip: str, lanes: int, published_um2: float
+) -> None:
+    # Chen et al., BBS, MICRO 2024, table V: PEs of eight one-bit products in 28 nm; Stripes' has 532.8 um2
+    def area_of(**keys: Any) -> float:
+        found = engine_of(step_energy=None, **keys)
+        area = found.unit_cost(INT8.arithmetic, INT8.arithmetic, format("int32").arithmetic).area_um2
+        assert area is not None
+        return area
+
+    ours = area_of(skip=skip, lanes=lanes) / area_of(lanes=8)
+    assert ours == pytest.approx(published_um2 / 532.8, rel=0.35)
+
+
+def test_stated_figures_hold_whatever_is_skipped() -> None:
+    figures = {"pe_area": "500 um^2", "step_energy": "1 pJ/cycle"}
+    arithmetics = INT8.arithmetic, INT8.arithmetic, format("int32").arithmetic
+    plain, skipping = (engine_of(**figures, **keys).unit_cost(*arithmetics) for keys in ({}, {"skip": "essential"}))
+    assert (plain.area_um2, plain.energy_pj) == (skipping.area_um2, skipping.energy_pj) == (500.0, 0.5)
+    assert plain.estimates == skipping.estimates

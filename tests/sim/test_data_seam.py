@@ -109,3 +109,10 @@ def test_floats_on_pes_whose_figures_are_for_integers_are_told() -> None:
     assert figure_warnings(Trace(name="t", ops=(floats,), parameters=0), PLAIN) == []
     (warning,) = figure_warnings(Trace(name="t", ops=(GEMM, floats), parameters=0), stated)
     assert "are for integers: fp16" in warning
+
+
+def test_looked_up_values_on_pes_whose_figures_are_for_integers_are_told() -> None:
+    looked_up = replace(GEMM, weights=replace(GEMM.weights, format=format("nf4")))
+    trace = Trace(name="t", ops=(looked_up,), parameters=0)
+    (warning,) = figure_warnings(trace, replace(PLAIN, integer_figures=True))
+    assert "are for integers: nf4 would need tables" in warning
