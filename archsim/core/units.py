@@ -30,7 +30,8 @@ _BITS_PER_BYTE = 8.0
 _NUMBER = re.compile(
     r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf)\b)\s*(.*?)\s*", re.ASCII
 )
-_UNIT = re.compile(r"[A-Za-zµ](?:[A-Za-zµ/*. ]|(?:\*\*|\^)-?[1-4](?![0-9]))*")
+_UNIT = re.compile(r"[A-Za-zµ](?:[A-Za-zµ/*. ]|(?:\*\*|\^) *-?[1-4](?![0-9]| *(?:\*\*|\^)))*")
+"""What pint is asked about: never a power of a power, which it would take ages to work out (``m^4^4^4^4``)."""
 _LONGEST = 64
 # Beyond any hardware, in any dimension's unit; what lies outside would overflow further on.
 _SMALLEST, _LARGEST = 1e-18, 1e24

@@ -97,6 +97,10 @@ def test_pint_reads_other_spellings_of_the_dimension(
             "1 b",
             "unit 'b' is ambiguous: write bit or B; write a size such as '64 KiB' (got '1 b')",
         ),
+        *(
+            (units.length_nm, f"1 {unit}", f"unknown unit {unit!r}; write a length such as '28 nm' (got '1 {unit}')")
+            for unit in ("m^4^4^4^4", "m**4**4**4**4", "m^-4 ^4 ** 4^4", "m ^ 4 ^ 4^4^4", "m*^4^4^4^4", "m^4**m^4^4^4")
+        ),
     ],
 )
 def test_refused(read: Callable[[object], object], value: object, message: str) -> None:
