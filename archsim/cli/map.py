@@ -24,7 +24,7 @@ _NUMBERS = re.compile(r"\s*\d{1,10}\s*(,\s*\d{1,10}\s*)*")
 
 
 def run(design: Path, request: MapRequest, options: Options) -> int:
-    """Map, print, write where `--out` says; exit code 1 when a given mapping does not fit."""
+    """Map, print, write the files; exit code 1 when a given mapping does not fit."""
     from archsim.core.kernels import start_without_linear_algebra
 
     start_without_linear_algebra()
@@ -152,18 +152,31 @@ def _compare(design: Path, request: MapRequest, options: Options) -> int:
         op=stated_op(request),
         overrides=options.overrides,
     )
-    if options.folder is not None:
+    folder = _folder(comparison.design_name, options)
+    if folder is not None:
         from archsim.reports.mapping_folder import write_dataflows
 
-        write_dataflows(comparison, options.folder)
-        output.note(f"wrote {options.folder}", quiet=options.quiet)
+        write_dataflows(comparison, folder)
     if options.json:
         output.emit_json(comparison.to_dict())
     else:
         from archsim.reports.dataflow_tables import dataflow_tables
 
         output.emit_tables(dataflow_tables(comparison))
+    _note(folder, options)
     return 0
+
+
+def _folder(design_name: str, options: Options) -> Path | None:
+    """Where the table and the plot of a comparison, a front or a whole space go; None with `--no-files`."""
+    from archsim.reports.run_folder import default_folder
+
+    return None if options.no_files else options.folder or default_folder(f"{design_name}-map")
+
+
+def _note(folder: Path | None, options: Options) -> None:
+    if folder is not None:
+        output.note(f"wrote {folder}", quiet=options.quiet)
 
 
 def _fuse(design: Path, request: MapRequest, options: Options) -> int:
@@ -195,17 +208,18 @@ def _enumerate(design: Path, request: MapRequest, options: Options) -> int:
         limit=request.limit or USUAL_LIMIT,
         overrides=options.overrides,
     )
-    if options.folder is not None:
+    folder = _folder(report.design_name, options)
+    if folder is not None:
         from archsim.reports.mapping_folder import write_space
 
-        write_space(report, options.folder)
-        output.note(f"wrote {options.folder}", quiet=options.quiet)
+        write_space(report, folder)
     if options.json:
         output.emit_json(report.to_dict())
     else:
         from archsim.reports.mapping_space_tables import space_tables
 
         output.emit_tables(space_tables(report))
+    _note(folder, options)
     return 0
 
 
@@ -215,17 +229,18 @@ def _pareto(design: Path, request: MapRequest, options: Options) -> int:
     front = mapping_front(
         design, request.pareto or None, layer=request.layer, op=stated_op(request), overrides=options.overrides
     )
-    if options.folder is not None:
+    folder = _folder(front.design_name, options)
+    if folder is not None:
         from archsim.reports.mapping_folder import write_front
 
-        write_front(front, options.folder)
-        output.note(f"wrote {options.folder}", quiet=options.quiet)
+        write_front(front, folder)
     if options.json:
         output.emit_json(_front_document(design, request, front, options))
     else:
         from archsim.reports.mapping_tables import front_table
 
         output.emit_tables([front_table(front)])
+    _note(folder, options)
     return 0
 
 

@@ -120,7 +120,11 @@ def test_formats_by_dataflows_with_their_files(capsys: Capture) -> None:
     assert {path.name for path in Path("o").iterdir()} == {"dataflows.csv", "dataflows.png", "dataflows.json"}
     assert Path("o/dataflows.png").read_bytes().startswith(b"\x89PNG")
     assert run(list(arguments)) == 0
-    assert "wins" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "wins" in captured.out
+    (folder,) = Path("runs").iterdir()
+    assert captured.err.endswith(f"wrote {folder}\n")
+    assert {path.name for path in folder.iterdir()} == {"dataflows.csv", "dataflows.png", "dataflows.json"}
 
 
 def test_one_dataflow_is_a_choice_not_a_comparison(capsys: Capture) -> None:
