@@ -83,6 +83,7 @@ def _case(task: Task, room: Room) -> Case:
         task.shape,
         task.machine,
         task.space,
+        room.ports,
         room.start,
         room.lines,
         task.steps,
@@ -145,7 +146,7 @@ def _take_up(case: Case, task: Task, room: Room) -> tuple[float, float]:
     walk, scratch = room.walk, room.scratch
     n = lay_start(task, room)
     cost(task.shape, walk.nest, n, walk.tiles, task.machine, scratch)
-    take_start(task.shape, task.machine, task.space, scratch, room.start)
+    take_start(case, scratch)
     return _least_of_start(case, walk)
 
 
@@ -215,7 +216,7 @@ def _least_of_start(case: Case, walk: Walk) -> tuple[float, float]:
     energy = start.totals[START_PJ] + goal.fixed_pj
     for k in range(space.nodes.shape[0]):
         set_line(k, case)
-        add_node_bits(k, space, lines, reading, writing)
+        add_node_bits(k, case, reading, writing)
         energy += lines.least[k]
     if not pool_excesses(case, walk.tile_scrap):
         return np.inf, np.inf
@@ -225,7 +226,7 @@ def _least_of_start(case: Case, walk: Walk) -> tuple[float, float]:
             reading[space.pools[pool, 4]] += lines.traffic[pool]
     firsts = set_firsts(case, walk.tile_scrap)
     set_feeding(space, walk.shares[0])
-    cycles = least_time(firsts, reading, writing, walk.shares[0], start, case.machine)
+    cycles = least_time(firsts, reading, writing, walk.shares[0], case.ports.own, start, case.machine)
     return cycles, energy + goal.pj_per_cycle * cycles
 
 

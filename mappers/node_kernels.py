@@ -22,7 +22,7 @@ from archsim.mappers.space_kernels import (
     ceil_div,
     spread_between,
 )
-from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case, Lines, Walk
+from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case, Walk
 from archsim.mappers.time_kernels import least_moves, port_cycles
 from archsim.sim.kernels import (
     EQUAL,
@@ -133,12 +133,6 @@ def _node_line(node: int, placed: int, elements: float, sent: float, case: Case)
 
 
 @inlined_kernel
-def _serial(level: int, operand: int, space: Space) -> int:
-    """Where in a table of port bits a level and operand count: behind the levels' own rows if nothing overlaps."""
-    return int(level + space.serial[level, operand] * space.serial.shape[0])
-
-
-@inlined_kernel
 def _moved(row: int, node: int, dim: int, units: int, case: Case, walk: Walk) -> int:
     """How often a node's tile goes to any of `units` along `dim` between it and `row`: to those that have work.
 
@@ -199,16 +193,16 @@ def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: 
         moved = _moved(row, node, d, units, case, walk)
         fills *= moved
         reads *= moved if left == count[d] and sent == units else (left - 1) * sent + 1
-    at = _serial(parent, operand, space)
+    at = case.ports.row[parent, operand]
     walk.visits[node] = reads
     if operand != OUTPUTS:
         reading[at] += leaving * reads * widths[DOWN]
         walk.energy[row + 1] += leaving * reads * prices[DOWN]
         if level >= 0:
-            writing[_serial(level, operand, space)] += elements * fills * widths[IN]
+            writing[case.ports.row[level, operand]] += elements * fills * widths[IN]
             walk.energy[row + 1] += elements * fills * prices[IN]
         return
-    within = _serial(level, operand, space)
+    within = case.ports.row[level, operand]
     writing[at] += elements * ((reads - 1.0) * widths[UP_PARTIAL] + widths[UP_FINAL])
     if machine.counting[WRITE_BACK_READ]:
         reading[within] += elements * ((fills - 1.0) * widths[OUT_PARTIAL] + widths[OUT_FINAL])
@@ -269,14 +263,15 @@ def _set_bits(node: int, placed: int, elements: float, sent: float, case: Case) 
 
 
 @inlined_kernel
-def add_node_bits(node: int, space: Space, lines: Lines, reading: Floats, writing: Floats) -> None:
+def add_node_bits(node: int, case: Case, reading: Floats, writing: Floats) -> None:
     """Add the bits of one visit of a node."""
-    level, operand, parent = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 2]
-    at = _serial(parent, operand, space)
+    nodes, lines, rows = case.space.nodes, case.lines, case.ports.row
+    level, operand, parent = nodes[node, 0], nodes[node, 1], nodes[node, 2]
+    at = rows[parent, operand]
     reading[at] += lines.bits[node, 0]
     writing[at] += lines.bits[node, 1]
     if level >= 0:
-        at = _serial(level, operand, space)
+        at = rows[level, operand]
         reading[at] += lines.bits[node, 2]
         writing[at] += lines.bits[node, 3]
 
@@ -303,10 +298,10 @@ def floors(case: Case, walk: Walk) -> tuple[float, float]:
             continue
         if operand == OUTPUTS:
             energy += elements * min(prices[UP_FINAL], prices[UP_PARTIAL])
-            writing[_serial(parent, operand, space)] += elements * widths[UP_FINAL]
+            writing[case.ports.row[parent, operand]] += elements * widths[UP_FINAL]
         else:
             energy += elements * (prices[DOWN] + prices[IN])
-            reading[_serial(parent, operand, space)] += elements * widths[DOWN]
+            reading[case.ports.row[parent, operand]] += elements * widths[DOWN]
     cycles = 0.0
     for level in range(space.placed.shape[0]):
         if space.placed[level] == space.n_bounds:

@@ -93,7 +93,7 @@ class Start(NamedTuple):
     slot_axis: Ints
     slot_bound: Ints
     reading: Floats
-    """(2 L,): bits, as `least_time` takes them."""
+    """(2 L + P,): bits, as `least_time` takes them."""
     writing: Floats
     used: Floats
     """(L,): instances at work."""

@@ -19,7 +19,7 @@ from archsim.mappers.space_kernels import (
     ceil_div,
     copy_ints,
 )
-from archsim.mappers.state_kernels import Room, Task
+from archsim.mappers.state_kernels import Case, Room, Task
 from archsim.mappers.time_kernels import set_steps
 from archsim.sim.cost_kernels import level_energy
 from archsim.sim.kernels import (
@@ -134,8 +134,9 @@ def _nest_of(start: Start, shape: Shape, n_bounds: int, nest: Nest, after: Ints)
 
 
 @inlined_kernel
-def take_start(shape: Shape, machine: Machine, space: Space, scratch: Scratch, start: Start) -> None:
+def take_start(case: Case, scratch: Scratch) -> None:
     """Fill in what a start costs, as it has just been costed."""
+    shape, machine, space, start = case.shape, case.machine, case.space, case.start
     n_levels = machine.levels.shape[0]
     _take_off(shape, machine, space, scratch, start)
     start.totals[COMPUTE_CYCLES] = scratch.out[COMPUTE]
@@ -146,12 +147,14 @@ def take_start(shape: Shape, machine: Machine, space: Space, scratch: Scratch, s
     if space.innermost[OUTPUTS] >= 0:
         elements = whole_elements(OUTPUTS, shape)
         start.totals[SUMS] = scratch.traffic[UPDATES, space.innermost[OUTPUTS], OUTPUTS] / elements
+    for row in range(start.reading.shape[0]):
+        start.reading[row], start.writing[row] = 0.0, 0.0
     for level in range(n_levels):
+        _add_port_bits(level, case, scratch)
         start.used[level] = 1.0
         for b in range(space.placed[level], space.n_bounds):
             for d in range(shape.sizes.shape[0]):
                 start.used[level] *= start.every[b, d]
-        start.reading[level], start.writing[level] = _port_bits(level, machine, scratch)
 
 
 @inlined_kernel
@@ -181,14 +184,14 @@ def _read_bits(level: int, machine: Machine, scratch: Scratch) -> float:
 
 
 @inlined_kernel
-def _port_bits(level: int, machine: Machine, scratch: Scratch) -> tuple[float, float]:
-    """Bits read from and written to a level, at least: partial sums read back are left out."""
-    traffic, bits = scratch.traffic, machine.bits
-    read, written = 0.0, 0.0
+def _add_port_bits(level: int, case: Case, scratch: Scratch) -> None:
+    """Add the bits read from and written to a level, at least: partial sums read back are left out."""
+    traffic, bits, start, rows = scratch.traffic, case.machine.bits, case.start, case.ports.row[level]
     for operand in range(2):
-        read += traffic[READS, level, operand] * bits[operand]
-        written += traffic[FILLS, level, operand] * bits[operand]
+        start.reading[rows[operand]] += traffic[READS, level, operand] * bits[operand]
+        start.writing[rows[operand]] += traffic[FILLS, level, operand] * bits[operand]
     partial = traffic[WRITES_PARTIAL, level, OUTPUTS]
-    written += (traffic[UPDATES, level, OUTPUTS] - partial) * min(bits[OUTPUTS], bits[3]) + partial * bits[3]
-    read += (traffic[READS, level, OUTPUTS] - traffic[READS_PARTIAL, level, OUTPUTS]) * bits[OUTPUTS]
-    return read, written
+    written = (traffic[UPDATES, level, OUTPUTS] - partial) * min(bits[OUTPUTS], bits[3]) + partial * bits[3]
+    start.writing[rows[OUTPUTS]] += written
+    read = (traffic[READS, level, OUTPUTS] - traffic[READS_PARTIAL, level, OUTPUTS]) * bits[OUTPUTS]
+    start.reading[rows[OUTPUTS]] += read

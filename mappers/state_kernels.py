@@ -80,12 +80,22 @@ class Lines(NamedTuple):
     """(pools,): bits that they move through their parent's ports above that."""
 
 
+class Ports(NamedTuple):
+    """Which row of what moves (see `time_kernels.least_time`) counts an operand's bits through a level's ports."""
+
+    row: Ints
+    """(L, 3): of the level's shared ports, L further where nothing overlaps, from 2 L on of a port of the operand's."""
+    own: Ints
+    """(P, 3): level, operand, whether nothing overlaps, of the rows from 2 L on."""
+
+
 class Case(NamedTuple):
     """One start of a search: all that stays as it is while its program is walked."""
 
     shape: Shape
     machine: Machine
     space: Space
+    ports: Ports
     start: Start
     lines: Lines
     steps: Ints
@@ -109,7 +119,7 @@ class Walk(NamedTuple):
     need: Floats
     """(S, L): bits taken of each level."""
     reading: Floats
-    """(S, 2 L): bits, as `least_time` takes them."""
+    """(S, 2 L + P): bits, as `least_time` takes them."""
     writing: Floats
     firsts: Floats
     """(S,): cycles of first loads and last write-backs."""
@@ -138,6 +148,7 @@ class Walk(NamedTuple):
 class Room(NamedTuple):
     """Everything a search writes but its result."""
 
+    ports: Ports
     start: Start
     lines: Lines
     walk: Walk
@@ -145,11 +156,28 @@ class Room(NamedTuple):
 
 
 @kernel
+def _new_ports(serial: Ints, operand_bw: Floats) -> Ports:
+    n_levels, n_own = serial.shape[0], 0
+    ports = Ports(np.zeros((n_levels, 3), np.int64), np.zeros((int(np.sum(operand_bw > 0.0)), 3), np.int64))
+    for level in range(n_levels):
+        for operand in range(3):
+            ports.row[level, operand] = level + serial[level, operand] * n_levels
+            if operand_bw[level, operand] > 0.0:
+                ports.row[level, operand] = 2 * n_levels + n_own
+                ports.own[n_own] = level, operand, serial[level, operand]
+                n_own += 1
+    return ports
+
+
+@kernel
 def new_room(task: Task) -> Room:
     """Room for one search."""
     n_dims, n_levels, n_axes = task.shape.sizes.shape[0], task.machine.levels.shape[0], task.machine.multicast.shape[1]
     bounds, nodes, pools = task.space.n_bounds, task.space.nodes.shape[0], task.space.pools.shape[0]
+    ports = _new_ports(task.space.serial, task.machine.operand_bw)
+    n_ports = 2 * n_levels + ports.own.shape[0]
     return Room(
+        ports,
         Start(
             np.ones(n_dims, np.int64),
             np.ones((bounds, n_dims), np.int64),
@@ -159,8 +187,8 @@ def new_room(task: Task) -> Room:
             np.ones(task.ways.dims.shape[1], np.int64),
             np.zeros(task.ways.dims.shape[1], np.int64),
             np.zeros(task.ways.dims.shape[1], np.int64),
-            np.zeros(2 * n_levels),
-            np.zeros(2 * n_levels),
+            np.zeros(n_ports),
+            np.zeros(n_ports),
             np.ones(n_levels),
             np.zeros(N_TOTALS),
         ),
@@ -177,13 +205,13 @@ def new_room(task: Task) -> Room:
             np.zeros(pools),
             np.zeros(pools),
         ),
-        _new_walk(task.rows + 1, n_dims, n_levels, nodes),
+        _new_walk(task.rows + 1, n_dims, n_levels, n_ports, nodes),
         _new_scratch(n_dims, n_levels, n_axes),
     )
 
 
 @kernel
-def _new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
+def _new_walk(rows: int, n_dims: int, n_levels: int, n_ports: int, n_nodes: int) -> Walk:
     """Room for walking a program whose ways are of fewer than `rows` steps."""
     return Walk(
         np.ones((rows, n_dims), np.int64),
@@ -192,8 +220,8 @@ def _new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
         np.ones(rows, np.int64),
         np.zeros(rows),
         np.zeros((rows, n_levels)),
-        np.zeros((rows, 2 * n_levels)),
-        np.zeros((rows, 2 * n_levels)),
+        np.zeros((rows, n_ports)),
+        np.zeros((rows, n_ports)),
         np.zeros(rows),
         np.zeros((rows, n_levels)),
         np.zeros(n_nodes),
@@ -203,8 +231,8 @@ def _new_walk(rows: int, n_dims: int, n_levels: int, n_nodes: int) -> Walk:
         np.zeros((n_nodes, N_PRICES)),
         np.zeros(n_nodes, np.int64),
         np.ones(n_dims, np.int64),
-        np.zeros(2 * n_levels),
-        np.zeros(2 * n_levels),
+        np.zeros(n_ports),
+        np.zeros(n_ports),
         np.full((n_levels, 3), -1, np.int64),
         np.zeros(MAX_LOOPS, np.int64),
         empty_nest(n_dims),

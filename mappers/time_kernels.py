@@ -42,8 +42,7 @@ from archsim.sim.pass_kernels import column_cycles
 
 @inlined_kernel
 def port_cycles(level: int, read: float, written: float, machine: Machine) -> float:
-    if machine.operand_bw[level, 0] > 0 or machine.operand_bw[level, 1] > 0 or machine.operand_bw[level, 2] > 0:
-        return 0.0
+    """Of the ports that operands share."""
     if machine.levels[level, SHARED_PORTS] > 0:
         return float((read + written) / machine.levels[level, READ_BW])
     return float(max(read / machine.levels[level, READ_BW], written / machine.levels[level, WRITE_BW]))
@@ -51,13 +50,13 @@ def port_cycles(level: int, read: float, written: float, machine: Machine) -> fl
 
 @inlined_kernel
 def least_time(
-    firsts: float, reading: Floats, writing: Floats, shares: Floats, start: Start, machine: Machine
+    firsts: float, reading: Floats, writing: Floats, shares: Floats, own: Ints, start: Start, machine: Machine
 ) -> float:
     """Cycles, at least, of an op that moves these bits, `firsts` before or after it computes.
 
     A level that feeds others does so beside all steps but one, which takes `shares` (L,) array tiles, at least; 0 where
-    a level feeds none. The second half of the rows is of levels that feed others without double buffers: nothing
-    overlaps with those. Levels with bandwidths by operand are left out.
+    a level feeds none. Rows of `reading` and `writing`, in bits: of the levels; of levels that feed others without
+    double buffers, since nothing overlaps with that; of the ports of single operands (`own`, see `Ports`).
     """
     compute, used = start.totals[COMPUTE_CYCLES], start.used
     if not machine.counting[MEMORY_STALLS]:
@@ -67,17 +66,32 @@ def least_time(
     for level in range(n_levels):
         if machine.counting[THROUGHPUT]:
             read, written = reading[level] + reading[level + n_levels], writing[level] + writing[level + n_levels]
-            slowest = max(slowest, port_cycles(level, read, written, machine) / used[level])
+            busy = max(
+                port_cycles(level, read, written, machine), _own_cycles(level, -1, own, reading, writing, machine)
+            )
+            slowest = max(slowest, busy / used[level])
             continue
-        busy = port_cycles(level, reading[level], writing[level], machine) / used[level]
+        busy = port_cycles(level, reading[level], writing[level], machine)
+        busy = max(busy, _own_cycles(level, 0, own, reading, writing, machine)) / used[level]
         if busy > 0.0 and shares[level] > 0.0:
             busy += _step_beside(busy, shares[level], start)
         slowest = max(slowest, busy)
         beside = port_cycles(level, reading[level + n_levels], writing[level + n_levels], machine)
-        serial += beside / used[level]
+        serial += max(beside, _own_cycles(level, 1, own, reading, writing, machine)) / used[level]
     if machine.counting[THROUGHPUT]:
         return float(np.ceil(max(compute, slowest) + firsts - 1e-6))
     return float(np.ceil(max(compute + firsts, slowest) + serial - 1e-6))
+
+
+@inlined_kernel
+def _own_cycles(level: int, serial: int, own: Ints, reading: Floats, writing: Floats, machine: Machine) -> float:
+    """Cycles of the slowest port of a single operand, of those that do (not) overlap; `serial` -1: of all."""
+    slowest, first = 0.0, reading.shape[0] - own.shape[0]
+    for i in range(own.shape[0]):
+        if own[i, 0] == level and (serial < 0 or own[i, 2] == serial):
+            moved = reading[first + i] + writing[first + i]
+            slowest = max(slowest, moved / machine.operand_bw[level, own[i, 1]])
+    return float(slowest)
 
 
 @inlined_kernel
@@ -270,6 +284,8 @@ def first_cycles(node: int, passed: int, held: float, case: Case) -> float:
         return float(max(read, moved / start.used[level] / machine.levels[level, WRITE_BW]))
     if space.serial[parent, operand]:
         return 0.0
+    if machine.operand_bw[parent, operand] > 0.0:
+        return float(moved / machine.operand_bw[parent, operand] / start.used[parent])
     read, written = (0.0, moved) if operand == OUTPUTS else (moved, 0.0)
     return float(port_cycles(parent, read, written, machine) / start.used[parent])
 

@@ -171,7 +171,7 @@ def _out_of_reach(
     for k in range(space.nodes.shape[0]):
         if (step[OPEN] >> k) & 1:
             energy += lines.least[k]
-            add_node_bits(k, space, lines, reading, writing)
+            add_node_bits(k, case, reading, writing)
         if (step[LEFT] >> k) & 1:
             firsts += lines.firsts[k]
     for pool in range(space.pools.shape[0]):
@@ -179,7 +179,7 @@ def _out_of_reach(
             energy += lines.excess[pool]
             if space.pools[pool, 4] >= 0:
                 reading[space.pools[pool, 4]] += lines.traffic[pool]
-    cycles = least_time(firsts, reading, writing, walk.shares[row], start, case.machine)
+    cycles = least_time(firsts, reading, writing, walk.shares[row], case.ports.own, start, case.machine)
     return hopeless(cycles, energy + goal.pj_per_cycle * cycles, goal, best)
 
 
