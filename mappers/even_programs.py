@@ -73,7 +73,7 @@ def _write_even(
             writer.segment += 1
             writer.grow([d for d in ground.long if d not in lacking])
         for node in sorted(members, key=lambda k: ground.nodes.table[k, 1] != operand):
-            writer.place(node, beside=int(ground.nodes.table[node, 1]) != operand)
+            writer.place(node, beside=int(ground.nodes.table[node, 1]) != operand, together=True)
     _spread(writer, ground.nodes.n_bounds, slide=False)
     writer.close(fill=True)
     return writer.finished()

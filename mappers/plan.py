@@ -14,6 +14,7 @@ from archsim.core.memo import Memo
 from archsim.mappers.constraints import Constraints
 from archsim.mappers.factors import divisors_of
 from archsim.mappers.nodes import Nodes, Skipped, nodes_of
+from archsim.mappers.program_writer import never_reused
 from archsim.mappers.programs import Unrolled, program_of
 from archsim.mappers.space_kernels import Space, Ways
 from archsim.mappers.starts import Choices, choices
@@ -56,7 +57,7 @@ class Plan:
 
     @property
     def nbytes(self) -> int:
-        arrays = (*self.ways, self.steps, self.jumps, self.space.divisors, self.space.fixed)
+        arrays = (*self.ways, self.steps, self.jumps, self.space.divisors, self.space.fixed, self.space.alone)
         return sum(array.nbytes for array in arrays)
 
 
@@ -115,6 +116,7 @@ def _planned(
             innermost=nodes.innermost,
             homes=nodes.homes,
             taken=np.zeros(len(problem.levels_used)),
+            alone=_alone(nodes, tuple([d for d, size in enumerate(sizes) if size > 1]), fixed, even=even),
         ),
         ways=Ways(
             tiles=chosen.tiles,
@@ -176,6 +178,21 @@ def _fixed(problem: Problem, nodes: Nodes, constraints: Constraints) -> Ints:
             if problem.shape.relevant[operand, d]:
                 fixed[k, d] = sizes.get(dim, 0)
     return fixed
+
+
+def _alone(nodes: Nodes, long: tuple[int, ...], fixed: Ints, *, even: bool) -> Ints:
+    """`Space.alone` of an op whose dimensions `long` have loops.
+
+    A node may have to stand above loops that reuse an operand without a node beside it, or at a tile that is fixed.
+    """
+    operands, insides = nodes.table[:, 1].tolist(), [nodes.inside(k) for k in range(len(nodes.table))]
+    free = {j for j in range(3) if not any(fixed[k].any() for k, own in enumerate(operands) if own == j)}
+    alone, found = never_reused(nodes.frame, long), []
+    for k, (operand, inside) in enumerate(zip(operands, insides, strict=True)):
+        beside = {own for own, there in zip(operands, insides, strict=True) if there == inside}
+        early = not even and operand in free and len(beside) == 3 and nodes.level(k) >= 0
+        found.append(0 if operand not in alone else 2 if early else 1)
+    return np.array(found, np.int64)
 
 
 def _divisors(sizes: tuple[int, ...]) -> Ints:

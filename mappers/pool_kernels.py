@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from archsim.core.kernels import inlined_kernel, inner_kernel
+from archsim.mappers.fence_kernels import fenced_in
 from archsim.mappers.space_kernels import doubles, sums_in_time
 from archsim.mappers.state_kernels import Case
-from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, SHARED_PORTS, Floats, Ints
+from archsim.sim.kernels import CAPACITY, INPUTS, NESTED_REUSE, OUTPUTS, RESERVED, SHARED_PORTS, Floats, Ints
 
 
 class Rival(NamedTuple):
@@ -238,7 +239,9 @@ def _tiles_left(passed: int, case: Case, tile: Ints) -> tuple[float, float, floa
 
 
 @inlined_kernel
-def pool_line(pool: int, passed: int, missing: int, case: Case, tile: Ints, need: Floats) -> tuple[float, float]:
+def pool_line(
+    pool: int, passed: int, missing: int, left: int, case: Case, tile: Ints, need: Floats
+) -> tuple[float, float]:
     """(energy in pJ, bits through the parent's ports) that the nodes of a pool cost above one visit each, at least.
 
     `tile` is what lies inside them, `missing` marks the operands (bit 0: inputs, ...) whose nodes are still to be
@@ -255,6 +258,9 @@ def pool_line(pool: int, passed: int, missing: int, case: Case, tile: Ints, need
     c = _rival(node2, node2 >= 0 and missing & 4 > 0, passed, count2, level, case, tile, need)
     room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - need[level] if joint else 0.0
     energy = _in_any_order(a, b, c, batch, joint, room)
+    if machine.counting[NESTED_REUSE] and case.space.perfect and parent >= 0:
+        slopes = max(a.further, 0.0), max(b.further, 0.0), max(c.further, 0.0)
+        energy = max(energy, fenced_in(pool, passed, left, slopes, case, tile, need))
     if energy == np.inf or parent < 0:
         return energy, 0.0
     if machine.operand_bw[parent, 0] + machine.operand_bw[parent, 1] + machine.operand_bw[parent, 2] > 0:
@@ -273,7 +279,7 @@ def pool_excesses(case: Case, tile: Ints) -> bool:
             tile[d] = case.start.base[d]
             for b in range(inside):
                 tile[d] *= case.start.every[b, d]
-        energy, bits = pool_line(pool, inside, 7, case, tile, case.space.taken)
+        energy, bits = pool_line(pool, inside, 7, -1, case, tile, case.space.taken)
         case.lines.excess[pool], case.lines.traffic[pool] = energy, bits
         if energy == np.inf:
             return False

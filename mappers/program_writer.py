@@ -12,6 +12,7 @@ import numpy as np
 
 from archsim.mappers.nodes import Nodes
 from archsim.mappers.space_kernels import BOUND, CLOSE, FILL, GROW, LEAF, PLACE, SPREAD
+from archsim.sim.frame import Frame
 from archsim.sim.kernels import EQUAL, HALO_MULTICAST, INPUTS, NESTED_REUSE, TRANSFERRED, WEIGHTS, WORDS, Ints
 
 Step = tuple[int, ...]
@@ -74,11 +75,15 @@ class Ground:
         return self._lacking[operand]
 
     @cached_property
-    def never_reused(self) -> tuple[int, ...]:
-        """Inputs or weights that every loop indexes, as weights of one row: what they cost depends on no tile."""
-        slides = (INPUTS,) if self.window_dims else ()
-        free = [j for j in (INPUTS, WEIGHTS) if not self.lacking(j) and j not in slides and not self.fills_words]
+    def placed_first(self) -> tuple[int, ...]:
+        """Those of `alone` that no words or stated sizes want further out: what they cost depends on no tile."""
+        free = () if self.fills_words else self.alone
         return tuple([j for j in free if not any(self.fixed[k].any() for k in self._nodes_of(j))])
+
+    @cached_property
+    def alone(self) -> tuple[int, ...]:
+        """See `never_reused`."""
+        return never_reused(self.nodes.frame, self.long)
 
     def _nodes_of(self, operand: int) -> list[int]:
         return [k for k, own in enumerate(self.operands) if own == operand]
@@ -96,8 +101,7 @@ class Ground:
     @cached_property
     def window_dims(self) -> list[int]:
         """Dimensions along which the first two windows slide: of a window of one row nothing overlaps."""
-        pairs = [(int(row[0]), int(row[2])) for row in self.nodes.frame.windows[:2]]
-        return [d for pair in pairs if set(pair) <= set(self.long) for d in pair]
+        return _window_dims(self.nodes.frame, self.long)
 
     @cached_property
     def slides(self) -> list[list[int]]:
@@ -139,6 +143,20 @@ class Ground:
         return bool(self.nodes.frame.counting[WORDS] == TRANSFERRED)
 
 
+def never_reused(frame: Frame, long: tuple[int, ...]) -> tuple[int, ...]:
+    """Inputs or weights that every loop indexes, as weights of one row: each of their tiles is visited once.
+
+    `long` are the dimensions of more than one. Inputs that slide along a window are reused.
+    """
+    slides = (INPUTS,) if _window_dims(frame, long) else ()
+    return tuple([j for j in (INPUTS, WEIGHTS) if j not in slides and all(frame.relevant[j, d] for d in long)])
+
+
+def _window_dims(frame: Frame, long: tuple[int, ...]) -> list[int]:
+    pairs = [(int(row[0]), int(row[2])) for row in frame.windows[:2]]
+    return [d for pair in pairs if set(pair) <= set(long) for d in pair]
+
+
 class Writer:
     """Steps of one program while they are written."""
 
@@ -154,6 +172,8 @@ class Writer:
         """Nodes whose traffic is not counted yet, with the boundaries passed when they were placed."""
         self.beside: list[tuple[int, int]] = []
         """Nodes of other operands at the same tile, that the pending ones are reused past."""
+        self.past_alone = False
+        """Whether the pending ones are reused past one whose traffic is counted already."""
 
     @property
     def operand(self) -> int:
@@ -185,16 +205,23 @@ class Writer:
         for d in dims:
             self.add(op, d, least)
 
-    def place(self, node: int, *, beside: bool = False) -> None:
-        """Place a node; `beside`: at the tile of the pending ones, whose reuse goes on."""
+    def place(self, node: int, *, beside: bool = False, together: bool = False) -> None:
+        """Place a node; `beside`: at the tile of the pending ones, whose reuse goes on.
+
+        The traffic of what is never reused is known at once; `together`: it waits for that of others all the same.
+        """
         ground = self.ground
         pool = ground.pools[ground.pool_of[node]]
         missing = sum(1 << j for j in range(3) if pool[j] >= 0 and self.left >> pool[j] & 1)
         self.add(BOUND, ground.pool_of[node], missing, pool[4])
+        child, alone = ground.children[node], ground.operands[node] in ground.alone and not together
+        self.add(PLACE, node, int(child >= 0 and not self.open >> child & 1))
+        if alone:
+            self.add(CLOSE, node, self.passed)
+            self.past_alone = bool(self.pending)
+            return
         same = self.operand in (-1, ground.operands[node])
         (self.beside if beside and not same else self.pending).append((node, self.passed))
-        child = ground.children[node]
-        self.add(PLACE, node, int(child >= 0 and not self.open >> child & 1))
 
     def close(self, *, fill: bool = False, keep: bool = False, still: bool = False) -> int:
         """Loops that reuse the pending operand, and its traffic; the operand, -1 when nothing is pending.
@@ -208,7 +235,7 @@ class Writer:
         self.grow([] if still else self.ground.lacking(operand), FILL if fill else GROW)
         for node, placed in (*(() if keep else self.pending), *self.beside):
             self.add(CLOSE, node, placed)
-        self.pending, self.beside = self.pending if keep else [], []
+        self.pending, self.beside, self.past_alone = self.pending if keep else [], [], False
         return operand
 
     def ended(self) -> list[Step]:

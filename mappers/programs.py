@@ -60,7 +60,7 @@ def program_of(
         unrolled,
         uneven,
         # It matters to the place of operands that are never reused.
-        whole_is_less and bool(ground.never_reused),
+        whole_is_less and bool(ground.placed_first),
         even,
     )
     return _PROGRAMS.get(key, lambda: _written(ground, even=even))
@@ -130,12 +130,24 @@ def _orders_of(chains: list[tuple[int, ...]], ground: Ground) -> list[tuple[int,
     Whatever its tiles it moves as much, and the smallest take the least room: but a level that keeps room for the next
     tile may hold the whole of it in less (9 elements, not twice 8). So outer ones may also come last, as the whole.
     Where some operand has no node here, loops that reuse its tile further out need one above them: any order matters.
+    What a PE holds of an operand that every loop indexes comes first in any case: no loop can stand inside it.
     """
-    if not all(chains):
-        return list(_interleavings(chains))
-    rest = list(_interleavings([() if j in ground.never_reused else own for j, own in enumerate(chains)]))
-    alone = [chains[j] for j in ground.never_reused]
-    orders = []
+    held = tuple(k for own in chains for k in own if ground.nodes.level(k) < 0 and ground.operands[k] in ground.alone)
+    others = [tuple(k for k in own if k not in held) for own in chains]
+    orders = _interleavings_of(others, ground) if not all(chains) else _reused_last(others, ground)
+    return [(*held, *order) for order in orders]
+
+
+def _interleavings_of(chains: list[tuple[int, ...]], ground: Ground) -> list[tuple[int, ...]]:
+    """Every order, those first in which what is never reused comes first: most often the best."""
+    return list(_interleavings(sorted(chains, key=lambda own: not own or ground.operands[own[0]] not in ground.alone)))
+
+
+def _reused_last(chains: list[tuple[int, ...]], ground: Ground) -> list[tuple[int, ...]]:
+    """Orders in which outer nodes of operands that are never reused come last, or none of them."""
+    rest = _interleavings_of([() if j in ground.placed_first else own for j, own in enumerate(chains)], ground)
+    alone = [chains[j] for j in ground.placed_first]
+    orders: list[tuple[int, ...]] = []
     cuts_of = [range(0 if ground.whole_is_less else len(own), len(own) + 1) for own in alone]
     for cuts in itertools.product(*cuts_of):
         first = tuple(k for own, cut in zip(alone, cuts, strict=True) for k in own[:cut])
@@ -167,7 +179,8 @@ def _program(ground: Ground, order: tuple[int, ...]) -> list[list[Step]]:
     left = (1 << len(order)) - 1
     for i in range(1, len(order)):
         left &= ~(1 << order[i - 1])
-        if operands[order[i]] == operands[order[i - 1]] and any(_gains(ground, order[i], left)):
+        chained = operands[order[i]] == operands[order[i - 1]] and operands[order[i]] not in ground.alone
+        if chained and any(_gains(ground, order[i], left)):
             choices.append([(i, 0), (i, APART)])
         if insides[order[i]] != insides[order[i - 1]]:
             rest = [k for k in order[i:] if insides[k] == insides[order[i]]]
@@ -247,7 +260,7 @@ def _most_past(ground: Ground, rest: list[int], inner: int) -> int:
     if ground.nested:
         above = int(nodes.table[inner, 2])
         rest = list(itertools.takewhile(lambda k: nodes.level(k) != above, rest))
-    ranks = [(ground.operands[k] not in ground.never_reused, k) for k in rest]
+    ranks = [(ground.operands[k] not in ground.alone, k) for k in rest]
     for n in range(1, len(rest)):
         if ranks[n] < ranks[n - 1] and not any(_gains_beside(ground, rest[n], pending)):
             return n
@@ -261,7 +274,8 @@ def _write(
     before, waiting = -1, 0
     for i, node in enumerate(order):
         operand, inside = ground.operands[node], ground.insides[node]
-        chained = writer.operand == operand and i not in apart and i not in within and not writer.beside
+        chained = writer.operand == operand and i not in apart and i not in within
+        chained = chained and not writer.beside and not writer.past_alone
         if i in within:
             # Tiles are lifted above loops inside the units only.
             _end_reuse(writer, operand)
@@ -280,6 +294,8 @@ def _write(
         if not chained:
             _grow_before(writer, node, before)
         writer.place(node)
+        if not writer.pending:
+            before = -1
     if len(order) in within:
         writer.close()
     _spread(writer, ground.nodes.n_bounds, inner)

@@ -59,6 +59,9 @@ class Space(NamedTuple):
     """(L, 3): position of the tiles that are no nodes: 0 for the outermost, -1 elsewhere."""
     taken: Floats
     """(L,): bits that operands kept whole in a level take."""
+    alone: Ints
+    """(K,): 1 for nodes of an operand that every loop indexes, whose tiles are visited once each; 2 for those of them
+    that best stand as far inside as they fill words; else 0."""
 
 
 class Ways(NamedTuple):

@@ -39,6 +39,7 @@ from archsim.mappers.space_kernels import (
 )
 from archsim.mappers.state_kernels import Case, Walk
 from archsim.mappers.time_kernels import feeds_first, first_cycles, least_time, step_share
+from archsim.mappers.word_kernels import filling, fills_words, words_left
 from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, Ints
 
 END, CUT = -1, -2
@@ -82,7 +83,7 @@ def most_growth(row: int, dim: int, step: Ints, case: Case, walk: Walk) -> int:
         if units > 1:
             most = min(most, (count - 1) // (start.needed[b, dim] - 1) if not space.perfect else count // units)
     if most > 1 and step[PARENT] >= 0:
-        most = min(most, _words_left(step[PARENT], case, walk.tile[row]))
+        most = min(most, words_left(step[PARENT], case, walk.tile[row]))
     for node in range(space.nodes.shape[0]):
         if most <= 1:
             return int(most)
@@ -109,19 +110,6 @@ def _most_that_fits(row: int, dim: int, node: int, most: int, case: Case, walk: 
     whole = size / min(tile[dim], shape.sizes[dim]) * shape.sizes[dim]
     if whole > room and size * most > room:
         return int(room / size)
-    return most
-
-
-@inlined_kernel
-def _words_left(node: int, case: Case, tile: Ints) -> int:
-    """How many tiles of a node fill the words it moves in; 1 where they are full."""
-    shape, machine, nodes = case.shape, case.machine, case.space.nodes
-    level, operand, parent = nodes[node, 0], nodes[node, 1], nodes[node, 2]
-    held = box(operand, shape.sizes, shape.relevant, shape.windows, tile) * machine.bits[operand]
-    most = 1
-    for word in (machine.words[level, 1], machine.words[parent, 0], machine.words[level, 0], machine.words[parent, 1]):
-        if word > 0.0 and held % word > 0.0:
-            most = max(most, int(word))
     return most
 
 
@@ -231,9 +219,35 @@ def _grown_whole(row: int, step: Ints, case: Case, walk: Walk) -> bool:
 
 
 @inlined_kernel
+def _too_late(row: int, step: Ints, case: Case, walk: Walk) -> bool:
+    """Whether another node, whose operand is never reused, should have been placed before: at a tile that fills words.
+
+    Whatever its tiles, such an operand moves as many elements, and where they fill words at the least price. Put down
+    from a place further out to here, its tile takes less room and less time to load first; no other tile changes, nor
+    how often it is visited: so nothing is lost by mappings that leave it out there. Of factors that divide, since the
+    last tile of others need not fill its words.
+    """
+    space, shape = case.space, case.shape
+    if not (space.perfect and space.edges):
+        return False
+    for node in range(space.nodes.shape[0]):
+        level, operand, child = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 5]
+        if node == step[ARG] or not (step[LEFT] >> node) & 1 or space.alone[node] < 2:
+            continue
+        if space.placed[level] > step[PASSED] or child == step[ARG] or (child >= 0 and (step[LEFT] >> child) & 1):
+            continue
+        held = box(operand, shape.sizes, shape.relevant, shape.windows, walk.tile[row])
+        if fills_words(node, step[PASSED], held, case):
+            return True
+    return False
+
+
+@inlined_kernel
 def _placed(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     """Place a node at the present tile; False when its level cannot hold it."""
     walk.factor[row] = 1
+    if _too_late(row, step, case, walk):
+        return False
     _copy_row(row, walk)
     return _fits_here(row, step, case, walk)
 
@@ -286,7 +300,7 @@ def _fits_here(row: int, step: Ints, case: Case, walk: Walk) -> bool:
 @inlined_kernel
 def _worth_it(row: int, step: Ints, case: Case, walk: Walk, best: Best) -> bool:
     """Whether the nodes still to come at a level can be worth it, now that its smallest tiles are known."""
-    energy, bits = pool_line(step[ARG], step[PASSED], step[PLACED], case, walk.tile[row], walk.need[row])
+    energy, bits = pool_line(step[ARG], step[PASSED], step[PLACED], step[LEFT], case, walk.tile[row], walk.need[row])
     if energy == np.inf:
         return False
     _copy_row(row, walk)
@@ -305,11 +319,26 @@ def _only_dearer(row: int, back: int, case: Case, walk: Walk) -> bool:
 
 
 @inlined_kernel
+def _useful(row: int, factor: int, dim: int, step: Ints, case: Case, walk: Walk) -> int:
+    """`factor`, or the next one below, where words are to be filled and a factor of it fills them already.
+
+    The rest of it may as well stand above the node, past the loops that reuse it: what lies inside has been counted,
+    and depends on how many loops there are outside, not on their order.
+    """
+    if step[PARENT] < 0 or not case.space.perfect:
+        return factor
+    whole = filling(step[PARENT], case, walk.tile[row])
+    while whole > 0 and factor > whole and factor % whole == 0:
+        factor = next_factor(walk.counts[row, dim], factor - 1, dim, case.space)
+    return factor
+
+
+@inlined_kernel
 def _grown_first(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     """Grow a dimension by its largest factor; False when there is none."""
     dim = step[ARG]
     most = most_growth(row, dim, step, case, walk)
-    factor = next_factor(walk.counts[row, dim], most, dim, case.space)
+    factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, case.space), dim, step, case, walk)
     if factor < max(1, step[PLACED]):
         return False
     _grow(row, factor, dim, walk)
@@ -323,7 +352,7 @@ def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool
         return False
     dim = step[ARG]
     most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
-    factor = next_factor(walk.counts[row, dim], most, dim, case.space)
+    factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, case.space), dim, step, case, walk)
     if factor < max(1, step[PLACED]):
         return False
     _grow(row, factor, dim, walk)

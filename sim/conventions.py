@@ -151,7 +151,9 @@ def counting(convention: str = "archsim", overrides: Mapping[str, object] | None
     problems = [problem for key, value in (overrides or {}).items() for problem in switch_problems(key, value)]
     if problems:
         raise InputError(problems)
-    return replace(CONVENTIONS[convention], **dict(overrides or {}))  # type: ignore[arg-type]
+    if not overrides:
+        return CONVENTIONS[convention]
+    return replace(CONVENTIONS[convention], **dict(overrides))  # type: ignore[arg-type]
 
 
 def switch_problems(key: str, value: object) -> list[Problem]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import UnitCost
 from archsim.arch.formats import Format
+from archsim.core.memo import Memo, Same
 from archsim.sim.conventions import Counting
 from archsim.sim.frame import GROUPS
 from archsim.sim.kernels import (
@@ -26,11 +27,11 @@ from archsim.sim.kernels import (
     WRITES_PARTIAL,
 )
 from archsim.sim.mapping import Loop, Mapping
-from archsim.sim.problem import Problem
+from archsim.sim.problem import Problem, data_key
 from archsim.sim.raw import Raw, run_kernel
 from archsim.sim.records import OpCost, Traffic
 from archsim.sim.waits import binding, stalls
-from archsim.workloads.op import OPERANDS
+from archsim.workloads.op import OPERANDS, Op
 from archsim.workloads.operand_data import operand_data
 
 __all__ = ["PJ", "Costing", "Raw", "cost_mapping", "cost_of", "pass_loops", "run_kernel"]
@@ -49,7 +50,13 @@ class Costing:
 
     @classmethod
     def of(cls, accelerator: Accelerator, problem: Problem, accumulator: Format, counting: Counting) -> Costing:
-        weights, inputs = operand_data(problem.op, "weights"), operand_data(problem.op, "inputs")
+        """Remembered: the same for all ops with the same data on one accelerator."""
+        key = (Same(accelerator), accumulator, counting, data_key(problem.op, accelerator.engine))
+        return _COSTINGS.get(key, lambda: cls._made(accelerator, problem.op, accumulator, counting))
+
+    @classmethod
+    def _made(cls, accelerator: Accelerator, op: Op, accumulator: Format, counting: Counting) -> Costing:
+        weights, inputs = operand_data(op, "weights"), operand_data(op, "inputs")
         idle = accelerator.idle_energy_fraction
         unit = accelerator.engine.data_cost(weights, inputs, accumulator.arithmetic, idle_energy_fraction=idle)
         leakage = sum(level.leakage_w * level.instances for level in accelerator.memories)
@@ -89,6 +96,10 @@ class Costing:
         """Leakage, what the PEs take in every cycle, and what they take when they idle."""
         idle = problem.peak_macs_per_cycle * self.accelerator.idle_energy_fraction * self.unit.energy_pj
         return self.leakage_w / PJ / self.accelerator.clock_hz + self.array_cycle_pj + idle
+
+
+_COSTINGS: Memo[Costing] = Memo(most_bytes=256, size_of=lambda _: 1)
+"""A number of them, whatever their bytes."""
 
 
 def cost_mapping(problem: Problem, mapping: Mapping, costing: Costing) -> OpCost:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,11 +14,12 @@ from archsim.arch.engines.base import Dataflow, Engine
 from archsim.arch.engines.data import DataRate
 from archsim.arch.formats import Format
 from archsim.arch.memory import MemoryLevel
+from archsim.core.memo import Memo, Same
 from archsim.sim.conventions import Counting
 from archsim.sim.frame import Frame, frame_of
 from archsim.sim.kernels import Bools, Floats, Ints, Machine, Shape
 from archsim.sim.machine import machine_of, with_accesses, with_shared_levels
-from archsim.workloads.op import Op, OperandName
+from archsim.workloads.op import OPERANDS, Op, OperandName
 from archsim.workloads.operand_data import operand_data
 
 
@@ -116,6 +119,51 @@ def build_problem(
 
     `reserved_bits` of that level are taken by other tensors.
     """
+    key = (
+        (Same(accelerator), dataflow, counting, accumulator, resident, reserved_bits),
+        (op.kind, tuple(op.loops), op.rows, op.columns, op.reduction, op.batch),
+        data_key(op, accelerator.engine),
+    )
+    fit = _FITS.get(key, lambda: _fit(op, accelerator, dataflow, counting, accumulator, resident, reserved_bits))
+    frame = fit.frame
+    return Problem(
+        op=op,
+        frame=frame,
+        levels_used=fit.levels_used,
+        shape=Shape(np.array([*op.loops.values()], np.int64), frame.relevant, frame.windows, frame.groups),
+        machine=fit.machine,
+        peak_macs_per_cycle=fit.peak_macs_per_cycle,
+    )
+
+
+def data_key(op: Op, engine: Engine) -> Hashable:
+    """What an engine knows of the data of `op`: as a key."""
+    operands = (op.inputs, op.weights, op.outputs)
+    return operands if engine.by_format else (*operands, *(operand_data(op, name) for name in OPERANDS))
+
+
+class _Fit(NamedTuple):
+    """What all problems on one accelerator share whose ops differ in sizes alone."""
+
+    frame: Frame
+    levels_used: tuple[MemoryLevel, ...]
+    machine: Machine
+    peak_macs_per_cycle: float
+
+
+_FITS: Memo[_Fit] = Memo(most_bytes=256, size_of=lambda _: 1)
+"""A number of them, whatever their bytes."""
+
+
+def _fit(
+    op: Op,
+    accelerator: Accelerator,
+    dataflow: Dataflow,
+    counting: Counting,
+    accumulator: Format,
+    resident: frozenset[str],
+    reserved_bits: float,
+) -> _Fit:
     engine = accelerator.engine
     weights, inputs, outputs = (operand_data(op, name) for name in ("weights", "inputs", "outputs"))
     bits = (
@@ -136,24 +184,8 @@ def build_problem(
         machine = with_shared_levels(machine, levels, dataflow, fitted)
     if found.accesses:
         machine = with_accesses(machine, frame, found.accesses, in_time=found.gated == 0)
-    return Problem(
-        op=op,
-        frame=frame,
-        levels_used=levels,
-        shape=Shape(
-            sizes=np.array([*op.loops.values()], np.int64),
-            relevant=frame.relevant,
-            windows=frame.windows,
-            groups=frame.groups,
-        ),
-        machine=machine,
-        peak_macs_per_cycle=accelerator.units
-        // engine.arrays
-        // accelerator.cores
-        * engine.arrays
-        * accelerator.cores
-        * rate,
-    )
+    peak = accelerator.units // engine.arrays // accelerator.cores * engine.arrays * accelerator.cores * rate
+    return _Fit(frame, levels, machine, peak)
 
 
 def _places(dataflow: Dataflow) -> int:

@@ -124,6 +124,17 @@ class Engine(ABC):
         """Whether the data change what the memories next to the PEs carry, besides the width of elements."""
         return False
 
+    @property
+    def by_format(self) -> bool:
+        """Whether of the data no more matters than their formats: not their zeros, bits or sizes."""
+        own = type(self)
+        return (own.fitted_to, own.data_rate, own.data_cost, own.stored_bits) == (
+            Engine.fitted_to,
+            Engine.data_rate,
+            Engine.data_cost,
+            Engine.stored_bits,
+        )
+
     def multiplies(self, weights: Arithmetic, inputs: Arithmetic) -> bool:
         """Whether a PE takes operands of these arithmetics as they are; otherwise the narrower is expanded first."""
         return True

@@ -9,6 +9,21 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
+class Same:
+    """A key that is equal to that of the same object alone; it keeps the object, so that no other takes its place."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: object) -> None:
+        self.of = of
+
+    def __hash__(self) -> int:
+        return id(self.of)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.of is self.of
+
+
 class Memo(Generic[Value]):
     """Values by key; the ones that were asked for longest ago go when all together take more than `most_bytes`.
 
