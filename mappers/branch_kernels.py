@@ -26,7 +26,7 @@ from archsim.mappers.space_kernels import (
     copy_floats,
     initial_counts,
 )
-from archsim.mappers.start_kernels import lay_start, set_start, take_start
+from archsim.mappers.start_kernels import lay_start, set_start, set_tile, take_start
 from archsim.mappers.state_kernels import Case, Room, Task, Walk, new_room
 from archsim.mappers.time_kernels import least_compute, least_step, least_time, set_feeding, set_firsts
 from archsim.mappers.walk_kernels import CUT, next_leaf
@@ -101,17 +101,25 @@ def _glance(least: Floats, task: Task, room: Room, best: Best) -> int:
     case, goal = _case(task, room), task.goal
     floor_pj, floor_cycles = floors(case, room.walk)
     n_tiles = task.ways.tiles.shape[0]
-    first, lowest, left, lost = -1, np.inf, 0, False
+    first, lowest, left, lost, any_pj = -1, np.inf, 0, False, 0.0
     for s in range(least.shape[0]):
         least[s, 0], least[s, 1] = np.inf, np.inf
-        if s % n_tiles == 0 or not lost:
-            set_start(s, task.ways, task.shape, task.machine, task.space.perfect, room.start)
         if s % n_tiles == 0:
-            cycles, energy = _at_a_glance(True, floor_pj, floor_cycles, case)
-            lost = hopeless(cycles, energy, goal, best)
-        if not lost:
-            cycles, energy = _at_a_glance(False, floor_pj, floor_cycles, case)
-        if lost or hopeless(cycles, energy, goal, best):
+            set_start(s, task.ways, task.shape, task.machine, task.space.perfect, room.start)
+            cycles, any_pj = _at_a_glance(True, floor_pj, floor_cycles, case)
+            lost = hopeless(cycles, any_pj, goal, best)
+            any_pj -= goal.pj_per_cycle * cycles
+        elif not lost:
+            set_tile(s % n_tiles, task.ways, task.shape, task.machine, room.start)
+        if lost:
+            best.counters[BOUNDED] += 1
+            continue
+        cycles = _time_at_a_glance(False, floor_cycles, case)
+        over = hopeless(cycles, (any_pj + goal.pj_per_cycle * cycles) * (1.0 - 1e-12), goal, best)
+        if not over:
+            energy = _energy_at_a_glance(False, floor_pj, cycles, case)
+            over = hopeless(cycles, energy, goal, best)
+        if over:
             best.counters[BOUNDED] += 1
             continue
         least[s, 0], least[s, 1] = cycles, energy
@@ -195,14 +203,24 @@ def _shares(i: int, task: Task, best: Best) -> tuple[int, int, int]:
 @inlined_kernel
 def _at_a_glance(any_tile: bool, floor_pj: float, floor_cycles: float, case: Case) -> tuple[float, float]:
     """(cycles, energy in pJ) of a start, or of its units with `any_tile` of the array, at least; quick to know."""
-    shape, machine, goal = case.shape, case.machine, case.goal
+    cycles = _time_at_a_glance(any_tile, floor_cycles, case)
+    return cycles, _energy_at_a_glance(any_tile, floor_pj, cycles, case)
+
+
+@inlined_kernel
+def _time_at_a_glance(any_tile: bool, floor_cycles: float, case: Case) -> float:
+    shape, machine = case.shape, case.machine
     cycles = max(floor_cycles, least_compute(any_tile, shape, machine, case.start))
     if floor_cycles > 0.0 and not any_tile:
         step = least_step(shape, machine, case.space, case.start) - machine.counting[LAST_CYCLE]
         cycles = max(cycles, floor_cycles + max(0.0, step))
-    cycles = np.ceil(cycles - 1e-6)
-    energy = floor_pj + least_of_pes(any_tile, shape, machine, case.space, case.start)
-    return cycles, energy + goal.fixed_pj + goal.pj_per_cycle * cycles
+    return float(np.ceil(cycles - 1e-6))
+
+
+@inlined_kernel
+def _energy_at_a_glance(any_tile: bool, floor_pj: float, cycles: float, case: Case) -> float:
+    energy = floor_pj + least_of_pes(any_tile, case.shape, case.machine, case.space, case.start)
+    return float(energy + case.goal.fixed_pj + case.goal.pj_per_cycle * cycles)
 
 
 @inlined_kernel
