@@ -188,7 +188,7 @@ def _all_hopeless(
 
 @inlined_kernel
 def _unsteady(begin: int, last: int, ways: Ways, case: Case) -> bool:
-    """Whether units share some dimension in which array tiles differ unevenly: a larger one may be smaller on average."""
+    """Whether units share a dimension in which array tiles differ: a larger tile may then be smaller on average."""
     found = False
     for d in range(ways.tiles.shape[1]):
         if not case.space.perfect and ways.tiles[begin, d] != ways.tiles[last, d]:
