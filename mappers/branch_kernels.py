@@ -23,10 +23,11 @@ from archsim.mappers.pool_kernels import pool_excesses
 from archsim.mappers.space_kernels import (
     START_PJ,
     STREAMED_CYCLES,
+    Ways,
     copy_floats,
     initial_counts,
 )
-from archsim.mappers.start_kernels import lay_start, set_start, take_start
+from archsim.mappers.start_kernels import lay_start, set_start, set_tile, take_start
 from archsim.mappers.state_kernels import Case, Room, Task, Walk, new_room
 from archsim.mappers.time_kernels import least_compute, least_step, least_time, set_feeding, set_firsts
 from archsim.mappers.walk_kernels import CUT, next_leaf
@@ -53,28 +54,37 @@ def search(task: Task, best: Best) -> None:
     room = new_room(task)
     values = np.zeros(task.ways.tiles.shape[0] * task.ways.dims.shape[0])
     least = np.zeros((values.shape[0], 2))
-    first = _glance(least, task, room, best)
+    ends = np.zeros(task.ways.tiles.shape[0], np.int64)
+    first = _glance(least, ends, task, room, best)
     if first >= 0:
         _explore(FIRST_LOOK, np.full(1, first, np.int64), least, task, room, best)
     _bound_starts(least, task, room, best)
-    n = _values(least, task.goal, values)
-    order = np.argsort(values, kind="mergesort")[:n]
+    places = np.zeros(values.shape[0], np.int64)
+    n = _values(least, task.goal, values, places)
+    order = places[np.argsort(values[:n], kind="mergesort")]
     at = 0
     for i in range(FIRST_LOOK + 1, task.passes.shape[0]):
         at = _explore(i, order, least, task, room, best)
         if task.passes[i, LEAP] == 1.0 and at == n:
             break
-    best.value[LEFT_OVER] = np.inf if at == n else values[order[at]]
+    best.value[LEFT_OVER] = np.inf if at == n else _least_value(order[at], least, task.goal)
 
 
 @inlined_kernel
-def _values(least: Floats, goal: Goal, values: Floats) -> int:
-    """Fill in what is minimised of each start; how many can have a mapping."""
+def _values(least: Floats, goal: Goal, values: Floats, places: Ints) -> int:
+    """Fill in what is minimised of each start that can have a mapping, and its number; how many there are."""
     n = 0
-    for s in range(values.shape[0]):
-        values[s] = score(goal.objective, least[s, 0], least[s, 1], goal.weights)
-        n += 1 if values[s] < np.inf else 0
+    for s in range(least.shape[0]):
+        value = score(goal.objective, least[s, 0], least[s, 1], goal.weights)
+        if value < np.inf:
+            values[n], places[n] = value, s
+            n += 1
     return n
+
+
+@inlined_kernel
+def _least_value(s: int, least: Floats, goal: Goal) -> float:
+    return float(score(goal.objective, least[s, 0], least[s, 1], goal.weights))
 
 
 @inlined_kernel
@@ -94,33 +104,98 @@ def _case(task: Task, room: Room) -> Case:
 
 
 @inner_kernel
-def _glance(least: Floats, task: Task, room: Room, best: Best) -> int:
+def _glance(least: Floats, ends: Ints, task: Task, room: Room, best: Best) -> int:
     """Fill in quick bounds of all starts, inf where they cannot be the best; the most promising one of many, else -1.
 
-    That one is worth a look first: a better mapping known leaves fewer starts whose bounds must be worked out.
+    That one is worth a look first: a better mapping known leaves fewer starts whose bounds must be worked out. Array
+    tiles that grow from one to the next (as far as `ends` says) are ruled out together where that can be.
     """
-    case, goal = _case(task, room), task.goal
+    case, ways, goal = _case(task, room), task.ways, task.goal
     floor_pj, floor_cycles = floors(case, room.walk)
-    n_tiles = task.ways.tiles.shape[0]
-    first, lowest, left, lost = -1, np.inf, 0, False
+    n_tiles = ways.tiles.shape[0]
+    _mark_ends(ways.tiles, ends)
+    first, lowest, left, at = -1, np.inf, 0, 0
     for s in range(least.shape[0]):
         least[s, 0], least[s, 1] = np.inf, np.inf
-        if s % n_tiles == 0 or not lost:
-            set_start(s, task.ways, task.shape, task.machine, task.space.perfect, room.start)
-        if s % n_tiles == 0:
-            cycles, energy = _at_a_glance(True, floor_pj, floor_cycles, case)
-            lost = hopeless(cycles, energy, goal, best)
-        if not lost:
-            cycles, energy = _at_a_glance(False, floor_pj, floor_cycles, case)
-        if lost or hopeless(cycles, energy, goal, best):
-            best.counters[BOUNDED] += 1
+    for option in range(ways.dims.shape[0]):
+        set_start(option * n_tiles, ways, task.shape, task.machine, task.space.perfect, room.start)
+        cycles, any_pj = _of_any_tile(floor_pj, floor_cycles, case)
+        if hopeless(cycles, any_pj, goal, best):
+            best.counters[BOUNDED] += n_tiles
             continue
-        least[s, 0], least[s, 1] = cycles, energy
-        left += 1
-        value = score(goal.objective, cycles, energy, goal.weights)
-        if value < lowest:
-            first, lowest = s, value
+        any_pj -= goal.pj_per_cycle * cycles
+        tile, together = 0, n_tiles
+        while tile < n_tiles:
+            some = min(together, ends[tile] - tile)
+            if some > 1:
+                if _all_hopeless(tile, tile + some - 1, floor_pj, floor_cycles, case, ways, best):
+                    best.counters[BOUNDED] += some
+                    tile, together = tile + some, 2 * some
+                else:
+                    together = (some + 3) // 4
+                continue
+            set_tile(tile, ways, task.shape, task.machine, room.start)
+            cycles, energy = _time_at_a_glance(floor_cycles, case), np.inf
+            if not hopeless(cycles, (any_pj + goal.pj_per_cycle * cycles) * (1.0 - 1e-12), goal, best):
+                energy = _energy_at_a_glance(False, floor_pj, cycles, case)
+            at, tile = option * n_tiles + tile, tile + 1
+            if hopeless(cycles, energy, goal, best):
+                best.counters[BOUNDED] += 1
+                together = n_tiles if tile < n_tiles and ends[tile] > ends[tile - 1] else 2
+                continue
+            together = 1
+            least[at, 0], least[at, 1] = cycles, energy
+            left += 1
+            value = score(goal.objective, cycles, energy, goal.weights)
+            if value < lowest:
+                first, lowest = at, value
     return first if left > MANY else -1
+
+
+@inlined_kernel
+def _mark_ends(tiles: Ints, ends: Ints) -> None:
+    """Fill in, for each array tile, the first one from there on that is smaller in some dimension than that before."""
+    n = tiles.shape[0]
+    for back in range(n):
+        t = n - 1 - back
+        ends[t] = t + 1
+        if back > 0:
+            grows = True
+            for d in range(tiles.shape[1]):
+                grows = grows and tiles[t + 1, d] >= tiles[t, d]
+            if grows:
+                ends[t] = ends[t + 1]
+
+
+@inner_kernel
+def _all_hopeless(
+    begin: int, last: int, floor_pj: float, floor_cycles: float, case: Case, ways: Ways, best: Best
+) -> bool:
+    """Whether no start can be the best that has the present units and one of these array tiles, each larger than that
+    before: the largest computes fastest and moves least, a step of the smallest is the shortest.
+    """
+    shape, machine, goal, start = case.shape, case.machine, case.goal, case.start
+    step = 0.0
+    if floor_cycles > 0.0:
+        set_tile(begin, ways, shape, machine, start)
+        if not _unsteady(begin, last, ways, case):
+            step = max(0.0, least_step(shape, machine, case.space, start) - machine.counting[LAST_CYCLE])
+    set_tile(last, ways, shape, machine, start)
+    cycles = max(floor_cycles + step, least_compute(False, shape, machine, start))
+    cycles = np.ceil(cycles * (1.0 - 1e-12) - 1e-6)
+    energy = _energy_at_a_glance(False, floor_pj, cycles, case)
+    return hopeless(cycles, energy * (1.0 - 1e-12), goal, best)
+
+
+@inlined_kernel
+def _unsteady(begin: int, last: int, ways: Ways, case: Case) -> bool:
+    """Whether units share a dimension in which array tiles differ: a larger tile may then be smaller on average."""
+    found = False
+    for d in range(ways.tiles.shape[1]):
+        if not case.space.perfect and ways.tiles[begin, d] != ways.tiles[last, d]:
+            for b in range(case.start.every.shape[0]):
+                found = found or case.start.every[b, d] > 1
+    return bool(found)
 
 
 @inner_kernel
@@ -194,16 +269,28 @@ def _shares(i: int, task: Task, best: Best) -> tuple[int, int, int]:
 
 
 @inlined_kernel
-def _at_a_glance(any_tile: bool, floor_pj: float, floor_cycles: float, case: Case) -> tuple[float, float]:
-    """(cycles, energy in pJ) of a start, or of its units with `any_tile` of the array, at least; quick to know."""
-    shape, machine, goal = case.shape, case.machine, case.goal
-    cycles = max(floor_cycles, least_compute(any_tile, shape, machine, case.start))
-    if floor_cycles > 0.0 and not any_tile:
+def _of_any_tile(floor_pj: float, floor_cycles: float, case: Case) -> tuple[float, float]:
+    """(cycles, energy in pJ) of a start's units with any tile of the array, at least; quick to know."""
+    cycles = np.ceil(max(floor_cycles, least_compute(True, case.shape, case.machine, case.start)) - 1e-6)
+    return cycles, _energy_at_a_glance(True, floor_pj, cycles, case)
+
+
+@inlined_kernel
+def _time_at_a_glance(floor_cycles: float, case: Case) -> float:
+    """Cycles of a start, at least."""
+    shape, machine = case.shape, case.machine
+    cycles = max(floor_cycles, least_compute(False, shape, machine, case.start))
+    if floor_cycles > 0.0:
         step = least_step(shape, machine, case.space, case.start) - machine.counting[LAST_CYCLE]
         cycles = max(cycles, floor_cycles + max(0.0, step))
-    cycles = np.ceil(cycles - 1e-6)
-    energy = floor_pj + least_of_pes(any_tile, shape, machine, case.space, case.start)
-    return cycles, energy + goal.fixed_pj + goal.pj_per_cycle * cycles
+    return float(np.ceil(cycles - 1e-6))
+
+
+@inlined_kernel
+def _energy_at_a_glance(any_tile: bool, floor_pj: float, cycles: float, case: Case) -> float:
+    """Energy in pJ of a start, or of its units with `any_tile` of the array, at least, that takes so many cycles."""
+    energy = floor_pj + least_of_pes(any_tile, case.shape, case.machine, case.space, case.start)
+    return float(energy + case.goal.fixed_pj + case.goal.pj_per_cycle * cycles)
 
 
 @inlined_kernel

@@ -321,12 +321,13 @@ def least_of_pes(any_tile: bool, shape: Shape, machine: Machine, space: Space, s
         level = space.innermost[operand]
         if level < 0:
             continue
-        elements, times = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes), 1.0
-        if operand == INPUTS:
-            elements *= least_share(0, space.placed[level], shape, machine, start)
         if machine.flow[0]:
             elements = whole_elements(operand, shape)
             times = least_moves(operand, any_tile, shape, machine, start)
+        else:
+            elements, times = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes), 1.0
+            if operand == INPUTS:
+                elements *= least_share(0, space.placed[level], shape, machine, start)
         if operand != OUTPUTS:
             energy += elements * times * least_price(level, 0, operand, machine)
             continue

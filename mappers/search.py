@@ -18,6 +18,7 @@ from archsim.sim.conventions import Counting
 from archsim.sim.cost import PJ, Costing, cost_mapping, cost_of
 from archsim.sim.problem import Problem, build_problem
 from archsim.sim.records import OpCost
+from archsim.sim.room import room_of
 from archsim.workloads.op import Op
 
 __all__ = ["MapperSettings", "best_mapping", "find_mapping", "score"]
@@ -34,7 +35,7 @@ def best_mapping(
     reserved_bits: float = 0.0,
     details: bool = True,
 ) -> OpCost | None:
-    """Cost of the best mapping found, its mapping included; None when no tile fits the memories.
+    """Cost of the best mapping found, with the mapping and the room it leaves; None when no tile fits the memories.
 
     Without `details`, no more than cycles, energies and bytes: see `sim.cost.cost_of`.
     """
@@ -47,6 +48,7 @@ def best_mapping(
         resident=resident,
         reserved_bits=reserved_bits,
         details=details,
+        room=True,
     )
     return None if found is None else found.cost
 
@@ -61,8 +63,11 @@ def find_mapping(
     resident: frozenset[str] = frozenset(),
     reserved_bits: float = 0.0,
     details: bool = True,
+    room: bool = False,
 ) -> Found | None:
     """The best mapping of `op` with what is proven about it; None when no tile fits the memories.
+
+    `room`: its cost says what it leaves to other tensors too.
 
     Ties go to the dataflow the hardware lists first, then to the mapping that is found first: the order is fixed.
     """
@@ -78,7 +83,7 @@ def find_mapping(
             tally.take_whole(cost_mapping(problem, whole_layer(problem), costing), settings)
             continue
         for skipped in bypasses(problem, settings.constraints):
-            parts.append(_Part(problem=problem, costing=costing, skipped=skipped, details=details))
+            parts.append(_Part(problem=problem, costing=costing, skipped=skipped, details=details, room=room))
             _search(parts[-1], settings, tally)
     if settings.objective == "latency" and parts:
         _save_energy(parts, settings, tally)
@@ -93,6 +98,7 @@ class _Part:
     costing: Costing
     skipped: Skipped
     details: bool
+    room: bool
 
 
 @dataclass
@@ -184,7 +190,8 @@ def _cost(part: _Part, outcome: Outcome) -> OpCost:
     """The record of what a search found."""
     assert outcome.mapping is not None
     assert outcome.raw is not None
-    return cost_of(part.problem, outcome.mapping, outcome.raw, part.costing, details=part.details)
+    cost = cost_of(part.problem, outcome.mapping, outcome.raw, part.costing, details=part.details)
+    return replace(cost, room=room_of(part.problem, outcome.mapping)) if part.room else cost
 
 
 def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) -> None:

@@ -70,8 +70,20 @@ def lay_start(task: Task, room: Room) -> int:
 def set_start(s: int, ways: Ways, shape: Shape, machine: Machine, perfect: int, start: Start) -> None:
     """Fill in the start of number `s`."""
     n_tiles = ways.tiles.shape[0]
-    option = s // n_tiles
-    copy_ints(ways.tiles[s % n_tiles], start.base)
+    _set_units(s // n_tiles, ways, machine, perfect, start)
+    set_tile(s % n_tiles, ways, shape, machine, start)
+
+
+@inlined_kernel
+def set_tile(tile: int, ways: Ways, shape: Shape, machine: Machine, start: Start) -> None:
+    """Fill in another array tile of a start whose units stay as they are."""
+    copy_ints(ways.tiles[tile], start.base)
+    start.totals[FOLDED] = _folded(shape, machine, start.base)
+
+
+@inlined_kernel
+def _set_units(option: int, ways: Ways, machine: Machine, perfect: int, start: Start) -> None:
+    """Fill in the spatial loops of a start."""
     every, needed, shared = start.every, start.needed, start.shared
     for b in range(every.shape[0]):
         for d in range(every.shape[1]):
@@ -94,7 +106,6 @@ def set_start(s: int, ways: Ways, shape: Shape, machine: Machine, perfect: int, 
         for d in range(every.shape[1]):
             # So far the outermost loop of each: with fewer than two tiles it would be idle.
             needed[b, d] = every[b, d] if perfect else every[b, d] - every[b, d] // needed[b, d] + 1
-    start.totals[FOLDED] = _folded(shape, machine, start.base)
 
 
 @inlined_kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -47,6 +48,18 @@ class FusedTiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What a mapping takes of the level that holds other tensors too; no such level has no limit."""
+
+    needed_bits: float = 0.0
+    capacity_bits: float = math.inf
+
+    def leaves(self, bits: float) -> bool:
+        """Whether the mapping fits beside other tensors of so many bits, as `sim.cost_kernels.fits` decides it."""
+        return self.needed_bits <= self.capacity_bits - bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpCost:
     """Cost of one occurrence of an op. ``cycles == compute_cycles + stall_cycles``; `energy_j` by component."""
 
@@ -67,6 +80,8 @@ class OpCost:
     warnings: tuple[str, ...] = ()
     fused: FusedTiles | None = None
     """Where the op runs as part of a chain: how that is cut."""
+    room: Room | None = field(default=None, compare=False, repr=False)
+    """What the mapping leaves to other tensors; None where that was not asked for."""
 
     @property
     def total_energy_j(self) -> float:

@@ -18,6 +18,7 @@ from archsim.sim.conventions import Counting
 from archsim.sim.infeasible import Fits, check_off_chip, no_tile
 from archsim.sim.problem import element_bits
 from archsim.sim.records import OpCost
+from archsim.sim.room import best_beside, room_left
 from archsim.sim.vector import IdleArray, vector_cost
 from archsim.workloads.layers import layer_name
 from archsim.workloads.op import AnyOp, Op, Role, Transfer, VectorOp
@@ -104,7 +105,15 @@ class Scheduler:
                 resident_outputs=placement.outputs,
                 array=self.array,
             )
-        return self.cost_op(op, placement.operands(op), placement.reserved_bits)
+        number, resident = self.number(op), placement.operands(op)
+
+        def found(reserved_bits: float) -> OpCost | None:
+            key = ("product", number, resident, reserved_bits)
+            if key not in self.memo:
+                self.memo[key] = self.cost_op(op, resident, reserved_bits)
+            return self.memo[key]
+
+        return best_beside(found, room_left, placement.reserved_bits)
 
 
 def signature(op: AnyOp) -> Hashable:

@@ -70,15 +70,15 @@ def _sweeps(a: Path, b: Path, options: Options) -> tuple[dict[str, Any], Iterabl
 
 
 def _tables(page: Report) -> Iterable[RenderableType]:
-    """Facts and the points that moved most."""
+    """Facts, what they say, and the points that moved most."""
     from archsim.reports.tables import plain_table
 
     yield plain_table(page.page.title, [("", "left"), ("", "left")], page.page.facts)
+    yield "\n".join(page.page.findings)
     moved = page.page.tables[0]
     if moved.rows:
         columns = [(name, "right" if place in moved.numeric else "left") for place, name in enumerate(moved.head)]
         yield plain_table(moved.title, columns, moved.rows[:SHOWN])
-    yield "\n".join(page.page.findings)
 
 
 SHOWN = 15

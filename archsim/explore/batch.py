@@ -31,6 +31,8 @@ from archsim.workloads.op import Op
 from archsim.workloads.trace import Trace
 
 MOST_TRACES = 128
+MOST_TABLES = 512
+"""150 KB each for a decoder of 32 layers, which takes 50 ms to make: more than all else about a point."""
 MOST_PAIRS = 4096
 MOST_POINTS = 1024
 TOGETHER = 128
@@ -71,7 +73,7 @@ class BatchEvaluator:
         self._traces: Recent[Trace] = Recent(8)
         self._pairs: Recent[Pairs] = Recent(MOST_PAIRS)
         self._refused: Recent[Pairs] = Recent(MOST_PAIRS)
-        self._tables: Recent[TraceTable] = Recent(MOST_TRACES)
+        self._tables: Recent[TraceTable] = Recent(MOST_TABLES)
 
     def rows(self, points: Sequence[Values]) -> list[Row | None]:
         """A row for each point, in their order; None for one that only the plain way evaluates or refuses."""

@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 import archsim
-from archsim.core.errors import InputError, Problem
+from archsim.api.design import design_from_document
+from archsim.api.overrides import Override, parse_overrides
+from archsim.core.errors import ArchsimError, InputError, Problem
 from archsim.explore.load import open_run
 from archsim.explore.pareto import Floats, hypervolume, non_dominated
+from archsim.explore.points import as_overrides
 from archsim.explore.questions import run_table
 from archsim.explore.run_table import RunTable
 from archsim.explore.runs import Run
-from archsim.explore.study import Objective
+from archsim.explore.study import EvaluatorSpec, Objective
 from archsim.explore.table import cell
+from archsim.reports.comparison import DesignChange, design_changes
 from archsim.reports.values import plain
 
 SCHEMA = "archsim.sweep-comparison/1"
@@ -89,6 +93,7 @@ class SweepComparison:
             "reference": self.reference,
             "a": self._side(self.a),
             "b": self._side(self.b),
+            "design": [{"key": one.key, "a": one.a, "b": one.b} for one in self.differences],
             "matched": self.matched,
             "moved": [
                 {"index": {"a": one.index_a, "b": one.index_b}, "axes": dict(one.axes)}
@@ -112,11 +117,24 @@ class SweepComparison:
         }
 
     @property
+    def differences(self) -> tuple[DesignChange, ...]:
+        """Keys in which the base designs differ that no axis of either run sets; of their first workloads."""
+        runs = (self.a.run, self.b.run)
+        set_ = {key for run in runs for key in run.sweep.space.keys}
+        changes = design_changes(*[_base(run) for run in runs])
+        return tuple(one for one in changes if not any(_within(one.key, key) for key in set_))
+
+    @property
     def findings(self) -> tuple[str, ...]:
         """What differs, in sentences."""
         lines = []
-        if _work(self.a.run) != _work(self.b.run):
+        differences = self.differences
+        if self.a.run.sweep.spec.workloads != self.b.run.sweep.spec.workloads or any(
+            one.key.partition(".")[0] == "workload" for one in differences
+        ):
             lines.append("the runs are of different workloads: less time or energy does not make a design better")
+        if differences:
+            lines.append(f"beside what the axes set, the designs differ in {_named(differences)}")
         if self.a.covered and self.b.covered is not None:
             ratio = self.b.covered / self.a.covered
             lines.append(f"the front of b covers {ratio:.4g} times the volume that the front of a covers")
@@ -128,11 +146,38 @@ class SweepComparison:
         return tuple(lines)
 
 
-def _work(run: Run) -> tuple[object, ...]:
-    """What the designs of a run have to do, but for what its axes say."""
+MOST_NAMED = 6
+"""Differences that a finding names."""
+
+
+def _named(differences: tuple[DesignChange, ...]) -> str:
+    texts = [f"{one.key} ({_said(one.a)} and {_said(one.b)})" for one in differences[:MOST_NAMED]]
+    rest = len(differences) - MOST_NAMED
+    return ", ".join(texts) + (f" and {rest} more keys" if rest > 0 else "")
+
+
+def _said(value: object) -> str:
+    return "not stated" if value is None else str(value)
+
+
+def _within(key: str, axis: str) -> bool:
+    """Whether an axis sets a key, all that it is part of, or a part of it."""
+    return key == axis or key.startswith(f"{axis}.") or axis.startswith(f"{key}.")
+
+
+def _base(run: Run) -> Mapping[str, Any]:
+    """The base design of a run without its name: resolved, or as it was written where it cannot be read any more."""
     spec = run.sweep.spec
-    stated = tuple(text for text in spec.overrides if text.startswith("workload."))
-    return spec.design.values.get("workload"), stated, spec.workloads
+    try:
+        values = design_from_document(spec.design, _stated(spec), spec.path).resolved
+    except ArchsimError:
+        values = spec.design.values
+    return {key: value for key, value in values.items() if key != "design"}
+
+
+def _stated(spec: EvaluatorSpec) -> list[Override]:
+    """The settings of a sweep's base design, with those of its first workload."""
+    return [*parse_overrides(spec.overrides), *as_overrides(spec.workloads[0].overrides)]
 
 
 def is_sweep(path: str | Path) -> bool:

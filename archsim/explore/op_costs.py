@@ -18,7 +18,8 @@ from archsim.mappers.search import best_mapping
 from archsim.sim.batch_kernels import CYCLES, DRAM, ENERGY, FLAGS, HAS_DECODER, HAS_NETWORK, LATENCY, MAC
 from archsim.sim.infeasible import check_off_chip, no_tile
 from archsim.sim.kernels import Floats
-from archsim.sim.records import OpCost
+from archsim.sim.records import OpCost, Room
+from archsim.sim.room import best_beside
 from archsim.workloads.op import Op, VectorOp
 
 MOST_KEPT = 200_000
@@ -28,6 +29,8 @@ LARGEST_EXACT = 2.0**53
 
 Row = Floats | None
 """A row as of `sim.batch_kernels`; None where nothing fits."""
+Kept = tuple[Floats, Room | None]
+"""A row, and what its mapping leaves to other tensors."""
 RESIDENT = (frozenset[str](), frozenset({"inputs"}), frozenset({"outputs"}), frozenset({"inputs", "outputs"}))
 """Operands on chip by the code of a variant."""
 
@@ -36,7 +39,7 @@ class OpCosts:
     """Rows of costs by machine, op and placement."""
 
     def __init__(self) -> None:
-        self._kept: Recent[Row] = Recent(MOST_KEPT)
+        self._kept: Recent[Kept | None] = Recent(MOST_KEPT)
         self._refusals: Recent[str] = Recent(MOST_REFUSALS)
         self.searches = 0
         """How many mappings were searched for."""
@@ -45,10 +48,15 @@ class OpCosts:
         self, machine: Hashable, point: Resolved, accelerator: Accelerator, op: Op, number: int, code: int, bits: float
     ) -> Row:
         """The cost of an op with its best mapping. `machine` and the op's `number` stand for all that decides it."""
-        key = (machine, number, code, bits)
-        return self._kept.get(key, lambda: self._searched(point, accelerator, op, code, bits))
 
-    def _searched(self, point: Resolved, accelerator: Accelerator, op: Op, code: int, bits: float) -> Row:
+        def found(reserved_bits: float) -> Kept | None:
+            key = (machine, number, code, reserved_bits)
+            return self._kept.get(key, lambda: self._searched(point, accelerator, op, code, reserved_bits))
+
+        kept = best_beside(found, _room, bits)
+        return None if kept is None else kept[0]
+
+    def _searched(self, point: Resolved, accelerator: Accelerator, op: Op, code: int, bits: float) -> Kept | None:
         self.searches += 1
         cost = best_mapping(
             op,
@@ -60,7 +68,7 @@ class OpCosts:
             reserved_bits=bits,
             details=False,
         )
-        return None if cost is None else cost_row(cost, accelerator)
+        return None if cost is None else (cost_row(cost, accelerator), cost.room)
 
     def refusal(self, point: Resolved, accelerator: Accelerator, op: Op, number: int) -> str:
         """Why an op has no mapping. Only what decides how tiles fit matters; neither bandwidths nor energies do."""
@@ -85,6 +93,10 @@ class OpCosts:
             return best_mapping(op, chip, settings, counting, point.quantization.accumulator) is not None
 
         return self._refusals.get(key, lambda: reason_of(no_tile(op, accelerator, fits)))
+
+
+def _room(kept: Kept) -> Room | None:
+    return kept[1]
 
 
 def too_large(op: Op | VectorOp, accelerator: Accelerator) -> str:

@@ -60,9 +60,9 @@ class TraceTable:
         self.class_macs = [0] * len(ops)
         for op, c in zip(trace.ops, op_class, strict=True):
             self.class_macs[c] += op.macs * op.count
-        self._trace = trace
         self._dense_bytes = peak_memory_bytes(trace)
-        self._sparse = any(op.weights.sparsity for op in ops if isinstance(op, Op))
+        sparse = any(op.weights.sparsity for op in ops if isinstance(op, Op))
+        self._sparse = trace if sparse else None
         self.decode_steps = decode_steps(trace)
         self.output_tokens, self.batch = trace.output_tokens, trace.batch
         self._footprints: dict[Hashable, tuple[float, ...]] = {}
@@ -91,7 +91,7 @@ class TraceTable:
 
     def peak_memory_bytes(self, engine: Engine) -> float:
         """Bytes that the network needs at once, as `engine` stores what is sparse."""
-        return peak_memory_bytes(self._trace, engine) if self._sparse else self._dense_bytes
+        return self._dense_bytes if self._sparse is None else peak_memory_bytes(self._sparse, engine)
 
     def footprints(self, outermost: MemoryLevel) -> tuple[float, ...]:
         """Bits of each class' tensors that an outermost memory must hold."""

@@ -223,6 +223,13 @@ class TestComparison:
         other = replace(result.b, run=replace(run, sweep=replace(run.sweep, spec=spec)))
         assert "different workloads" in replace(result, b=other).findings[0]
 
+    def test_what_differs_beside_the_axes_is_told(self, folders: tuple[Path, Path]) -> None:
+        result = compare_sweeps(*folders)
+        told = [(one.key, one.a, one.b) for one in result.differences]
+        assert told == [("hardware.memory.dram.bandwidth", None, "51.2 GB/s")]
+        assert any("hardware.memory.dram.bandwidth (not stated and 51.2 GB/s)" in line for line in result.findings)
+        assert result.to_dict()["design"] == [{"key": told[0][0], "a": told[0][1], "b": told[0][2]}]
+
     def test_points_are_matched_by_their_axis_values(self, folders: tuple[Path, Path]) -> None:
         a, b = (load_run(folder) for folder in folders)
         result = compare_sweeps(*folders)

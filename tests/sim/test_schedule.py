@@ -116,7 +116,7 @@ def test_equal_ops_under_equal_placement_are_costed_once() -> None:
         scheduler,
         lambda c, _l, _e: c.latency_s,
     )
-    assert len(calls) == 5, "first, others, and three placements of them, for twenty ops"
+    assert len(calls) == 4, "off chip, and three placements, for twenty ops"
 
 
 def test_the_order_of_sibling_memories_does_not_matter() -> None:
