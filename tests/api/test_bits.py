@@ -38,6 +38,42 @@ def test_stripes_takes_a_step_for_each_bit_of_each_group(tmp_path: Path) -> None
     assert first.memory_cycles == 64 * 96 / 16
 
 
+@pytest.mark.parametrize(
+    ("weights", "terms"),
+    [("int8:channel", 4), ("bitmod-int6:g128", 3), ("bitmod-fp3:g128", 2), ("fp16", 6), ("nf4:g64", 8), ("pot4", 1)],
+)
+def test_without_skipping_groups_take_the_terms_that_evaluate_counts(tmp_path: Path, weights: str, terms: int) -> None:
+    values = design(tmp_path, "bitmod-28nm")
+    values["quantization"]["weights"] = weights
+    first = play(values).layers[0]
+    assert first.played.cycles == first.closed_form_cycles == terms * 2 * 24 * 2  # tiles of 32 x 32, groups of 4
+    assert first.played.speedup == 1
+
+
+@pytest.mark.parametrize("base", ["loom-28nm", "laconic-28nm"])
+def test_where_both_operands_are_serial_floats_take_all_their_terms(tmp_path: Path, base: str) -> None:
+    values = design(tmp_path, base)
+    values["quantization"]["weights"] = "fp8_e4m3"
+    first = play(values).layers[0]
+    assert first.played.cycles == first.closed_form_cycles == first.played.dense_cycles
+
+
+@pytest.mark.parametrize(("weights", "most"), [("fp8_e4m3", 4), ("mxfp4", 2), ("pot4", 1), ("bitmod-fp4:g128", 2)])
+def test_the_sign_of_a_float_takes_no_step(tmp_path: Path, weights: str, most: int) -> None:
+    values = design(tmp_path, "pragmatic-28nm")
+    values["quantization"]["weights"] = weights
+    first = play(values).layers[0]
+    assert 1 <= first.played.steps_per_group <= most
+    assert first.closed_form_cycles == pytest.approx(first.played.cycles, rel=0.02)
+
+
+def test_flipping_bits_of_unsigned_weights_keeps_their_topmost_columns(tmp_path: Path) -> None:
+    values = design(tmp_path, "bitwave-28nm", kept_columns=4)
+    values["quantization"]["weights"] = "int4:g32:asym"
+    first = play(values).layers[0]
+    assert first.closed_form_cycles == pytest.approx(first.played.cycles, rel=0.02)
+
+
 def test_several_bits_a_cycle_leave_the_last_cycle_partly_empty(tmp_path: Path) -> None:
     found = play(design(tmp_path, "stripes-28nm", terms_per_cycle=3))
     assert found.layers[0].played.cycles == 3 * 2 * 12 * 3  # 3, 3 and 2 of 8 bits
