@@ -137,6 +137,6 @@ class SerialEngine(StationaryEngine):
             return cost
         given = self.unit.overrides
         serial, other = (weights, inputs) if self.serial == "weights" else (inputs, weights)
-        parts = skip_parts(self.skipping.rule.skip, self.unit.lanes, serial, other, self.unit.node_nm)
+        parts = skip_parts(self.skipping.rule, self.unit.lanes, serial, other, self.unit.node_nm)
         energy = given.mac_energy_pj is None and self.step_pj is None
         return with_parts(cost, parts, self.unit.lanes, energy=energy, area=given.pe_area_um2 is None)

@@ -85,7 +85,7 @@ def engine_of_rule(rule: SkipRule, width: int, *, signed: bool = True) -> BitEng
         case Skip.PRECISION | Skip.SPAN:
             return DynamicStripes(width=width, signed=signed, trim_low=rule.skip is Skip.SPAN)
         case Skip.ESSENTIAL | Skip.BOOTH:
-            return Pragmatic(width=width, signed=signed, words=rule.lane_words)
+            return Pragmatic(width=width, signed=signed, words=rule.lane_words, shifter_bits=rule.shifter_bits)
         case Skip.COLUMN:
             return BitWave(width=width, signed=signed, columns=rule.columns)
         case Skip.INTERLEAVED:
