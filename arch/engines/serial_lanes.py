@@ -11,6 +11,7 @@ from functools import cached_property
 
 from archsim.arch.engines.base import Dataflow, SpatialAxis, UnitCost
 from archsim.arch.engines.bit_serial import SerialEngine
+from archsim.arch.engines.data import OperandData
 from archsim.arch.formats import Arithmetic
 
 Shape = tuple[int, int, int]
@@ -49,6 +50,14 @@ class SerialLanesEngine(SerialEngine):
     def dataflows(self) -> tuple[Dataflow, ...]:
         own = (self.rows, self.columns, self.unit.lanes)
         return tuple(_dataflow(*shape) for shape in dict.fromkeys((own, *self.shapes)))
+
+    def together(self, weights: Arithmetic, inputs: Arithmetic) -> int:
+        """One: lanes are units, which an axis fills."""
+        return 1
+
+    def stretch(self, data: OperandData) -> int:
+        """Channels of a tap, or taps of a channel where those are more."""
+        return max(data.taps, data.reduction // data.taps) if data.across else 0
 
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return super().macs_per_unit_cycle(weights, inputs) / self.unit.lanes
