@@ -28,8 +28,6 @@ class OpData:
     format: Format
     operand: OperandName
     reduction: int
-    taps: int = 1
-    """Places of a window that each channel has."""
     spread: float = 1.0
     """Inputs of a channel for each output of one."""
     across: int = 0
@@ -124,7 +122,6 @@ def operand_data(op: Op, operand: OperandName) -> OpData:
         format=found.format,
         operand=operand,
         reduction=op.size(op.reduction),
-        taps=op.size(op.reduction) // op.loops["c"] if "c" in op.loops else 1,
         spread=_spread(op) if op.kind == "conv" else 1.0,
         across=_across(op, operand),
         pattern=found.sparsity,

@@ -112,11 +112,7 @@ class SerialEngine(StationaryEngine):
         serial = weights if self.serial == "weights" else inputs
         if self.skipping is None or not takes(serial.arithmetic):
             return None
-        return self.skipping.in_tiles(serial).filled(serial, self.stretch(serial)).steps(serial)
-
-    def stretch(self, data: OperandData) -> int:
-        """Elements of the reduction that lanes take without a gap; 0: not known."""
-        return data.reduction if data.across else 0
+        return self.skipping.in_tiles(serial).filled(serial).steps(serial)
 
     def macs_of_steps(self, steps: float) -> float:
         """MACs of a PE and cycle where a group of lanes takes so many steps."""
@@ -136,7 +132,7 @@ class SerialEngine(StationaryEngine):
             return self.skipping.stored_bits(data)
         if not isinstance(self.skipping, Skipping) or operand != self.skipping.serial:
             return super().stored_bits(operand, data)
-        return self.skipping.filled(data, self.stretch(data)).stored_bits(data)
+        return self.skipping.filled(data).stored_bits(data)
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A PE's figures where the design states them; else the multiplier of one term by the other operand."""

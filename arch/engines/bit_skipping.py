@@ -51,11 +51,11 @@ class Skipping:
     dense_channels: float = 0.0
     ahead: int = 0
 
-    def filled(self, data: OperandData, stretch: int) -> Skipping:
-        """With the lanes and the rows that have work: `stretch` elements side by side and the op's own rows; 0: all."""
-        return replace(
-            self, lanes=min(self.lanes, stretch or self.lanes), waiting=min(self.waiting, data.across or self.waiting)
-        )
+    def filled(self, data: OperandData) -> Skipping:
+        """With the lanes and the rows that have work, where the op's sizes are known."""
+        if not data.across:
+            return self
+        return replace(self, lanes=min(self.lanes, data.reduction), waiting=min(self.waiting, data.across))
 
     def in_tiles(self, data: OperandData) -> Skipping:
         """With channels that are not pruned filling whole tiles of the rows that wait for each other."""

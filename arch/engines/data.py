@@ -55,11 +55,6 @@ class OperandData(Protocol):
         ...
 
     @property
-    def taps(self) -> int:
-        """Places of a window that each channel has; 1 for matrices."""
-        ...
-
-    @property
     def spread(self) -> float:
         """Inputs of a channel for each output of one, where a window slides with strides; 1 for matrices."""
         ...
@@ -121,10 +116,6 @@ class DenseData:
     @property
     def block(self) -> tuple[int, int]:
         return (1, 1)
-
-    @property
-    def taps(self) -> int:
-        return 1
 
     @property
     def spread(self) -> float:

@@ -11,7 +11,6 @@ from functools import cached_property
 
 from archsim.arch.engines.base import Dataflow, SpatialAxis, UnitCost
 from archsim.arch.engines.bit_serial import SerialEngine
-from archsim.arch.engines.data import OperandData
 from archsim.arch.formats import Arithmetic
 
 Shape = tuple[int, int, int]
@@ -54,10 +53,6 @@ class SerialLanesEngine(SerialEngine):
     def together(self, weights: Arithmetic, inputs: Arithmetic) -> int:
         """One: lanes are units, which an axis fills."""
         return 1
-
-    def stretch(self, data: OperandData) -> int:
-        """Channels of a tap, or taps of a channel where those are more."""
-        return max(data.taps, data.reduction // data.taps) if data.across else 0
 
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return super().macs_per_unit_cycle(weights, inputs) / self.unit.lanes

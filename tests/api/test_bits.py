@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from archsim.api.bits import play
+from archsim.api.design import design_from_dict
+from archsim.api.evaluate import evaluate
 from archsim.api.statistics import trace_statistics
 from archsim.core.errors import InputError
 from archsim.workloads.statistics.side_file import write_statistics
@@ -72,6 +74,37 @@ def test_flipping_bits_of_unsigned_weights_keeps_their_topmost_columns(tmp_path:
     values["quantization"]["weights"] = "int4:g32:asym"
     first = play(values).layers[0]
     assert first.closed_form_cycles == pytest.approx(first.played.cycles, rel=0.02)
+
+
+NARROW = "name,kind,count,phase,n,k,c,p,q,r,s,groups\ndw,conv,1,forward,1,64,64,16,16,3,3,64\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bitlet", "bitwave", "bitvert-moderate", "pragmatic", "dynamic-stripes", "loom", "laconic", "bit-tactical",
+        "bitmod",
+    ],
+)  # fmt: skip
+def test_evaluate_knows_lanes_and_rows_without_work(tmp_path: Path, name: str) -> None:
+    """Nine taps and one filter in each group of a depthwise convolution."""
+    values = design(tmp_path, f"{name}-28nm", NARROW)
+    (counted,), (played,) = evaluate(values).to_dict()["layers"], play(values).layers
+    assert counted["compute_cycles"] == pytest.approx(played.closed_form_cycles, rel=0.02)
+
+
+@pytest.mark.parametrize(("base", "steps"), [("block-dot-28nm", 1), ("olaccel-28nm", 1), ("lut-tensor-core-28nm", 9)])
+def test_lanes_that_a_reduction_leaves_empty_take_their_step(tmp_path: Path, base: str, steps: int) -> None:
+    """Nine products in 32 or 16 lanes are one step; in tables of four, three looks of each of three bits."""
+    values = design(tmp_path, base, "name,kind,phase,m,n,k\nfc,gemm,forward,128,64,9\n")
+    values["quantization"] |= {"weights": "int3:channel", "inputs": "int4"}
+    if base == "olaccel-28nm":
+        values["hardware"]["array"] = {"outlier_fraction": 0.0}
+    (layer,) = evaluate(values).to_dict()["layers"]
+    engine = design_from_dict(values).accelerator.engine
+    rows, columns = engine.rows, engine.columns
+    tiles = -(-64 // rows) * -(-128 // columns) / engine.arrays
+    assert layer["compute_cycles"] == pytest.approx(tiles * steps)
 
 
 def test_several_bits_a_cycle_leave_the_last_cycle_partly_empty(tmp_path: Path) -> None:
