@@ -9,6 +9,7 @@ from functools import cache
 from itertools import product
 
 from archsim.arch.accelerator import Accelerator
+from archsim.arch.engines.base import DerivedEngine, Engine
 from archsim.arch.engines.systolic import SystolicEngine
 from archsim.arch.formats import ArithmeticKind
 from archsim.core.errors import InputError, Problem
@@ -22,10 +23,11 @@ from archsim.workloads.op import Op
 def check_cycle_fidelity(accelerator: Accelerator, counting: Counting) -> None:
     """InputError when the cycle simulator cannot stand in for the closed form of this design."""
     problems = []
-    if not isinstance(accelerator.engine, SystolicEngine):
-        message = f"'cycle' simulates kind = \"systolic\" (got {accelerator.kind!r})"
-        problems.append(Problem(key="simulation.fidelity", message=message, hint="use fidelity = 'analytic'"))
-    elif accelerator.engine.unit.lanes != 1 or any(rate != 1 for rate in accelerator.engine.unit.rates.values()):
+    array = systolic_array(accelerator.engine)
+    if array is None:
+        message = f"'cycle' simulates systolic arrays, of kind {_SYSTOLIC} (got {accelerator.kind!r})"
+        problems.append(Problem(key="simulation.fidelity", message=message, hint=_instead(accelerator.kind)))
+    elif array.unit.lanes != 1 or any(rate != 1 for rate in array.unit.rates.values()):
         message = "'cycle' simulates one MAC per PE and cycle (the design gives lanes or rates)"
         problems.append(Problem(key="simulation.fidelity", message=message, hint="use fidelity = 'analytic'"))
     if counting != Counting():
@@ -35,6 +37,38 @@ def check_cycle_fidelity(accelerator: Accelerator, counting: Counting) -> None:
         raise InputError(problems)
 
 
+_SYSTOLIC = "'systolic', 'bit-composable' or 'overq'"
+_PLAYED = {"bit-serial": "bits", "sparse": "zeros"}
+"""The commands that step through what other engines do with real operands."""
+
+
+def _instead(kind: str) -> str:
+    """What to do with an engine that is not systolic."""
+    command = _PLAYED.get(kind)
+    if command is not None:
+        return f"'archsim {command} DESIGN' plays its operands step by step; evaluate takes fidelity = 'analytic'"
+    return "use fidelity = 'analytic'"
+
+
+def systolic_array(engine: Engine) -> SystolicEngine | None:
+    """The systolic array that an engine is, or is made of; None for other engines."""
+    array = engine.array if isinstance(engine, DerivedEngine) else engine
+    return array if isinstance(array, SystolicEngine) else None
+
+
+def _sides(op: Op, accelerator: Accelerator, dataflow: str) -> tuple[int, int]:
+    """Rows and columns at the op's formats. Raises InputError for operands that take several turns in a PE."""
+    engine, weights, inputs = accelerator.engine, op.weights.format, op.inputs.format
+    assert weights is not None
+    assert inputs is not None
+    if engine.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic) < 1:
+        message = f"'cycle' simulates operands that a PE takes at once; {op.name!r} has wider ones"
+        raise InputError(Problem(key="simulation.fidelity", message=message, hint="use fidelity = 'analytic'"))
+    plain = next(flow for flow in engine.dataflows if flow.name == dataflow)
+    row, column = engine.fitted(plain, weights.arithmetic, inputs.arithmetic).axes
+    return row.size, column.size
+
+
 def cycle_cost(op: Op, accelerator: Accelerator, cost: OpCost) -> OpCost:
     """`cost` with the compute cycles that the simulated array takes for the same mapping; stalls stay.
 
@@ -42,13 +76,15 @@ def cycle_cost(op: Op, accelerator: Accelerator, cost: OpCost) -> OpCost:
     simulator's limit) and its product checked; tiles follow one another. Energy of time (leakage, idle, what PEs take
     each cycle) goes along.
     """
-    engine, mapping = accelerator.engine, cost.mapping
-    assert isinstance(engine, SystolicEngine)
+    engine, mapping = systolic_array(accelerator.engine), cost.mapping
+    assert engine is not None
     assert mapping is not None
+    rows, columns = _sides(op, accelerator, mapping.dataflow)
     fmt = op.inputs.format
     kind = "floats" if fmt is not None and fmt.arithmetic.kind is ArithmeticKind.FLOAT else "integers"
     compute = sum(
-        times * _tile_cycles(m, n, k, engine, mapping.dataflow, kind)
+        times
+        * _simulated(m, n, k, rows, columns, mapping.dataflow, engine.fold_overlap, engine.weight_double_buffer, kind)
         for (m, n, k), times in sorted(array_tiles(op, mapping).items())
     )
     cycles = compute + cost.stall_cycles
@@ -64,12 +100,6 @@ def cycle_cost(op: Op, accelerator: Accelerator, cost: OpCost) -> OpCost:
         energy_j=energy,
         utilization=cost.macs / (peak * cycles) if peak else None,
         compute_utilization=cost.macs / (peak * compute) if peak else None,
-    )
-
-
-def _tile_cycles(m: int, n: int, k: int, engine: SystolicEngine, dataflow: str, kind: str) -> int:
-    return _simulated(
-        m, n, k, engine.rows, engine.columns, dataflow, engine.fold_overlap, engine.weight_double_buffer, kind
     )
 
 

@@ -8,7 +8,7 @@ waiting for another).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from archsim.arch.engines.base import UnitCost
 from archsim.arch.engines.bit_skipping import GroupSteps, Skipping, takes
@@ -23,6 +23,21 @@ from archsim.arch.engines.tactical import MovingWeights
 from archsim.arch.formats import Arithmetic, ArithmeticKind
 
 Serial = Literal["weights", "inputs", "both"]
+
+
+_Waiting = TypeVar("_Waiting", PairSkipping, MovingWeights)
+
+
+def filled(skipping: _Waiting, weights: OperandData, inputs: OperandData) -> _Waiting:
+    """With the rows, columns and lanes that an op has work for, where its sizes are known."""
+    if not weights.across or not inputs.across:
+        return skipping
+    return replace(
+        skipping,
+        rows=min(skipping.rows, weights.across),
+        columns=min(skipping.columns, inputs.across),
+        lanes=min(skipping.lanes, weights.reduction),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +82,13 @@ class SerialEngine(StationaryEngine):
         found = self._group_steps(weights, inputs)
         if found is None:
             return super().data_rate(weights, inputs)
-        return DataRate(
+        rate = DataRate(
             macs_per_unit_cycle=self.macs_of_steps(found.waited),
             imbalance=1 - found.mean / found.waited,
             exploited=self._exploited,
             estimates=found.estimates,
         )
+        return self.in_whole_steps(rate, weights, inputs)
 
     @property
     def _exploited(self) -> frozenset[str]:
@@ -88,12 +104,15 @@ class SerialEngine(StationaryEngine):
     def _group_steps(self, weights: OperandData, inputs: OperandData) -> GroupSteps | None:
         """Steps on this data; None where nothing is skipped, or an operand has no bits to skip."""
         if isinstance(self.skipping, MovingWeights):
-            return self.skipping.steps(weights, inputs, self.steps(weights.arithmetic, inputs.arithmetic))
+            moving = filled(self.skipping, weights, inputs)
+            return moving.steps(weights, inputs, self.steps(weights.arithmetic, inputs.arithmetic))
         if isinstance(self.skipping, PairSkipping):
             both = takes(weights.arithmetic) and takes(inputs.arithmetic)
-            return self.skipping.steps(weights, inputs) if both else None
+            return filled(self.skipping, weights, inputs).steps(weights, inputs) if both else None
         serial = weights if self.serial == "weights" else inputs
-        return self.skipping.steps(serial) if self.skipping is not None and takes(serial.arithmetic) else None
+        if self.skipping is None or not takes(serial.arithmetic):
+            return None
+        return self.skipping.in_tiles(serial).filled(serial).steps(serial)
 
     def macs_of_steps(self, steps: float) -> float:
         """MACs of a PE and cycle where a group of lanes takes so many steps."""
@@ -113,7 +132,7 @@ class SerialEngine(StationaryEngine):
             return self.skipping.stored_bits(data)
         if not isinstance(self.skipping, Skipping) or operand != self.skipping.serial:
             return super().stored_bits(operand, data)
-        return self.skipping.stored_bits(data)
+        return self.skipping.filled(data).stored_bits(data)
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A PE's figures where the design states them; else the multiplier of one term by the other operand."""
@@ -137,6 +156,6 @@ class SerialEngine(StationaryEngine):
             return cost
         given = self.unit.overrides
         serial, other = (weights, inputs) if self.serial == "weights" else (inputs, weights)
-        parts = skip_parts(self.skipping.rule.skip, self.unit.lanes, serial, other, self.unit.node_nm)
+        parts = skip_parts(self.skipping.rule, self.unit.lanes, serial, other, self.unit.node_nm)
         energy = given.mac_energy_pj is None and self.step_pj is None
         return with_parts(cost, parts, self.unit.lanes, energy=energy, area=given.pe_area_um2 is None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -49,6 +50,19 @@ class Skipping:
     waiting: int
     dense_channels: float = 0.0
     ahead: int = 0
+
+    def filled(self, data: OperandData) -> Skipping:
+        """With the lanes and the rows that have work, where the op's sizes are known."""
+        if not data.across:
+            return self
+        return replace(self, lanes=min(self.lanes, data.reduction), waiting=min(self.waiting, data.across))
+
+    def in_tiles(self, data: OperandData) -> Skipping:
+        """With channels that are not pruned filling whole tiles of the rows that wait for each other."""
+        if not self.dense_channels or not data.across or self.waiting == 1:
+            return self
+        dense = math.ceil(round(self.dense_channels * data.across / self.waiting, 9))
+        return replace(self, dense_channels=dense / math.ceil(data.across / self.waiting))
 
     def steps(self, data: OperandData) -> GroupSteps:
         """Steps of groups of the serial operand; `takes` must hold of its arithmetic."""

@@ -5,6 +5,7 @@ GOBO's processing elements are a setting of it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from archsim.arch.components.arithmetic import add, mac_cost, register_cost
@@ -39,7 +40,7 @@ class CentroidEngine(StationaryEngine):
         if not _coded(weights.arithmetic):
             return DataRate(macs_per_unit_cycle=self.lane.macs)
         share, lanes = self.lane.share(weights, inputs), self.unit.lanes
-        adding = weights.reduction / lanes * self.lane.slowdown(lanes, share, self.rows)
+        adding = math.ceil(weights.reduction / lanes) * self.lane.slowdown(lanes, share, self.rows)
         multiplying = (weights.arithmetic.lookup_entries + weights.reduction * share) / self.lane.macs
         cycles = max(adding, multiplying)
         return DataRate(

@@ -28,9 +28,12 @@ class DotEngine(StationaryEngine):
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return self.unit.lanes * rate_of(self.unit.rates, weights, inputs)
 
+    def together(self, weights: Arithmetic, inputs: Arithmetic) -> int:
+        return max(1, round(self.macs_per_unit_cycle(weights, inputs)))
+
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A unit's figures where the design states them, else from gates; a rate above 1 has as many lanes more."""
-        lanes = max(1, round(self.macs_per_unit_cycle(weights, inputs)))
+        lanes = self.together(weights, inputs)
         cost = dot_product_cost(lanes, weights, inputs, accumulator, self.unit.node_nm)
         unit = self.unit.stated(
             energy_pj=cost.energy_pj / lanes,

@@ -68,6 +68,9 @@ class LookupEngine(StationaryEngine):
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return self.group / self.steps(weights)
 
+    def together(self, weights: Arithmetic, inputs: Arithmetic) -> int:
+        return self.group
+
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """A unit's figures where the design states them, else from gates; tables are counted with the decoders."""
         node_nm = self.unit.node_nm

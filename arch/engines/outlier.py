@@ -38,11 +38,12 @@ class OutlierEngine(StationaryEngine):
     def data_rate(self, weights: OperandData, inputs: OperandData) -> DataRate:
         """The narrow MACs' rate over what steps wait for outliers."""
         slowdown = self.lane.slowdown(self.unit.lanes, self.lane.share(weights, inputs), self.rows)
-        return DataRate(
+        rate = DataRate(
             macs_per_unit_cycle=self.macs_per_unit_cycle(weights.arithmetic, inputs.arithmetic) / slowdown,
             imbalance=1 - 1 / slowdown,
             estimates=self.lane.notes(weights, inputs),
         )
+        return self.in_whole_steps(rate, weights, inputs)
 
     def unit_cost(self, weights: Arithmetic, inputs: Arithmetic, accumulator: Arithmetic) -> UnitCost:
         """Energy of a narrow MAC and its turns; area of a PE with its wide MACs, where the design states none."""

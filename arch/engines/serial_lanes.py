@@ -50,6 +50,10 @@ class SerialLanesEngine(SerialEngine):
         own = (self.rows, self.columns, self.unit.lanes)
         return tuple(_dataflow(*shape) for shape in dict.fromkeys((own, *self.shapes)))
 
+    def together(self, weights: Arithmetic, inputs: Arithmetic) -> int:
+        """One: lanes are units, which an axis fills."""
+        return 1
+
     def macs_per_unit_cycle(self, weights: Arithmetic, inputs: Arithmetic) -> float:
         return super().macs_per_unit_cycle(weights, inputs) / self.unit.lanes
 

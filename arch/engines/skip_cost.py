@@ -5,7 +5,8 @@ Counted from gates where a design states no figures of its PEs:
 ==================================  ==========================================================================
 rule                                a PE has
 ==================================  ==========================================================================
-essential, booth                    a shifter for each lane, whose term may stand in any place
+essential, booth                    a shifter for each lane, whose term may stand in any place; with shifters of few
+                                    bits these reach 2^bits places, and one for the sum of the lanes the others
 precision, span, column             one shifter for the sum of its lanes, which step through the same place
 interleaved                         a one-bit product for each place of the operand, that any lane may feed
 bidirectional                       a one-bit product for two lanes, each fed by one of five
@@ -28,7 +29,7 @@ from archsim.arch.components.operands import Operand, operand_of
 from archsim.arch.components.shift_add import shift
 from archsim.arch.engines.base import UnitCost
 from archsim.arch.engines.serial import operand_bits
-from archsim.arch.engines.skips import Skip
+from archsim.arch.engines.skips import Skip, SkipRule
 from archsim.arch.formats import Arithmetic
 from archsim.core.provenance import ESTIMATE
 
@@ -49,10 +50,13 @@ class SkipParts:
 
 
 @lru_cache(maxsize=256)
-def skip_parts(rule: Skip, lanes: int, serial: Arithmetic, other: Arithmetic, node_nm: float) -> SkipParts:
+def skip_parts(rule: SkipRule, lanes: int, serial: Arithmetic, other: Arithmetic, node_nm: float) -> SkipParts:
     """The parts of a PE of `lanes`, whose `serial` operand is taken apart and whose `other` one is whole."""
     places, operand = operand_bits(serial), operand_of(other)
-    match rule:
+    match rule.skip:
+        case Skip.ESSENTIAL | Skip.BOOTH if rule.reach is not None and rule.reach + 1 < places:
+            products = float(lanes)
+            beside = shift(operand, rule.reach + 1) + shift(_sum(operand, lanes), places) * (1 / lanes)
         case Skip.ESSENTIAL | Skip.BOOTH:
             products, beside = float(lanes), shift(operand, places)
         case Skip.PRECISION | Skip.SPAN | Skip.COLUMN:

@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 
 from archsim.arch.engines import bit_words
 from archsim.arch.engines.bit_words import Integers, Words
+from archsim.arch.engines.rounds import of_rounds
 from archsim.arch.order import Shares, at_least, of_or, of_peaks, shares_of
+
+MOST_SHIFTER_BITS = 4
+"""Bits of a lane's shifter at most: they reach the 16 places of the widest operand."""
 
 
 class Skip(StrEnum):
@@ -66,12 +70,29 @@ class SkipRule:
     """Places that pruning has left in every group (column, bidirectional); None: not pruned."""
     least: int = 1
     """Steps of a group at least."""
+    shifter_bits: int | None = None
+    """Of the shifter of each lane (essential, booth), which reaches 2^bits places; None: every place."""
 
     def __post_init__(self) -> None:
         if self.columns is not None and self.skip not in (Skip.COLUMN, Skip.BIDIRECTIONAL):
             raise ValueError(f"columns belong to skip 'column' or 'bidirectional' (got skip {self.skip.value!r})")
         if self.columns is not None and self.columns < 1:
             raise ValueError(f"columns must be at least 1 (got {self.columns})")
+        if self.shifter_bits is not None:
+            self._check_shifters(self.shifter_bits)
+
+    def _check_shifters(self, bits: int) -> None:
+        if not 0 <= bits <= MOST_SHIFTER_BITS:
+            raise ValueError(f"shifter_bits must be from 0 to {MOST_SHIFTER_BITS} (got {bits})")
+        if self.skip not in (Skip.ESSENTIAL, Skip.BOOTH):
+            raise ValueError(f"shifter_bits belong to skip 'essential' or 'booth' (got skip {self.skip.value!r})")
+        if self.words is Words.STORED and self.skip is Skip.ESSENTIAL:
+            raise ValueError("a sign is no place that shifters reach: shifter_bits needs words 'magnitude' or 'booth'")
+
+    @property
+    def reach(self) -> int | None:
+        """Places above the group's lowest open one that a lane reaches; None: all."""
+        return None if self.shifter_bits is None else (1 << self.shifter_bits) - 1
 
     def lane_table(self, width: int, *, signed: bool) -> Integers:
         """The word of each operand [2^width], by its bits; the OR of a group's words is looked up in `step_table`."""
@@ -122,6 +143,8 @@ class SkipRule:
 
     def statistic(self, *, signed: bool) -> str | None:
         """The histogram that holds a group's steps; None where it follows from the operands only."""
+        if self.shifter_bits is not None:
+            return None
         if self.skip in (Skip.ESSENTIAL, Skip.INTERLEAVED) and self.words is not Words.MAGNITUDE:
             return "ones" if self.words is Words.TWOS and self.skip is Skip.ESSENTIAL else None
         return {
@@ -161,6 +184,10 @@ class SkipRule:
             raise ValueError(f"neither groups of {lanes} lanes nor single operands were counted")
         values, shares = found.codes
         width, signed = found.width, found.signed
+        if self.reach is not None:
+            places = bit_words.words_of(values, self.lane_words, width, signed=signed)
+            of_words = bit_words.word_width(self.lane_words, width, signed=signed)
+            return of_rounds(places, shares, lanes, self.reach, of_words)
         lane = self.lane_table(width, signed=signed)[values & ((1 << width) - 1)]
         bits = self.table_bits(width)
         if self.skip is Skip.INTERLEAVED:

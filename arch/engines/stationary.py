@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from archsim.arch.engines.base import Dataflow, GridEngine, PassTiming, SpatialAxis, UnitCost
+from archsim.arch.engines.data import DataRate, OperandData
 from archsim.arch.engines.units import UnitModel
 from archsim.arch.formats import Arithmetic
 
@@ -31,6 +33,23 @@ class StationaryEngine(GridEngine):
     """
 
     unit: UnitModel
+
+    def together(self, weights: Arithmetic, inputs: Arithmetic) -> int:
+        """Products of one result that a PE takes together; the last ones of a reduction may leave lanes empty."""
+        return self.unit.lanes
+
+    def data_rate(self, weights: OperandData, inputs: OperandData) -> DataRate:
+        return self.in_whole_steps(super().data_rate(weights, inputs), weights, inputs)
+
+    def in_whole_steps(self, rate: DataRate, weights: OperandData, inputs: OperandData) -> DataRate:
+        """The rate with lanes empty at the end of each reduction, where the op's sizes are known."""
+        lanes = self.together(weights.arithmetic, inputs.arithmetic)
+        if not weights.across or weights.reduction % lanes == 0:
+            return rate
+        full = weights.reduction / (lanes * math.ceil(weights.reduction / lanes))
+        return replace(
+            rate, macs_per_unit_cycle=rate.macs_per_unit_cycle * full, imbalance=1 - (1 - rate.imbalance) * full
+        )
 
     @cached_property
     def dataflows(self) -> tuple[Dataflow, ...]:

@@ -17,7 +17,7 @@ from archsim.arch.engines.moved import Reach
 from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.serial import Terms
 from archsim.arch.engines.serial_lanes import SerialLanesEngine
-from archsim.arch.engines.skips import Skip, SkipRule
+from archsim.arch.engines.skips import MOST_SHIFTER_BITS, Skip, SkipRule
 from archsim.arch.engines.tactical import MovingWeights
 from archsim.arch.kinds.base import Conflicts, Kind, stated, unit_model
 from archsim.arch.kinds.stationary import DATAFLOW, output_stationary_conflicts
@@ -39,6 +39,7 @@ LARGEST_LOOKAHEAD = 6
 LARGEST_LOOKASIDE = 64
 
 Columns = Annotated[int, Field(strict=True, ge=1, le=WIDEST)]
+ShifterBits = Annotated[int, Field(strict=True, ge=0, le=MOST_SHIFTER_BITS)]
 Lookahead = Annotated[int, Field(strict=True, ge=1, le=LARGEST_LOOKAHEAD)]
 Lookaside = Annotated[int, Field(strict=True, ge=0, le=LARGEST_LOOKASIDE)]
 
@@ -69,6 +70,8 @@ class SerialKeys(Options):
     """Steps that operands do not take, by their bits; absent: all take as many as their format has."""
     words: Literal["magnitude", "stored", "twos"] | None = None
     """How operands are written where `skip` looks at it; absent: two's complement if interleaved, else magnitude."""
+    shifter_bits: ShifterBits | None = None
+    """Of each lane's shifter, which reaches 2^bits places from the lowest open one; absent: every place."""
     sync: Literal["array", "pe"] = "array"
     """What waits for the slowest lane: every PE with other serial operands, or each PE alone."""
     run_ahead: Count | None = None
@@ -133,7 +136,7 @@ def _skipped(array: ArrayOptions) -> Skipping | PairSkipping | MovingWeights | N
 def _rule(array: ArrayOptions, skip: SkipText) -> SkipRule:
     default = Words.TWOS if skip == "interleaved" else Words.MAGNITUDE
     words = default if array.words is None else Words(array.words)
-    return SkipRule(skip=Skip(skip), words=words, columns=array.kept_columns)
+    return SkipRule(skip=Skip(skip), words=words, columns=array.kept_columns, shifter_bits=array.shifter_bits)
 
 
 def _conflicts(kind: str, array: Mapping[str, Any], path: KeyPath) -> Conflicts:
@@ -167,6 +170,19 @@ def _skip_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
     if array.get("shapes") and array.get("windows") != "row":
         yield (*path, "shapes"), Problem(message="needs windows = 'row'")
     yield from _shape_conflicts(array, path)
+    if array.get("shifter_bits") is not None:
+        yield from _shifter_conflicts(array, path)
+
+
+def _shifter_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:
+    skip, key = array.get("skip"), (*path, "shifter_bits")
+    if skip not in ("essential", "booth"):
+        yield key, Problem(message=f"belongs to skip 'essential' or 'booth' (got {skip!r})")
+    elif array.get("serial") == "both" or array.get("lookahead") is not None:
+        yield key, Problem(message="belongs to one serial operand whose lanes wait for each other")
+    elif skip == "essential" and array.get("words") == "stored":
+        message = "a sign is no place that a shifter reaches (got words 'stored')"
+        yield key, Problem(message=message, hint="words = 'magnitude'")
 
 
 def _moving_conflicts(array: Mapping[str, Any], path: KeyPath) -> Conflicts:

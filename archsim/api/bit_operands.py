@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 
 from archsim.api.design import Design
 from archsim.arch.engines.bit_serial import SerialEngine
+from archsim.arch.engines.bit_skipping import OperandBits
 from archsim.arch.engines.bit_words import WIDEST
+from archsim.arch.engines.data import OperandData
+from archsim.arch.engines.skips import BitStatistics
+from archsim.arch.formats import ArithmeticKind
 from archsim.core.errors import InputError, Problem
 from archsim.sim.bits.network import shapes_of
 from archsim.workloads.drawn_masks import drawn_mask
@@ -107,6 +111,51 @@ def played_integers(op: Op, tensor: Tensor, serial: OperandName) -> tuple[NDArra
     found = operands(fmt, rows)
     _check_bits(op, serial, found)
     return _narrow(found.integers, found.width, signed=found.signed), found.width, found.signed
+
+
+def played_magnitudes(op: Op, tensor: Tensor, serial: OperandName) -> tuple[NDArray[Any], int, bool]:
+    """The same where the multiplier gets significands or fixed-point numbers: signs go beside, as exponents do."""
+    integers, width, signed = played_integers(op, tensor, serial)
+    fmt = op.operand(serial).format
+    assert fmt is not None
+    if not signed or fmt.arithmetic.kind is ArithmeticKind.INTEGER or integer_width(tensor.array.dtype) is not None:
+        return integers, width, signed
+    return _narrow(np.abs(integers.astype(np.int64)), width - 1, signed=False), width - 1, False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Magnitudes:
+    """The bits of an operand's magnitudes: numbers with a sign of their own, folded."""
+
+    signed_bits: OperandBits
+
+    @property
+    def width(self) -> int:
+        return self.signed_bits.width - 1
+
+    @property
+    def signed(self) -> bool:
+        return False
+
+    def histogram(self, statistic: str, lanes: int) -> NDArray[np.int64] | None:
+        """None: groups that were counted have their signs."""
+        return None
+
+    @property
+    def codes(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+        found = self.signed_bits.codes
+        if found is None:
+            return None
+        values, shares = found
+        folded = np.bincount(np.abs(values), weights=shares).astype(np.float64)
+        return np.arange(folded.size, dtype=np.int64), folded
+
+
+def known_bits(data: OperandData, width: int, *, signed: bool) -> BitStatistics:
+    """What `evaluate` knows of an operand's bits, at the width that was played."""
+    if signed or data.arithmetic.kind is ArithmeticKind.INTEGER or not data.arithmetic.signed:
+        return OperandBits(data, width, signed)
+    return _Magnitudes(OperandBits(data, width + 1, True))
 
 
 def _check_bits(op: Op, serial: OperandName, found: Operands) -> None:

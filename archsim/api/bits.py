@@ -7,27 +7,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from archsim.api.bit_operands import (
     DRAWN_TILES,
     drawn_operand,
+    known_bits,
     occurrences,
     outer_bandwidth,
     own_weights,
     played_integers,
+    played_magnitudes,
     serial_tensors,
 )
 from archsim.api.bit_records import PlayedDesign, PlayedLayer
 from archsim.api.design import Design, design_from_dict, load_design
 from archsim.arch.engines.bit_serial import SerialEngine
-from archsim.arch.engines.bit_skipping import OperandBits
-from archsim.arch.engines.data import OperandData
+from archsim.arch.engines.bit_skipping import takes
+from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.tactical import MovingWeights
+from archsim.arch.formats import Arithmetic, ArithmeticKind
 from archsim.core.errors import InputError, Problem
-from archsim.sim.bits.network import LayerPlay, expected_layer, play_layer
+from archsim.sim.bits.network import LayerPlay, constant_layer, expected_layer, play_layer
 from archsim.sim.bits.paired import BothOperands, expected_paired, play_paired
 from archsim.workloads.op import Op, OperandName
 from archsim.workloads.operand_data import operand_data
 from archsim.workloads.statistics.sources import Drawing, Tensor, products
+from archsim.workloads.statistics.tensor import integer_width
 
 INPUTS, INPUT_SEED = "gaussian", 1
 """How inputs are drawn beside weights, which are of seed 0 unless stated."""
@@ -97,7 +103,7 @@ def _of_both(engine: SerialEngine) -> bool:
 def _played(design: Design, op: Op, tensor: Tensor, serial: OperandName) -> PlayedLayer:
     engine = design.accelerator.engine
     assert isinstance(engine, SerialEngine)
-    played, closed = (_both if _of_both(engine) else _one)(engine, op, tensor, serial)
+    played, closed = _found(engine, op, tensor, serial)
     weights = operand_data(op, "weights")
     bits = engine.stored_bits("weights", weights) * op.elements("weights")
     return PlayedLayer(
@@ -110,11 +116,31 @@ def _played(design: Design, op: Op, tensor: Tensor, serial: OperandName) -> Play
     )
 
 
+def _found(engine: SerialEngine, op: Op, tensor: Tensor, serial: OperandName) -> tuple[LayerPlay, float]:
+    """A layer as played and in closed form; where no bits can be skipped both are the steps that `evaluate` counts."""
+    weights, inputs = (_arithmetic(op, name, tensor) for name in ("weights", "inputs"))
+    skipping = engine.skipping
+    if skipping is None or (isinstance(skipping, PairSkipping) and not (takes(weights) and takes(inputs))):
+        constant = constant_layer(op, engine, engine.steps(weights, inputs))
+        return constant, constant.cycles
+    return (_both if _of_both(engine) else _one)(engine, op, tensor, serial)
+
+
+def _arithmetic(op: Op, operand: OperandName, tensor: Tensor) -> Arithmetic:
+    """Of an operand: a tensor of integers has the width of their type."""
+    fmt, width = op.operand(operand).format, integer_width(tensor.array.dtype)
+    assert fmt is not None
+    if operand != tensor.operand or width is None:
+        return fmt.arithmetic
+    signed = np.issubdtype(tensor.array.dtype, np.signedinteger)
+    return Arithmetic(kind=ArithmeticKind.INTEGER, integer_bits=width, signed=signed, scale=fmt.arithmetic.scale)
+
+
 def _one(engine: SerialEngine, op: Op, tensor: Tensor, serial: OperandName) -> tuple[LayerPlay, float]:
     """A layer as played and in closed form, where one operand counts."""
-    integers, width, signed = played_integers(op, tensor, serial)
+    integers, width, signed = played_magnitudes(op, tensor, serial)
     played = play_layer(op, engine, integers, width, signed=signed)
-    known = _known(operand_data(op, serial), width, signed=signed)
+    known = known_bits(operand_data(op, serial), width, signed=signed)
     return played, expected_layer(op, engine, known, played.shape)
 
 
@@ -135,8 +161,3 @@ def _both(engine: SerialEngine, op: Op, tensor: Tensor, serial: OperandName) -> 
     )
     data = operand_data(op, "weights"), operand_data(op, "inputs")
     return play_paired(op, engine, operands, data), expected_paired(op, engine, data)
-
-
-def _known(data: OperandData, width: int, *, signed: bool) -> OperandBits:
-    """What `evaluate` knows of the operand's bits, at the width that was played."""
-    return OperandBits(data, width, signed)

@@ -11,7 +11,8 @@ from archsim.core.spelling import spelled
 FIGURES = ("pe_area", "mac_energy", "step_energy", "pe_energy")
 """Keys of `[hardware.array]` that say what one PE takes."""
 STRUCTURE = frozenset({
-    "lanes", "serial", "terms", "terms_per_cycle", "widest_terms", "skip", "words", "scale_bits_per_cycle",
+    "lanes", "serial", "terms", "terms_per_cycle", "widest_terms", "skip", "words", "shifter_bits",
+    "scale_bits_per_cycle",
     "unit_bits", "brick_bits", "table_group", "table_adders", "table_digits", "table_bits", "multiplier",
     "narrow_bits", "wide_bits", "outlier_macs", "zeros", "ratios", "sync_window", "lookahead", "lookaside", "run_ahead",
 })  # fmt: skip

@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 
 from archsim.arch.engines.bit_words import WIDEST, Integers
 from archsim.arch.engines.skips import BitStatistics, Skip, SkipRule
-from archsim.arch.order import Shares, shares_of
+from archsim.arch.order import Shares
 from archsim.core.errors import InputError, Problem
 
 Steps = NDArray[np.uint16]
-
-SAMPLED_GROUPS = 1 << 16
-"""Groups drawn where no formula gives their distribution: shares are within 0.2 % of the whole (one deviation)."""
-SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,17 +91,7 @@ class BitEngine(ABC):
 
     def group_shares(self, found: BitStatistics, lanes: int) -> Shares:
         """The distribution of the steps of one group of `lanes` neighbours, from what is known of the bits."""
-        if self.shifters is None:
-            return self.rule.group_shares(found, lanes)
-        return self._sampled_shares(found, lanes)
-
-    def _sampled_shares(self, found: BitStatistics, lanes: int) -> Shares:
-        """The same for shifters of limited reach: groups drawn from single operands, with a fixed seed."""
-        if found.codes is None:
-            raise ValueError("single operands were not counted")
-        values, shares = found.codes
-        drawn = np.random.default_rng(SEED).choice(values, size=(SAMPLED_GROUPS, lanes), p=shares)
-        return shares_of(np.bincount(self.steps(drawn, lanes).reshape(-1)))
+        return self.rule.group_shares(found, lanes)
 
     def codes(self, values: NDArray[Any]) -> NDArray[Any]:
         """Serial operands [rows, length] as indices of tables. Raises InputError for those that do not fit."""

@@ -38,7 +38,7 @@ class LayerPlay:
     """Played."""
     slots: int
     """Groups of lanes that the slowest row goes through: cycles if each took one step."""
-    dense_steps: int
+    dense_steps: float
     """Steps of a group where nothing is skipped."""
     steps_per_group: float
     waiting: float
@@ -48,7 +48,7 @@ class LayerPlay:
     @property
     def dense_cycles(self) -> int:
         """Of an array that skips nothing."""
-        return self.slots * self.dense_steps
+        return round(self.slots * self.dense_steps)
 
     @property
     def speedup(self) -> float:
@@ -85,7 +85,7 @@ def engine_of_rule(rule: SkipRule, width: int, *, signed: bool = True) -> BitEng
         case Skip.PRECISION | Skip.SPAN:
             return DynamicStripes(width=width, signed=signed, trim_low=rule.skip is Skip.SPAN)
         case Skip.ESSENTIAL | Skip.BOOTH:
-            return Pragmatic(width=width, signed=signed, words=rule.lane_words)
+            return Pragmatic(width=width, signed=signed, words=rule.lane_words, shifter_bits=rule.shifter_bits)
         case Skip.COLUMN:
             return BitWave(width=width, signed=signed, columns=rule.columns)
         case Skip.INTERLEAVED:
@@ -140,7 +140,7 @@ def _in_shape(op: Op, engine: SerialEngine, serial: Integers, width: int, shape:
         left = rows[dense * side :] if rows.shape[0] == layout.rows else rows
         if not left.shape[0]:
             continue
-        played = play(bits, _pruned(left, skipping, layout, lanes, width), grid, layout.run)
+        played = play(bits, _pruned(left, skipping, layout, lanes, bits), grid, layout.run)
         scale = (tiles - dense) / -(-left.shape[0] // grid.rows)
         cycles, idle = cycles + played.cycles * scale, idle + played.idle_row_cycles
         steps, slots = steps + played.steps, slots + played.groups
@@ -154,6 +154,21 @@ def _in_shape(op: Op, engine: SerialEngine, serial: Integers, width: int, shape:
         waiting=idle / (idle + steps) if steps else 0.0,
         shape=shape,
     )
+
+
+def constant_layer(op: Op, engine: SerialEngine, steps: float) -> LayerPlay:
+    """The cycles of `op` where every group takes the same steps, in the best of the array's shapes."""
+    slots, shape = min((_slots(layout_of(op, engine, shape), engine, shape), shape) for shape in shapes_of(engine))
+    return LayerPlay(
+        cycles=slots * steps, slots=slots, dense_steps=steps, steps_per_group=steps, waiting=0.0, shape=shape
+    )
+
+
+def _slots(layout: Layout, engine: SerialEngine, shape: Shape) -> int:
+    """Groups of lanes that the slowest row of an array of this shape goes through."""
+    side = shape[1 if engine.serial == "inputs" else 0]
+    per_row = layout.length // layout.run * -(-layout.run // shape[2])
+    return -(-layout.rows // side) * layout.groups * per_row * layout.passes
 
 
 def expected_layer(op: Op, engine: SerialEngine, found: BitStatistics, shape: Shape) -> float:
@@ -209,17 +224,18 @@ def _parts(values: Integers, layout: Layout) -> Iterator[Integers]:
         yield values[start : start + layout.rows]
 
 
-def _pruned(values: Integers, skipping: Skipping | None, layout: Layout, lanes: int, width: int) -> Integers:
+def _pruned(values: Integers, skipping: Skipping | None, layout: Layout, lanes: int, bits: BitEngine) -> Integers:
     """Rows as the array holds them; what pruning does to values that all take as many steps makes no difference."""
     if skipping is None or skipping.rule.columns is None or skipping.rule.skip is not Skip.COLUMN:
         return values
-    return _flip(values, skipping.rule.columns, layout.run, lanes, width)
+    return _flip(values, skipping.rule.columns, layout.run, lanes, bits)
 
 
-def _flip(values: Integers, columns: int, run: int, lanes: int, width: int) -> Integers:
+def _flip(values: Integers, columns: int, run: int, lanes: int, bits: BitEngine) -> Integers:
     """Rows with bits flipped group by group; a stretch's last group is shorter."""
     stretches = values.reshape(-1, run)
     padded = np.zeros((stretches.shape[0], -(-run // lanes) * lanes), dtype=values.dtype)
     padded[:, :run] = stretches
     found = flipped(padded.reshape(-1, lanes), columns).reshape(padded.shape)[:, :run]
-    return np.clip(found, -(1 << (width - 1)), (1 << (width - 1)) - 1).astype(values.dtype).reshape(values.shape)
+    highest = (1 << (bits.width - int(bits.signed))) - 1
+    return np.clip(found, -highest - 1 if bits.signed else 0, highest).astype(values.dtype).reshape(values.shape)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.arch.engines.bit_serial import SerialEngine
+from archsim.arch.engines.bit_skipping import takes
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.skips import Skip
@@ -107,7 +108,8 @@ def _steps(
     weights, inputs = operands.weights, operands.inputs
     match engine.skipping:
         case MovingWeights() as moving:
-            cycles = _play_moved(moving, operands, data[0], size) * (dense if moving.rule is None else 1.0)
+            own = moving if takes(data[1].arithmetic) else replace(moving, rule=None)
+            cycles = _play_moved(own, operands, data[0], size) * (dense if own.rule is None else 1.0)
         case PairSkipping() as pairs:
             grid = PairGrid(rows=size.rows, columns=size.columns, lanes=size.lanes)
             player = _player(pairs, max(operands.weight_bits, operands.input_bits))

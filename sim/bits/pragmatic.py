@@ -33,23 +33,22 @@ class Pragmatic(BitEngine):
         super().__post_init__()
         if self.words is Words.TWOS:
             raise ValueError("terms are ones of the magnitude or Booth digits, not of two's complement")
-        if self.shifter_bits is not None and not 0 <= self.shifter_bits <= 4:
-            raise ValueError(f"shifter_bits must be from 0 to 4 (got {self.shifter_bits})")
-        if self.shifter_bits is not None and self.words is Words.STORED:
-            raise ValueError("a sign is no place that shifters reach: shifter_bits needs words 'magnitude' or 'booth'")
+        _ = self.rule  # says what shifters cannot be
 
     @property
     def rule(self) -> SkipRule:
         booth = self.words is Words.BOOTH
-        return SkipRule(skip=Skip.BOOTH if booth else Skip.ESSENTIAL, words=self.words)
+        skip = Skip.BOOTH if booth else Skip.ESSENTIAL
+        return SkipRule(skip=skip, words=self.words, shifter_bits=self.shifter_bits)
 
     @cached_property
     def shifters(self) -> Shifters | None:
-        if self.shifter_bits is None:
+        reach = self.rule.reach
+        if reach is None:
             return None
         values = bit_words.values_of(self.width, signed=self.signed)
         places = bit_words.words_of(values, self.words, self.width, signed=self.signed).astype(np.uint32)
-        return Shifters(reach=(1 << self.shifter_bits) - 1, places=places)
+        return Shifters(reach=reach, places=places)
 
     def terms(self, values: NDArray[Any]) -> tuple[Integers, Integers]:
         """The places of each operand's terms as a word, and those of them that are subtracted."""

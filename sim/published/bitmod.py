@@ -42,6 +42,7 @@ from archsim.sim.published.machine import (
     op_cost,
     stored_bits,
 )
+from archsim.sim.published.networks import refuse_other_networks
 from archsim.sim.published.simulator import AcceleratorFor, PublishedSimulator
 from archsim.sim.records import OpCost
 from archsim.workloads.attention import attentions
@@ -168,6 +169,7 @@ def _products(trace: Trace, revision: Revision) -> Iterator[tuple[AnyOp, Product
     scores = {attention.scores.name for attention in found}
     mixes = {attention.mix.name for attention in found}
     tokens = _tokens(trace)
+    refuse_other_networks(trace, found, tokens, revision.name)
     linear = (op for op in trace.ops if isinstance(op, Op) and op.weights.role is Role.PARAMETER)
     weight_bits = next((simulated_bits(op.weights.format) for op in linear), KV_BITS_2024)
     for op in trace.ops:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from archsim.api.bits import play
+from archsim.api.design import design_from_dict
+from archsim.api.evaluate import evaluate
 from archsim.api.statistics import trace_statistics
 from archsim.core.errors import InputError
 from archsim.workloads.statistics.side_file import write_statistics
@@ -36,6 +38,73 @@ def test_stripes_takes_a_step_for_each_bit_of_each_group(tmp_path: Path) -> None
     assert second.played.cycles == 8 * 2 * 7 * 1
     assert found.array_cycles == 2 * first.played.cycles + second.played.cycles
     assert first.memory_cycles == 64 * 96 / 16
+
+
+@pytest.mark.parametrize(
+    ("weights", "terms"),
+    [("int8:channel", 4), ("bitmod-int6:g128", 3), ("bitmod-fp3:g128", 2), ("fp16", 6), ("nf4:g64", 8), ("pot4", 1)],
+)
+def test_without_skipping_groups_take_the_terms_that_evaluate_counts(tmp_path: Path, weights: str, terms: int) -> None:
+    values = design(tmp_path, "bitmod-28nm")
+    values["quantization"]["weights"] = weights
+    first = play(values).layers[0]
+    assert first.played.cycles == first.closed_form_cycles == terms * 2 * 24 * 2  # tiles of 32 x 32, groups of 4
+    assert first.played.speedup == 1
+
+
+@pytest.mark.parametrize("base", ["loom-28nm", "laconic-28nm"])
+def test_where_both_operands_are_serial_floats_take_all_their_terms(tmp_path: Path, base: str) -> None:
+    values = design(tmp_path, base)
+    values["quantization"]["weights"] = "fp8_e4m3"
+    first = play(values).layers[0]
+    assert first.played.cycles == first.closed_form_cycles == first.played.dense_cycles
+
+
+@pytest.mark.parametrize(("weights", "most"), [("fp8_e4m3", 4), ("mxfp4", 2), ("pot4", 1), ("bitmod-fp4:g128", 2)])
+def test_the_sign_of_a_float_takes_no_step(tmp_path: Path, weights: str, most: int) -> None:
+    values = design(tmp_path, "pragmatic-28nm")
+    values["quantization"]["weights"] = weights
+    first = play(values).layers[0]
+    assert 1 <= first.played.steps_per_group <= most
+    assert first.closed_form_cycles == pytest.approx(first.played.cycles, rel=0.02)
+
+
+def test_flipping_bits_of_unsigned_weights_keeps_their_topmost_columns(tmp_path: Path) -> None:
+    values = design(tmp_path, "bitwave-28nm", kept_columns=4)
+    values["quantization"]["weights"] = "int4:g32:asym"
+    first = play(values).layers[0]
+    assert first.closed_form_cycles == pytest.approx(first.played.cycles, rel=0.02)
+
+
+NARROW = "name,kind,count,phase,n,k,c,p,q,r,s,groups\ndw,conv,1,forward,1,64,64,16,16,3,3,64\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bitlet", "bitwave", "bitvert-moderate", "pragmatic", "dynamic-stripes", "loom", "laconic", "bit-tactical",
+        "bitmod",
+    ],
+)  # fmt: skip
+def test_evaluate_knows_lanes_and_rows_without_work(tmp_path: Path, name: str) -> None:
+    """Nine taps and one filter in each group of a depthwise convolution."""
+    values = design(tmp_path, f"{name}-28nm", NARROW)
+    (counted,), (played,) = evaluate(values).to_dict()["layers"], play(values).layers
+    assert counted["compute_cycles"] == pytest.approx(played.closed_form_cycles, rel=0.02)
+
+
+@pytest.mark.parametrize(("base", "steps"), [("block-dot-28nm", 1), ("olaccel-28nm", 1), ("lut-tensor-core-28nm", 9)])
+def test_lanes_that_a_reduction_leaves_empty_take_their_step(tmp_path: Path, base: str, steps: int) -> None:
+    """Nine products in 32 or 16 lanes are one step; in tables of four, three looks of each of three bits."""
+    values = design(tmp_path, base, "name,kind,phase,m,n,k\nfc,gemm,forward,128,64,9\n")
+    values["quantization"] |= {"weights": "int3:channel", "inputs": "int4"}
+    if base == "olaccel-28nm":
+        values["hardware"]["array"] = {"outlier_fraction": 0.0}
+    (layer,) = evaluate(values).to_dict()["layers"]
+    engine = design_from_dict(values).accelerator.engine
+    rows, columns = engine.rows, engine.columns
+    tiles = -(-64 // rows) * -(-128 // columns) / engine.arrays
+    assert layer["compute_cycles"] == pytest.approx(tiles * steps)
 
 
 def test_several_bits_a_cycle_leave_the_last_cycle_partly_empty(tmp_path: Path) -> None:

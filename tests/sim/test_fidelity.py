@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.arch.engines.base import SpatialAxis
+from archsim.arch.engines.bit_composable import ComposableEngine
+from archsim.arch.formats import format
 from archsim.core.errors import InputError
 from archsim.mappers.search import MapperSettings, best_mapping
 from archsim.sim.conventions import counting
 from archsim.sim.fidelity import array_tiles, check_cycle_fidelity, cycle_cost
 from archsim.workloads.op import Op
-from tests.sim.builders import INT32, accelerator, dram, int8, spatial, sram, systolic
+from tests.sim.builders import INT8, INT32, accelerator, dram, int8, spatial, sram, systolic
 
 
 @given(
@@ -77,6 +81,38 @@ def test_a_conv_is_simulated_as_the_gemm_it_flattens_to(conv: Op) -> None:
     cost = best_mapping(op, machine, MapperSettings(), counting(), INT32)
     assert cost is not None
     assert cycle_cost(op, machine, cost).compute_cycles == cost.compute_cycles
+
+
+@pytest.mark.parametrize("dataflow", ["os", "ws", "is"])
+@pytest.mark.parametrize(("weights", "inputs"), [("int4", "int8"), ("int4", "int4"), ("int8", "int2")])
+def test_composed_units_are_simulated_as_the_larger_array_that_they_make(
+    dataflow: str, weights: str, inputs: str
+) -> None:
+    op = Op.gemm("x", m=37, n=41, k=29)
+    op = op.with_formats(inputs=format(inputs), weights=format(weights), outputs=format("int8"))
+    engine = ComposableEngine(array=systolic(4, 5, (dataflow,)), unit_bits=8, brick_bits=4)
+    machine = accelerator(engine, dram(64.0), sram(65536.0))
+    cost = best_mapping(op, machine, MapperSettings(), counting(), INT32)
+    assert cost is not None
+    assert cycle_cost(op, machine, cost).compute_cycles == cost.compute_cycles
+
+
+def test_operands_wider_than_a_unit_are_not_simulated() -> None:
+    op = Op.gemm("x", m=8, n=8, k=8).with_formats(inputs=INT8, weights=format("int16"), outputs=INT8)
+    engine = ComposableEngine(array=systolic(4, 4, ("os",)), unit_bits=8, brick_bits=4)
+    machine = accelerator(engine, dram(64.0), sram(65536.0))
+    cost = best_mapping(op, machine, MapperSettings(), counting(), INT32)
+    assert cost is not None
+    with pytest.raises(InputError, match="'x' has wider ones"):
+        cycle_cost(op, machine, cost)
+
+
+@pytest.mark.parametrize(("kind", "command"), [("bit-serial", "archsim bits"), ("sparse", "archsim zeros")])
+def test_who_cannot_be_simulated_learns_what_plays_the_operands(kind: str, command: str) -> None:
+    engine = spatial(SpatialAxis(name="x", size=4, gemm_dims=("n",), conv_dims=("k",)))
+    with pytest.raises(InputError) as caught:
+        check_cycle_fidelity(replace(accelerator(engine), kind=kind), counting())
+    assert command in str(caught.value)
 
 
 def test_what_the_simulator_cannot_play_is_refused_with_every_reason() -> None:

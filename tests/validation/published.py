@@ -44,6 +44,7 @@ ANT_DESIGNS = {
     "BitFusion": ("bitfusion-2022", "os", "bitfusion_bits"),
     "AdaFloat": ("adafloat-2022", "os", "adafloat_bits"),
     "OLAccel": ("olaccel-2022", "os", "olaccel_bits"),
+    "BiScaled": ("biscaled-2022", "os", "biscaled_bits"),
 }
 NETWORKS = {
     "VGG16": "vgg16",

@@ -133,3 +133,26 @@ def test_switches_and_cycle_fidelity_do_not_apply(simulation: dict[str, Any], me
     }
     with pytest.raises(InputError, match=message):
         archsim.evaluate(design)
+
+
+@pytest.mark.parametrize(
+    ("workload", "message"),
+    [
+        ({"model": "resnet-18"}, "'conv1' is a conv"),
+        (
+            {"model": "mixtral-8x7b", "phase": "prefill", "context": 32},
+            "gate_proj' has 8 rows, other layers 32",
+        ),
+        ({"model": "deepseek-v3", "phase": "decode", "context": 32}, "differ in the size of a head"),
+    ],
+)
+def test_networks_that_its_rules_do_not_know_are_refused(workload: dict[str, Any], message: str) -> None:
+    quantization = {"weights": "bitmod-fp4:g128", "inputs": "fp16", "outputs": "fp16", "accumulator": "fp32"}
+    design = {
+        "hardware": {"base": "bitmod-28nm"},
+        "workload": workload,
+        "quantization": quantization,
+        "simulation": {"convention": "bitmod-2024"},
+    }
+    with pytest.raises(InputError, match=message):
+        archsim.evaluate(design)
