@@ -256,9 +256,15 @@ def _warnings(problem: OpProblem, mapping: Mapping) -> Iterator[str]:
             within = f"{inside[loop.dim]} of {problem.op.loops[loop.dim]} lie inside each"
             yield f"some of the {loop.factor} iterations of {loop.dim} are empty: {within}"
         inside[loop.dim] *= loop.factor
+    for operand, level in unlisted_bypasses(problem, mapping):
+        yield f"{operand} pass by {level}, whose `bypass` does not list them: no search would do this"
+
+
+def unlisted_bypasses(problem: OpProblem, mapping: Mapping) -> Iterator[tuple[str, str]]:
+    """Operands with the memories that they pass by though the design does not say that they may."""
     for level in problem.levels_used:
         held = mapping.tiles.get(level.name, {})
         for operand in OPERANDS:
             role = problem.op.operand(operand).role.value
             if operand not in held and level.serves(operand, role) and operand not in level.bypass:
-                yield f"{operand} pass by {level.name}, whose `bypass` does not list them: no search would do this"
+                yield operand, level.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from archsim.reports.values import known_sum, plain, ratio
@@ -127,7 +128,13 @@ def chain_document(chain: ChainRow) -> dict[str, Any]:
         "together": cost("fused"),
         "tiles": None if chain.tiles is None else tiles_document(chain.tiles),
         "held": [
-            {"level": item.level, "tensor": item.tensor, "bytes": item.bytes, "copies": item.copies}
+            {
+                "level": item.level,
+                "tensor": item.tensor,
+                "bytes": item.bytes,
+                "copies": item.copies,
+                "capacity_bytes": item.capacity_bytes if math.isfinite(item.capacity_bytes) else None,
+            }
             for item in chain.held
         ],
         "value": chain.value,

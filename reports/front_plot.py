@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from archsim.reports.front import Front, Point
 
 WIDTH, HEIGHT = 7.2, 4.8
+LABELS = 9
+"""Sizes that are written below the axis, at most: more would touch."""
 PJ = 1e-12
 
 
@@ -53,7 +56,7 @@ def _axes(axes: Axes, front: Front) -> None:
     else:
         axes.set_xscale("log", base=2)
         sizes = [point.capacity_bytes or 1.0 for point in front.points]
-        step = max(1, len(sizes) // 8)
+        step = math.ceil(len(sizes) / LABELS)
         axes.set_xticks(
             sizes[::step], [binary_bytes(size).replace(".00", "").replace(".0", "") for size in sizes[::step]]
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from archsim.reports.tables import plain_table
-from archsim.reports.values import MISSING, binary_bytes, engineering
+from archsim.reports.values import MISSING, binary_bytes, engineering, percent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -56,12 +57,13 @@ def cut_text(row: ChainRow) -> str:
 
 def held_table(row: ChainRow) -> RenderableType:
     """What every level holds while a chain runs: with the level's other tensors this is at most its capacity."""
-    header = [("level", "left"), ("tensor", "left"), ("tiles", "right"), ("bytes", "right")]
-    cells = [(item.level, item.tensor, str(item.copies), f"{item.bytes:,.0f}") for item in row.held]
-    for level in dict.fromkeys(item.level for item in row.held):
+    header = [("level", "left"), ("tensor", "left"), ("tiles", "right"), ("bytes", "right"), ("full", "right")]
+    cells = [(item.level, item.tensor, str(item.copies), f"{item.bytes:,.0f}", "") for item in row.held]
+    for level, capacity in {item.level: item.capacity_bytes for item in row.held}.items():
         total = sum(item.bytes for item in row.held if item.level == level)
-        cells.append((level, "all", "", f"{total:,.0f}"))
+        cells.append((level, "all", "", f"{total:,.0f}", percent(total / capacity)))
+        cells.append((level, "its capacity", "", f"{capacity:,.0f}" if math.isfinite(capacity) else "unlimited", ""))
     proof = "the best of all cuts" if row.optimal else f"{row.evaluated} of {row.space:,} cuts mapped"
     if not row.optimal and row.value and row.bound:
-        proof += f", at most {row.value / row.bound - 1:.1%} above the best"
+        proof += f", at most {percent(row.value / row.bound - 1)} above the best"
     return plain_table(f"{row.name}: {cut_text(row)} ({proof})", header, cells)

@@ -60,6 +60,8 @@ class MappedOp:
     given: str | None = None
     """The file of a mapping that was given; None for one that was searched."""
     overflows: tuple[Overflow, ...] = ()
+    outside: str | None = None
+    """What every mapping that a search may take does and this given one does not; None for one of them."""
     help: tuple[Help, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -96,7 +98,12 @@ class MappedOp:
 
     @property
     def gap(self) -> float | None:
-        """How far `value` may lie above the optimum, as a fraction; None when nothing is proven."""
+        """How far `value` may lie above the optimum, as a fraction; None when nothing is proven.
+
+        Below 0 only for a given mapping that no search may take: its tiles do not fit, it breaks a constraint.
+        """
+        if self.outside is not None and self.found.bound > 0:
+            return self.found.value / self.found.bound - 1
         return self.found.gap if math.isfinite(self.found.gap) else None
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archsim.reports.mapping import PJ_PER_J
 from archsim.reports.mapping_space import UNITS
 from archsim.reports.tables import plain_table
 from archsim.reports.values import engineering
@@ -49,13 +50,17 @@ def _share(fraction: float) -> str:
     return f"{100 * fraction:.3g} %" if fraction == 0 or fraction >= LEAST_SHARE else f"{100 * fraction:.1e} %"
 
 
+def _energy(energy_pj: float) -> str:
+    return engineering(energy_pj / PJ_PER_J, "J", 5)
+
+
 def best_table(report: MappingSpace) -> RenderableType:
     rows = [
         (
             name,
             engineering(best.cycles / report.clock_hz, "s"),
             f"{best.cycles:,.0f}",
-            f"{best.energy_pj:.6g} pJ",
+            _energy(best.energy_pj),
             f"{best.cycles * best.energy_pj:.4g}",
         )
         for name, best in report.space.best.items()
@@ -71,7 +76,7 @@ def spread_table(report: MappingSpace) -> RenderableType:
     rows = [
         (
             f"{100 * share:g} %",
-            f"{energies[share]:.4g} pJ",
+            _energy(energies[share]),
             f"{energies[share] / space.least_energy_pj:.2f}x",
             f"{cycles[share]:,.0f}",
             f"{cycles[share] / space.least_cycles:.2f}x",
@@ -81,7 +86,7 @@ def spread_table(report: MappingSpace) -> RenderableType:
     rows.append(
         (
             "all",
-            f"{space.most_energy_pj:.4g} pJ",
+            _energy(space.most_energy_pj),
             f"{space.most_energy_pj / space.least_energy_pj:.2f}x" if space.legal else "",
             f"{space.most_cycles:,.0f}",
             f"{space.most_cycles / space.least_cycles:.2f}x" if space.legal else "",

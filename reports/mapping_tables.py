@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archsim.core.spelling import size_text
+from archsim.reports.mapping import PJ_PER_J
 from archsim.reports.tables import plain_table
 from archsim.reports.values import binary_bytes, engineering, percent, ratio
 
@@ -71,9 +72,13 @@ def proof(mapped: MappedOp) -> str:
     """How good the mapping is known to be."""
     if mapped.found.optimal:
         return "proven optimal"
-    if mapped.given is not None and mapped.gap is not None:
-        return f"{percent(mapped.gap)} above what no mapping is below"
-    return f"at most {percent(mapped.gap)} above the optimum" if mapped.gap is not None else "nothing proven"
+    if mapped.gap is None:
+        return "nothing proven"
+    if mapped.outside is not None:
+        side = "above" if mapped.gap >= 0 else "below"
+        return f"{percent(abs(mapped.gap))} {side} the bound of all that {mapped.outside}, which this does not"
+    text = f"at most {percent(mapped.gap)} above the optimum"
+    return text if mapped.given is not None else f"{text}; a larger --budget searches on"
 
 
 def formats_text(mapped: MappedOp) -> str:
@@ -227,7 +232,7 @@ def front_table(front: Front) -> RenderableType:
             *((binary_bytes(point.capacity_bytes),) if front.memory else ()),
             engineering(point.latency_s, "s"),
             f"{point.cycles:,.0f}",
-            f"{point.energy_pj:.5g} pJ",
+            engineering(point.energy_pj / PJ_PER_J, "J", 5),
             f"{point.energy_pj * point.cycles:.4g}",
             "0" if point.optimal else percent(point.gap),
             "front" if point in best else "",

@@ -26,6 +26,21 @@ def quantity_text(name: str, value: float | None, digits: int = 3) -> str:
             return f"{value:.{digits + 1}g} {quantity.unit}".rstrip()
 
 
+def condition_text(condition: str) -> str:
+    """A bound on a total for people, with its label and unit.
+
+    >>> condition_text("latency_s <= 0.01"), condition_text("area_mm2 < 2.5"), condition_text("utilization > 0.5")
+    ('latency <= 10 ms', 'area < 2.5 mm²', 'utilization > 0.5')
+    """
+    name, relation, number = condition.split(" ", 2)
+    quantity, bound = total(name), float(number)
+    if quantity.style == "si" and bound:
+        value, _, unit = engineering(bound, quantity.unit, 6).partition(" ")
+        return f"{quantity.label} {relation} {float(value):g} {unit}".rstrip()
+    unit = "" if quantity.style == "percent" else quantity.unit
+    return f"{quantity.label} {relation} {number} {unit}".rstrip()
+
+
 def times_text(factor: float | None) -> str:
     """A ratio for people.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.core.spelling import spelled
 from archsim.reports.page.quantities import axis_labels, total
-from archsim.reports.quantity_text import quantity_text, times_text
+from archsim.reports.quantity_text import condition_text, quantity_text, times_text
 from archsim.reports.tables import plain_table
 from archsim.reports.values import MISSING, percent
 
@@ -52,7 +52,7 @@ def _front_notes(front: SweepFront, shown: int) -> Iterable[str]:
     failed = sum(front.failed.values())
     further = f" ({front.further:,} of them evaluated for questions)" if front.further else ""
     yield f"{front.points:,} points{further}, {failed:,} failed" + (
-        f"; constraints: {', '.join(front.constraints)}" if front.constraints else ""
+        f"; constraints: {', '.join(map(condition_text, front.constraints))}" if front.constraints else ""
     )
     for reason, count in list(front.failed.items())[:REASONS]:
         yield f"  {count:,} failed: {reason}"
@@ -138,7 +138,7 @@ def _dominance_notes(dominance: Dominance, shown: int) -> Iterable[str]:
 def finding_tables(finding: Finding, axes: tuple[str, ...]) -> list[RenderableType]:
     """The answer to an inverse question, and the evidence for it."""
     what = f"{'smallest' if finding.sense == 'min' else 'largest'} {total(finding.total).label}"
-    conditions = " and ".join(one.condition for one in finding.conditions)
+    conditions = " and ".join(condition_text(one.condition) for one in finding.conditions)
     what += f" with {conditions}" if conditions else ""
     labels = axis_labels(axes)
     columns: list[Column] = [("", "left"), ("point", "right"), *((labels[key], "left") for key in axes)]
@@ -156,7 +156,7 @@ def finding_tables(finding: Finding, axes: tuple[str, ...]) -> list[RenderableTy
 
 
 def _missed(missed: Any) -> str:
-    return ", ".join(f"{condition} by {_miss(value)}" for condition, value in missed.items())
+    return ", ".join(f"{condition_text(condition)} by {_miss(value)}" for condition, value in missed.items())
 
 
 def _miss(fraction: float) -> str:
@@ -178,7 +178,8 @@ def _evidence_table(finding: Finding) -> RenderableType:
         if one.without is not None:
             better = quantity_text(finding.total, one.without.values.get(finding.total), 4)
             without = f"{better} ({_name(one.without)}): it binds"
-        rows.append((one.condition, f"{one.kept_by:,}", quantity_text(name, one.best, 4), percent(one.slack), without))
+        best, slack = quantity_text(name, one.best, 4), percent(one.slack)
+        rows.append((condition_text(one.condition), f"{one.kept_by:,}", best, slack, without))
     return plain_table("What each condition does", columns, rows)
 
 

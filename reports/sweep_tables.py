@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from archsim.reports.quantity_text import condition_text
 from archsim.reports.tables import plain_table
 from archsim.reports.values import MISSING, engineering, percent, printable
 
@@ -83,7 +84,7 @@ def _summary(document: Mapping[str, Any]) -> RenderableType:
     if failed:
         rows.append(("failed", f"{failed} ({percent(failed / document['points'])})"))
     if document["constraints"]:
-        rows.append(("constraints", ", ".join(document["constraints"])))
+        rows.append(("constraints", ", ".join(map(condition_text, document["constraints"]))))
         rows.append(("feasible", str(document["feasible"])))
     rows.append(("objectives", ", ".join(f"{sense} {name}" for name, sense in document["objectives"].items())))
     rows.append(("on the front", str(len(document["pareto"]))))

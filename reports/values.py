@@ -83,6 +83,15 @@ def binary_bytes(value: float | None) -> str:
     return MISSING if value is None or not math.isfinite(value) else size_text(value)
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "design"), counted(1200, "design")
+    ('1 design', '1,200 designs')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def percent(fraction: float | None) -> str:
     """A fraction as a percentage with one decimal.
 

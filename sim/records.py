@@ -104,12 +104,14 @@ class LayerCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptTensor:
-    """Bytes that one on-chip level holds of a tensor while a chain runs: `copies` tiles."""
+    """Bytes that one on-chip level of `capacity_bytes` holds of a tensor while a chain runs: `copies` tiles."""
 
     level: str
     tensor: str
     bytes: float
     copies: int
+    capacity_bytes: float
+    """Of the level; inf without a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

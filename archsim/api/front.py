@@ -21,6 +21,8 @@ EXPONENTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Of time, with energy to the power of 1: each is the objective of one point of the front."""
 FRONT_POINTS = 256
 """Of one op's front, at most."""
+ROUNDING = 1e-12
+"""Relative difference that is none."""
 SMALLEST_BYTES = 64
 OCTAVES_UP = 4
 """A memory is swept up to 16 times its capacity; its size in the design is not special to the sweep."""
@@ -50,9 +52,20 @@ def mapping_front(
     points = list(_weighted(chosen, work))
     if len(work) == 1:
         points += _searched(chosen, work[0])
-    unique = {(point.cycles, point.energy_pj): point for point in reversed(points)}
-    ordered = sorted(unique.values(), key=lambda point: (point.cycles, point.energy_pj))
-    return Front(design_name=chosen.name, work=work_text(chosen, work), points=tuple(ordered))
+    return Front(design_name=chosen.name, work=work_text(chosen, work), points=tuple(distinct(points)))
+
+
+def distinct(points: Sequence[Point]) -> list[Point]:
+    """By rising time; of points that differ by rounding alone, as sums in another order do, a proven one."""
+    kept: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.cycles, point.energy_pj, not point.optimal)):
+        last = kept[-1] if kept else None
+        same = last is not None and math.isclose(last.cycles, point.cycles, rel_tol=ROUNDING)
+        if last is None or not same or not math.isclose(last.energy_pj, point.energy_pj, rel_tol=ROUNDING):
+            kept.append(point)
+        elif point.optimal and not last.optimal:
+            kept[-1] = point
+    return kept
 
 
 def _weighted(design: Design, work: list[Work]) -> Iterator[Point]:

@@ -52,7 +52,8 @@ def fused_schedule(
         return list(placements), list(costs), (_NOT_SIMULATED,)
     fuser = Fuser(setting=fusion_setting(design, settings, scheduler))
     placed, fused, results = fuse(design.trace, fuser, placements, costs, lambda cost: additive(cost, latency, energy))
-    return placed, fused, chain_rows(results)
+    capacities = {level.name: level.capacity_bits / 8 for level in design.accelerator.memories}
+    return placed, fused, chain_rows(results, capacities)
 
 
 _NOT_SIMULATED = ChainRow(
@@ -73,11 +74,11 @@ def fusion_setting(design: Design, settings: MapperSettings, scheduler: Schedule
     )
 
 
-def chain_rows(results: Iterable[ChainResult]) -> tuple[ChainRow, ...]:
-    """One row per distinct chain of a repeated block, in order of first appearance."""
+def chain_rows(results: Iterable[ChainResult], capacities: Mapping[str, float]) -> tuple[ChainRow, ...]:
+    """One row per distinct chain of a repeated block, in order of first appearance; `capacities` in bytes by level."""
     groups: dict[Hashable, list[ChainRow]] = {}
     for result in results:
-        row = _row(result)
+        row = _row(result, capacities)
         costs = (row.separate_cycles, row.separate_energy_j, row.fused_cycles, row.fused_energy_j)
         words = (_NUMBER.sub("#", row.name), _NUMBER.sub("#", row.why_not or ""))
         groups.setdefault((*words, row.kind, row.taken, row.tiles, *costs), []).append(row)
@@ -89,7 +90,7 @@ def _merged(rows: list[ChainRow]) -> ChainRow:
     return replace(rows[0], name=", ".join(merged_names(names)), names=names, count=sum(row.count for row in rows))
 
 
-def _row(result: ChainResult) -> ChainRow:
+def _row(result: ChainResult, capacities: Mapping[str, float]) -> ChainRow:
     fused = result.fused
     row = ChainRow(
         name=result.name, names=(result.name,), kind=result.kind, ops=result.ops, count=result.count,
@@ -108,7 +109,13 @@ def _row(result: ChainResult) -> ChainRow:
         row,
         tiles=fused.plan.tiles,
         held=tuple(
-            KeptTensor(level=item.level, tensor=item.tensor, bytes=item.bits / 8, copies=item.copies)
+            KeptTensor(
+                level=item.level,
+                tensor=item.tensor,
+                bytes=item.bits / 8,
+                copies=item.copies,
+                capacity_bytes=capacities[item.level],
+            )
             for item in fused.plan.kept
         ),
         fused_cycles=fused.cycles,

@@ -17,7 +17,7 @@ from archsim.core.spelling import brief, spelled
 from archsim.mappers.breaches import breaches
 from archsim.mappers.found import Found
 from archsim.mappers.given import Given
-from archsim.mappers.legality import Settled, settle
+from archsim.mappers.legality import Settled, settle, unlisted_bypasses
 from archsim.mappers.mapping_files import read_given
 from archsim.mappers.remedies import overflows
 from archsim.mappers.search import MapperSettings, find_mapping, score
@@ -196,15 +196,28 @@ def _costed(design: Design, work: Work, given: Given) -> MappedOp:
     cost = cost_mapping(settled.problem, settled.mapping, costing)
     settings = mapper_settings(design)
     best = find_mapping(op, accelerator, settings, counting, design.accumulator)
-    found = _judged(cost_value=score(cost, settings), settings=settings, best=best)
-    mapped = _mapped(design, work, settled, replace(found, cost=cost))
     broken = breaches(settled.problem, settled.mapping, settings.constraints, cost.mapping_utilization or 0.0)
+    too_large = overflows(settled.problem, settled.mapping)
+    bypassed = any(unlisted_bypasses(settled.problem, settled.mapping))
+    outside = _outside(too_large=bool(too_large), broken=bool(broken), bypassed=bypassed)
+    found = _judged(cost_value=score(cost, settings), settings=settings, best=best, in_space=outside is None)
+    mapped = _mapped(design, work, settled, replace(found, cost=cost))
     return replace(
         mapped,
         given=given.file,
-        overflows=overflows(settled.problem, settled.mapping),
+        overflows=too_large,
+        outside=outside,
         warnings=(*mapped.warnings, *(f"{text}: the search would not take this mapping" for text in broken)),
     )
+
+
+def _outside(*, too_large: bool, broken: bool, bypassed: bool) -> str | None:
+    """What the mappings that a search may take have and this one lacks; None for one of them."""
+    if too_large:
+        return "fits the memories"
+    if broken:
+        return "keeps the constraints"
+    return "passes by only what `bypass` lists" if bypassed else None
 
 
 def given_cost(design: Design, work: Work, file: str | Path) -> OpCost:
@@ -216,8 +229,8 @@ def given_cost(design: Design, work: Work, file: str | Path) -> OpCost:
     )
 
 
-def _judged(*, cost_value: float, settings: MapperSettings, best: Found | None) -> Found:
-    """What the search proves about a mapping of that value."""
+def _judged(*, cost_value: float, settings: MapperSettings, best: Found | None, in_space: bool) -> Found:
+    """What the search proves about a mapping of that value; one that no search may take is never the optimum."""
     if best is None:
         raise InfeasibleError("no mapping fits the memories")
     bound = best.value if best.optimal else best.bound
@@ -225,7 +238,7 @@ def _judged(*, cost_value: float, settings: MapperSettings, best: Found | None) 
         best,
         value=cost_value,
         bound=bound,
-        optimal=best.optimal and cost_value <= best.value,
+        optimal=in_space and best.optimal and cost_value <= best.value,
         objective=settings.objective,
         evaluated=best.evaluated + 1,
     )

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 FILE = "mapping.json"
 DATAFLOWS = ("os", "ws", "is", "any")
-_NUMBERS = re.compile(r"\s*\d{1,10}\s*(,\s*\d{1,10}\s*)*")
+_NUMBERS = re.compile(r"\s*\d+\s*(,\s*\d+\s*)*")
+MOST_DIGITS = 10
+"""Of a size."""
 
 
 def run(design: Path, request: MapRequest, options: Options) -> int:
@@ -106,6 +108,9 @@ def stated_op(request: MapRequest) -> Op | None:
 def _numbers(key: str, text: str, form: str) -> list[int]:
     if not _NUMBERS.fullmatch(text):
         raise InputError(Problem(key=key, message=f"takes {form} (got {spelled(text)})"))
+    if any(len(part.strip()) > MOST_DIGITS for part in text.split(",")):
+        message = f"sizes have at most {MOST_DIGITS} digits (got {spelled(text)})"
+        raise InputError(Problem(key=key, message=message))
     return [int(part) for part in text.split(",")]
 
 

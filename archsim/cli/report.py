@@ -24,8 +24,12 @@ def run(source: Path, designs: int | None, options: Options) -> None:
     if options.json:
         output.emit_json(document)
     else:
-        size = f"{document['bytes'] / 1e6:.1f} MB, {document['points']:,} points, {document['designs']} designs"
-        sys.stdout.write(f"{document['page'] or 'nothing written'} ({size}, {len(document['figures'])} figures)\n")
+        from archsim.reports.values import counted
+
+        held = [counted(document["points"], "point")] if document["points"] else []
+        held += [counted(document["designs"], "design"), counted(len(document["figures"]), "figure")]
+        size = ", ".join([f"{document['bytes'] / 1e6:.1f} MB", *held])
+        sys.stdout.write(f"{document['page'] or 'nothing written'} ({size})\n")
 
 
 def _progress(options: Options) -> Callable[[int, int], None] | None:

@@ -32,7 +32,7 @@ def _spelled(value: object, depth: int) -> str:
         case str():
             return "'" + value[: LONGEST + 1] + "'"
         case list() | tuple():
-            return "[" + ", ".join(_spelled(item, depth + 1) for item in value[:9]) + "]"
+            return "[" + ", ".join(_spelled(item, depth + 1) for item in value[:LONGEST]) + "]"
         case dict():
             pairs = list(value.items())[:9]
             return "{" + ", ".join(f"{key} = {_spelled(item, depth + 1)}" for key, item in pairs) + "}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from archsim.reports.page.document import page_html
 from archsim.reports.page.figures import evaluation_figures, sweep_figures
 from archsim.reports.page.quantities import total
 from archsim.reports.page.record import OK, Bound, DesignDetail, Evidence, Front, SweepPage
+from archsim.reports.quantity_text import condition_text
 from archsim.reports.run_folder import RESOLVED, SUMMARY, write_files, write_text
 from archsim.reports.sweep_front import SweepFront
-from archsim.reports.values import engineering
+from archsim.reports.values import counted, engineering
 
 PAGE, FIGURES = "report.html", "figures"
 SCHEMA = "archsim.report/1"
@@ -121,7 +122,17 @@ def sweep_report(run: Run, designs: int = DESIGNS, progress: Progress | None = N
     """The report of a sweep's run; of one that is not complete, of the points that are there."""
     document = read_run_file(run.folder)
     page, evaluated = _sweep_page(run, document, designs, progress)
-    return Report(page=page, figures=sweep_figures(page, *evaluated.evaluations[:1]))
+    return Report(page=page, figures=sweep_figures(page, *_drawn(page, evaluated)))
+
+
+def _drawn(page: SweepPage, evaluated: Evaluated) -> list[Evaluation]:
+    """The design whose layers are figures, named by the sweep and its point: the base design's name is all points'."""
+    named = []
+    for detail, evaluation in zip(evaluated.details[:1], evaluated.evaluations[:1], strict=True):
+        point = [] if detail.row is None else [f"point {page.index[detail.row]}"]
+        workload = [detail.name] if detail.name else []
+        named.append(replace(evaluation, design_name=", ".join([page.title, *point, *workload])))
+    return named
 
 
 def _sweep_page(
@@ -152,7 +163,7 @@ def _sweep_page(
                 key=one.name,
                 operator=one.relation,
                 value=one.bound,
-                text=f"{total(one.name).label} {one.relation} {one.bound:g}",
+                text=condition_text(str(one)),
             )
             for one in sweep.constraints
         ),
@@ -212,7 +223,7 @@ def _facts(run: Run, front: SweepFront | None, codes: Any) -> list[tuple[str, st
         return [*facts, ("status", run.status)]
     if run.sweep.constraints:
         facts.append(("within the constraints", f"{front.feasible:,}"))
-    facts.append(("Pareto front", f"{len(front.designs):,} designs"))
+    facts.append(("Pareto front", counted(len(front.designs), "design")))
     if front.covered_fraction is not None:
         facts.append(("box covered", f"{100 * front.covered_fraction:.1f} %"))
     facts += [("objectives", ", ".join(f"{total(one.name).label} ({one.sense})" for one in front.objectives))]

@@ -117,7 +117,7 @@ def read_run_file(folder: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
-        what = "is no folder" if not folder.is_dir() else f"holds no {RUN_FILE}: not the run of a sweep"
+        what = "no such folder" if not folder.is_dir() else f"holds no {RUN_FILE}: not the run of a sweep"
         raise InputError(Problem(file=str(folder), message=what)) from None
     except NotADirectoryError:
         raise InputError(Problem(file=str(folder), message="is a file, not the folder of a run")) from None

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 from archsim.core import units
-from archsim.core.errors import InputError, Problem
+from archsim.core.errors import InputError, Problem, unknown_name
 from archsim.core.spelling import spelled
 from archsim.core.units import Dimension
 from archsim.explore.axes import Value
+from archsim.explore.results import TOTALS
 from archsim.explore.study import Constraint, Relation
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.ASCII)
@@ -93,4 +94,6 @@ def _bound(name: str, quantity: re.Match[str], key: str | None) -> float:
                 message = f"'{unit}' is no unit of {name}: write {dimension.what} {example}, or a number"
                 raise InputError(Problem(key=key, message=message))
             return number * factor * scale
-    raise InputError(Problem(key=key, message=f"{name} has no unit (got '{unit}')", hint="write a plain number"))
+    if name in TOTALS or of_table != name or "." in name:
+        raise InputError(Problem(key=key, message=f"{name} has no unit (got '{unit}')", hint="write a plain number"))
+    raise InputError(unknown_name("total", name, TOTALS, key=key))

@@ -109,6 +109,7 @@ def test_every_chain_says_what_became_of_it_and_what_it_holds(fused: Evaluation)
     for chain in document:
         assert (chain["why_not"] is None) == chain["fused"]
         assert sum(item["bytes"] for item in chain["held"]) <= 256 * 1024
+        assert {item["capacity_bytes"] for item in chain["held"]} == {256 * 1024}
         assert chain["bound"] <= chain["value"]
     assert any("fused" in layer for layer in fused.to_dict()["layers"])
 

@@ -15,9 +15,10 @@ from archsim.api.dataflows import compare_dataflows
 from archsim.api.design import design_from_dict
 from archsim.api.evaluate import evaluate
 from archsim.api.explain import explain
-from archsim.api.front import mapping_front
+from archsim.api.front import distinct, mapping_front
 from archsim.api.map import conv_op, gemm_op, map_ops
 from archsim.core.errors import InfeasibleError, InputError
+from archsim.reports.front import Point
 from archsim.reports.values import plain
 from archsim.workloads.op import Op
 
@@ -101,6 +102,25 @@ def test_a_given_mapping_that_does_not_fit_is_costed_and_said_to_be_illegal(tmp_
     assert document["overflows"][0]["level"] == "glb"
     assert document["overflows"][0]["excess_bytes"] > 0
     assert document["cycles"] > 0
+
+
+def test_a_given_mapping_that_no_search_may_take_is_never_the_proven_optimum(tmp_path: Path) -> None:
+    op = gemm_op([300, 300, 300])
+    (tmp_path / "m.txt").write_text("dataflow os\nglb: inputs | weights | outputs\n", "utf-8")
+    (too_large,) = map_ops(DESIGN, op=op, mapping=tmp_path / "m.txt")
+    (best,) = map_ops(DESIGN, op=op)
+    assert best.found.optimal
+    assert too_large.value < best.value
+    assert not too_large.found.optimal
+    assert too_large.bound == pytest.approx(best.value)
+    assert too_large.gap == pytest.approx(too_large.value / best.value - 1)
+    (tmp_path / "best.json").write_text(json.dumps(best.to_dict()), "utf-8")
+    tight = ["mapper.constraints.tiles.glb={m=7}"]
+    (broken,) = map_ops(DESIGN, op=op, mapping=tmp_path / "best.json", overrides=tight)
+    assert broken.legal
+    assert not broken.found.optimal
+    assert broken.gap is not None
+    assert broken.gap < 0
 
 
 def test_a_timeloop_mapping_brings_its_problem(tmp_path: Path) -> None:
@@ -250,6 +270,15 @@ def test_the_front_trades_time_for_energy() -> None:
     (thriftiest,) = map_ops(DESIGN, op=gemm_op([128, 128, 128]))
     assert best[0].cycles == fastest.cost.cycles
     assert best[-1].energy_pj == pytest.approx(thriftiest.energy_pj)
+
+
+def test_points_of_a_front_that_differ_by_rounding_alone_are_one() -> None:
+    points = [(100.0, 5.0, False), (100.0, 5.000000000000001, True), (100.0, 5.1, True), (101.0, 5.0, True)]
+    made = [
+        Point(cycles=cycles, energy_pj=energy, latency_s=1e-9 * cycles, optimal=optimal, gap=None)
+        for cycles, energy, optimal in points
+    ]
+    assert distinct(made) == [made[1], made[2], made[3]]
 
 
 def test_the_front_of_a_memory_sweeps_its_size_in_powers_of_two() -> None:

@@ -205,6 +205,9 @@ def test_explain_of_a_run_and_of_a_design(capsys: Capture) -> None:
     [
         (["map", "d.toml"], "error: d.toml: has no [workload] table"),
         (["map", "d.toml", "--gemm", "1,2"], "error: --gemm: takes M,N,K or B,M,N,K (got [1, 2])"),
+        (["map", "d.toml", "--gemm", "1,2,99999999999"], "error: --gemm: sizes have at most 10 digits (got '1,2,9"),
+        (["map", "d.toml", "--gemm", "1,2,3,4,5,6,7,8,9,10,11"],
+         "error: --gemm: takes M,N,K or B,M,N,K (got [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])"),
         (["map", "d.toml", "--gemm", "a,b,c"], "error: --gemm: takes M,N,K or B,M,N,K (got 'a,b,c')"),
         (["map", "d.toml", "--conv", "1,2,3"], "error: --conv: takes N,K,C,P,Q,R,S[,STRIDE"),
         (["map", "d.toml", "--gemm", "1,2,3", "--conv", "1"], "error: --conv: says another op than --gemm"),

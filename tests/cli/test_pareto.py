@@ -156,7 +156,7 @@ def test_an_inverse_question_without_an_answer_has_exit_code_1(runs: Path, capsy
     assert found["answer"] is None
     assert found["nearest"]
     assert run(["pareto", *arguments]) == 1
-    assert "No design has area_mm2 <= 10 and latency_s < 0" in capsys.readouterr().out
+    assert "No design has area <= 10 mm² and latency < 0 s" in capsys.readouterr().out
 
 
 def test_further_points_are_evaluated_once_and_kept_apart_from_the_run(runs: Path, capsys: Capture) -> None:
@@ -191,6 +191,8 @@ def test_a_base_design_that_is_no_point_of_the_space_is_no_centre(runs: Path, ca
         (["--minimize", "a", "--maximize", "b"], "stands beside --minimize"),
         (["--dominate", "4000"], "--dominate: no such point: '4000'"),
         (["--objectives", "latency"], "unknown total 'latency'"),
+        (["--where", "latency <= 10 ms"], "unknown total 'latency'"),
+        (["--where", "utilization <= 10 ms"], "utilization has no unit (got 'ms')"),
         (["--color", "rows"], "unknown axis 'rows'"),
         (["--log", "power_w"], "unknown objective 'power_w'"),
         (["--evaluate", "5"], "--evaluate: needs a question"),

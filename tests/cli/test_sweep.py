@@ -81,7 +81,7 @@ def test_wrong_input_is_told_before_anything_runs(folder: Path, capsys: Capture)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--resume", "runs/none"), "runs/none: is no folder"),
+        (("--resume", "runs/none"), "runs/none: no such folder"),
         (("--resume", "a", "--out", "b"), "--out: says nothing beside --resume"),
         (("--resume", "a", "--no-files"), "--no-files: leaves nothing to resume"),
         (("--cluster", "tcp://x"), "--workers: says nothing beside --cluster"),

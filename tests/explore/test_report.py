@@ -127,6 +127,8 @@ def test_files_are_written_beside_the_run(made: Report, folder: Path, tmp_path: 
     figures = [f"figures/{name}.{ending}" for name in names for ending in ("png", "svg")]
     assert written == [*figures, "report.html"]
     assert document["bytes"] == (tmp_path / "report.html").stat().st_size
+    point = made.page.index[made.page.designs[0].row or 0]
+    assert f", point {point}" in (tmp_path / "figures" / "latency.svg").read_text("utf-8")
     before = (tmp_path / "figures" / "design-space.svg").read_bytes()
     report(folder).save(tmp_path)
     assert (tmp_path / "figures" / "design-space.svg").read_bytes() == before
