@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archsim.reports.mapping_tables import WORDS, energy_split
 from archsim.reports.tables import plain_table
-from archsim.reports.values import MISSING, engineering, percent, ratio
+from archsim.reports.values import MISSING, engineering, gap_text, percent, ratio
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,6 +42,6 @@ def _cells(comparison: DataflowComparison, cell: Cell) -> tuple[str, ...]:
         percent(outcome.utilization),
         outcome.bound,
         energy_split(outcome.energy_j, 3),
-        "0" if outcome.optimal else percent(outcome.gap),
+        "0" if outcome.optimal else gap_text(outcome.gap),
         "best" if cell is best else "",
     )

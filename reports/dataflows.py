@@ -114,7 +114,9 @@ class DataflowComparison:
         return min(known, key=lambda cell: (_value(cell), cell.dataflow == ANY), default=None)
 
     def findings(self) -> list[str]:
-        """For every format, which dataflow wins and why, then which format does."""
+        """For every format, which dataflow wins and why, then which format does; of one dataflow, which format."""
+        if len({cell.dataflow for cell in self.cells}) == 1:
+            return list(_formats_alone(self))
         found = [text for name in self.formats for text in _why(self, name)]
         winners = [cell for name in self.formats if (cell := self.best(name)) is not None]
         if len(winners) > 1:
@@ -177,6 +179,19 @@ class DataflowComparison:
 
 def _value(cell: Cell) -> float:
     return math.inf if cell.outcome is None else cell.outcome.value
+
+
+def _formats_alone(comparison: DataflowComparison) -> Iterator[str]:
+    """The best format, then each other one against it: there is one dataflow, which cannot win."""
+    winner = min(comparison.cells, key=_value)
+    for cell in sorted(comparison.cells, key=_value):
+        if cell.outcome is None or winner.outcome is None:
+            yield f"{cell.format}: {cell.why_not}"
+        elif cell is winner:
+            state = _state(cell.outcome)
+            yield f"{cell.format} wins ({state})" if len(comparison.cells) > 1 else f"{cell.format}: {state}"
+        else:
+            yield f"    {cell.format}: {_against(cell.outcome, winner.outcome)}"
 
 
 def _why(comparison: DataflowComparison, name: str) -> Iterator[str]:

@@ -62,6 +62,8 @@ class MappedOp:
     overflows: tuple[Overflow, ...] = ()
     outside: str | None = None
     """What every mapping that a search may take does and this given one does not; None for one of them."""
+    stopped: bool = False
+    """Whether the search ended at its budget: not at a tolerance, nor at what constraints let it prove."""
     help: tuple[Help, ...] = ()
     warnings: tuple[str, ...] = ()
 

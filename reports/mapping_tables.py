@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archsim.core.spelling import size_text
 from archsim.reports.mapping import PJ_PER_J
 from archsim.reports.tables import plain_table
-from archsim.reports.values import binary_bytes, engineering, percent, ratio
+from archsim.reports.values import binary_bytes, engineering, gap_text, percent, ratio
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,13 +48,20 @@ def summary(mapped: MappedOp) -> RenderableType:
         ),
         ("energy", f"{engineering(cost.total_energy_j, 'J')}  ({energy_split(cost.energy_j)})"),
         ("energy-delay product", f"{mapped.energy_pj * cost.cycles:.4g} pJ cycles"),
-        ("utilization", percent(cost.utilization)),
+        ("utilization", _utilization(cost)),
         ("objective", f"{WORDS[found.objective]}: {proof(mapped)}"),
         ("search", f"{found.evaluated:,} mappings costed, {found.pruned:,} ruled out, of {_space(found.space)}"),
     ]
     rows += [("illegal" if not index else "", text) for index, text in enumerate(_overflow_texts(mapped))]
     title = f"{mapped.op.name}: {dims} on {mapped.design_name}, {formats_text(mapped)}"
     return plain_table(title, [("", "left"), ("", "text")], rows)
+
+
+def _utilization(cost: OpCost) -> str:
+    """Of all cycles, and what of the loss is not waiting; `[mapper.constraints]` is about the last."""
+    parts = [(cost.compute_utilization, "without stalls"), (cost.mapping_utilization, "without fill and drain too")]
+    known = [f"{percent(value)} {what}" for value, what in parts if value is not None]
+    return f"{percent(cost.utilization)}  ({', '.join(known)})" if known else percent(cost.utilization)
 
 
 def _space(size: float) -> str:
@@ -77,8 +84,8 @@ def proof(mapped: MappedOp) -> str:
     if mapped.outside is not None:
         side = "above" if mapped.gap >= 0 else "below"
         return f"{percent(abs(mapped.gap))} {side} the bound of all that {mapped.outside}, which this does not"
-    text = f"at most {percent(mapped.gap)} above the optimum"
-    return text if mapped.given is not None else f"{text}; a larger --budget searches on"
+    text = f"at most {gap_text(mapped.gap)} above the optimum"
+    return f"{text}; a larger --budget searches on" if mapped.stopped else text
 
 
 def formats_text(mapped: MappedOp) -> str:
@@ -214,7 +221,7 @@ def mappings_table(mapped: Sequence[MappedOp]) -> RenderableType:
                 engineering(cost.total_energy_j, "J"),
                 percent(cost.utilization),
                 cost.bound,
-                "0" if item.found.optimal else percent(item.gap),
+                "0" if item.found.optimal else gap_text(item.gap),
             )
         )
     heads = ("op", "runs", "dataflow", "cycles", "energy", "util", "bound", "gap")
@@ -234,7 +241,7 @@ def front_table(front: Front) -> RenderableType:
             f"{point.cycles:,.0f}",
             engineering(point.energy_pj / PJ_PER_J, "J", 5),
             f"{point.energy_pj * point.cycles:.4g}",
-            "0" if point.optimal else percent(point.gap),
+            "0" if point.optimal else gap_text(point.gap),
             "front" if point in best else "",
         )
         for point in front.points

@@ -83,6 +83,17 @@ def binary_bytes(value: float | None) -> str:
     return MISSING if value is None or not math.isfinite(value) else size_text(value)
 
 
+def gap_text(gap: float | None) -> str:
+    """How far a value may lie above the optimum, as a percentage; one that is not 0 does not look like it.
+
+    >>> gap_text(0.24), gap_text(0.0), gap_text(0.00004), gap_text(1e-9), gap_text(None)
+    ('24.0 %', '0', '0.004 %', '< 0.001 %', '-')
+    """
+    if not gap or gap >= 0.0005:
+        return "0" if gap == 0 else percent(gap)
+    return f"{100 * gap:.1g} %" if gap >= 1e-5 else "< 0.001 %"
+
+
 def counted(number: int, what: str) -> str:
     """A number of things.
 

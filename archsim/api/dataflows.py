@@ -101,7 +101,7 @@ def _flows(design: Design, asked: Sequence[str]) -> tuple[list[str], tuple[str, 
     flows = list(dict.fromkeys(asked)) or [*FLOWS, ANY]
     permitted = array.get("dataflows", [])
     missing = [flow for flow in flows if flow not in (*permitted, ANY)]
-    remark = f"{', '.join(missing)}: not in hardware.array.dataflows; shown as if the array ran them"
+    remark = f"{', '.join(missing)}: not in hardware.array.dataflows; shown as if the array could"
     return flows, (remark,) if missing else ()
 
 

@@ -176,7 +176,9 @@ def _searched(design: Design, work: Work) -> MappedOp:
     accelerator = design.accelerator_for(work.op.phase)
     flow = next(flow for flow in accelerator.engine.dataflows if flow.name == found.cost.mapping.dataflow)
     problem = build_problem(work.op, accelerator, flow, design.simulation.switches, design.accumulator)
-    return _mapped(design, work, Settled(problem=problem, mapping=found.cost.mapping), found)
+    settings = mapper_settings(design)
+    stopped = not found.optimal and not settings.tolerance and not settings.constraints.of(work.op)
+    return replace(_mapped(design, work, Settled(problem=problem, mapping=found.cost.mapping), found), stopped=stopped)
 
 
 def _read(path: str | Path, design: Design) -> Given:

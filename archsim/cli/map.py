@@ -33,6 +33,23 @@ def run(design: Path, request: MapRequest, options: Options) -> int:
     _check(request)
     output.note_compilation(quiet=options.quiet)
     options = replace(options, overrides=(*options.overrides, *_overrides(request)))
+    try:
+        return _chosen(design, request, options)
+    except InputError as error:
+        raise InputError([_by_option(problem, request) for problem in error.problems]) from error
+
+
+def _by_option(problem: Problem, request: MapRequest) -> Problem:
+    """A problem of a key that an option stands for, told of the option."""
+    names = {"mapper.objective": "objective", "mapper.budget": "budget", "mapper.dataflows": "dataflows"}
+    name = names.get(problem.key or "")
+    if problem.file != "--set" or name is None or getattr(request, name) is None:
+        return problem
+    return replace(problem, file=None, key=f"--{name}")
+
+
+def _chosen(design: Path, request: MapRequest, options: Options) -> int:
+    """What the options ask for."""
     if request.fuse is not None:
         return _fuse(design, request, options)
     if request.formats is not None or (request.dataflows is not None and len(_listed(request.dataflows)) > 1):

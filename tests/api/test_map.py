@@ -226,7 +226,7 @@ def test_dataflows_and_formats_are_compared_cell_by_cell() -> None:
     document = compared.to_dict()
     assert document["schema"] == "archsim.dataflows/1"
     assert sum(row["best"] for row in document["rows"]) == 2
-    assert document["remarks"] == ["is: not in hardware.array.dataflows; shown as if the array ran them"]
+    assert document["remarks"] == ["is: not in hardware.array.dataflows; shown as if the array could"]
     assert any("wins" in text for text in document["findings"])
     assert document == json.loads(json.dumps(document, allow_nan=False))
 
@@ -242,6 +242,16 @@ def test_a_workload_is_compared_as_a_whole(worked: dict[str, Any]) -> None:
     assert outcome.value == pytest.approx(total)
 
 
+def test_formats_alone_are_held_against_the_best_of_them() -> None:
+    compared = compare_dataflows(DESIGN, formats=["int8", "int4"], dataflows=["os"], op=gemm_op([64, 64, 64]))
+    first, second = compared.findings()
+    assert first.startswith("int4 wins (")
+    assert second.startswith("    int8: ")
+    assert "x the objective" in second
+    (alone,) = compare_dataflows(DESIGN, formats=["int8"], dataflows=["os"], op=gemm_op([8, 8, 8])).findings()
+    assert alone.startswith("int8: ")
+
+
 def test_a_cell_that_fits_nothing_says_why_and_the_others_stay() -> None:
     tight = design_from_dict(DESIGN, ["hardware.memory.glb.capacity='2200 B'"], workload_required=False)
     compared = compare_dataflows(tight, formats=["int4:g128", "fp32"], dataflows=["os"], op=gemm_op([64, 64, 64]))
@@ -249,7 +259,7 @@ def test_a_cell_that_fits_nothing_says_why_and_the_others_stay() -> None:
     assert fits.outcome is not None
     assert fails.outcome is None
     assert fails.why_not is not None
-    assert compared.findings()[1].startswith("fp32: no dataflow has a mapping that fits")
+    assert compared.findings()[1].startswith("fp32: op 'gemm': its smallest tile does not fit")
 
 
 def test_wrong_formats_and_dataflows_are_named() -> None:

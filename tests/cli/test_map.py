@@ -213,8 +213,8 @@ def test_explain_of_a_run_and_of_a_design(capsys: Capture) -> None:
         (["map", "d.toml", "--gemm", "1,2,3", "--conv", "1"], "error: --conv: says another op than --gemm"),
         (["map", "d.toml", "--gemm", "8,8,8", "--dataflows", "os,ow"], "error: --dataflows: unknown dataflow 'ow'"),
         (["map", "d.toml", "--gemm", "8,8,8", "--objective", "speed"],
-         "error: --set: mapper.objective: must be one of latency, energy, edp, weighted (got 'speed')"),
-        (["map", "d.toml", "--gemm", "8,8,8", "--budget", "soon"], "error: --set: mapper.budget: "),
+         "error: --objective: must be one of latency, energy, edp, weighted (got 'speed')"),
+        (["map", "d.toml", "--gemm", "8,8,8", "--budget", "soon"], "error: --budget: "),
         (["map", "d.toml", "--gemm", "8,8,8", "--mapping", "no.txt"], "error: no.txt: cannot be read: No such file"),
         (["map", "d.toml", "--mapping", "t.csv", "--pareto"], "error: --pareto: says nothing beside --mapping"),
         (["map", "d.toml", "--gemm", "8,8,8", "--mapping", "t.csv"], "error: t.csv:1: is no line of a loop nest"),
@@ -237,3 +237,11 @@ def test_mapping_loads_neither_plots_nor_tables_of_data() -> None:
     environment = os.environ | {"PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_only_a_search_that_its_budget_ended_asks_for_a_larger_one(capsys: Capture) -> None:
+    few = ["map", "d.toml", "--gemm", "100,200,300", "--no-files", "--quiet"]
+    assert run([*few, "--objective", "latency", "--set", "mapper.tolerance=0.2"]) == 0
+    assert "--budget" not in capsys.readouterr().out
+    assert run([*few, "--budget", "1 ns"]) == 0
+    assert "above the optimum; a larger --budget searches on" in capsys.readouterr().out
