@@ -324,7 +324,7 @@ def merged(spaces: list[WholeSpace]) -> WholeSpace:
     best: dict[str, Extreme] = {}
     for space in spaces:
         for name, extreme in space.best.items():
-            if name not in best or extreme.value < best[name].value:
+            if name not in best or _rank(name, extreme) < _rank(name, best[name]):
                 best[name] = extreme
     points: list[tuple[float, float]] = []
     for energy, cycles in sorted({point for space in spaces for point in space.front}):
@@ -348,6 +348,11 @@ def merged(spaces: list[WholeSpace]) -> WholeSpace:
         histogram=_merged_histograms([space.histogram for space in spaces if space.histogram is not None]),
         costed_whole=sum(space.costed_whole for space in spaces),
     )
+
+
+def _rank(objective: str, extreme: Extreme) -> tuple[float, float]:
+    """The objective, then what decides between equal ones: energy for latency, else time."""
+    return extreme.value, extreme.energy_pj if objective == "latency" else extreme.cycles
 
 
 def _merged_histograms(parts: list[Histogram]) -> Histogram | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from archsim.mappers.enumerate import (
     count_mappings,
     enumerate_problem,
     enumerate_space,
+    merged,
 )
 from archsim.mappers.settings import MapperSettings
 from archsim.mappers.starts import choices
@@ -117,6 +119,14 @@ def test_array_tiles_that_divide_are_among_those_that_need_not(seed: int) -> Non
     problem = case(seed, "passes").problem
     any_, perfect = (choices(problem, perfect=flag).tiles for flag in (False, True))
     assert {tuple(row) for row in perfect.tolist()} <= {tuple(row) for row in any_.tolist()}
+
+
+def test_of_equally_fast_mappings_of_several_dataflows_the_one_of_less_energy_is_the_best() -> None:
+    made = whole(case(3, "gemm"))
+    fast = made.best["latency"]
+    wasteful = replace(made, best=made.best | {"latency": replace(fast, energy_pj=2 * fast.energy_pj)})
+    assert merged([wasteful, made]).best["latency"] == fast
+    assert merged([made, wasteful]).best["latency"] == fast
 
 
 @pytest.mark.parametrize("seed", range(4))
