@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archsim.core.errors import InputError, Problem
 from archsim.workloads.layers import layer_name
-from archsim.workloads.op import Op, Role
+from archsim.workloads.op import OPERANDS, Op, Role
 from archsim.workloads.policies import QuantizationPolicy, apply_quantization, apply_sparsity
 from archsim.workloads.quantization_options import QuantizationOptions
 from archsim.workloads.sparsity_options import SparsityOptions
@@ -33,6 +33,8 @@ def prepared(
         trace, found = apply_sparsity(trace, sparsity.policy(masks))
         warnings += surplus + found
     policy, found = _policy(trace, quantization, file_of)
+    roles = {op.operand(name).role.value for op in trace.ops if isinstance(op, Op) for name in OPERANDS}
+    found += quantization.idle_scheme(roles)
     trace, more = apply_quantization(trace, policy)
     trace = with_split_channels(trace)
     trace, rotated = _with_effects(trace, quantization)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
@@ -184,6 +184,18 @@ class QuantizationOptions(LayerKeys):
         from archsim.workloads.scheme import parse_scheme
 
         return FormatKeys.model_validate(parse_scheme(self.scheme)).given() | own
+
+    def idle_scheme(self, roles: Container[str]) -> tuple[str, ...]:
+        """A warning where keys beside the scheme state all that it says of operands of these `roles`."""
+        if self.scheme is None:
+            return ()
+        from archsim.workloads.scheme import parse_scheme
+
+        said = FormatKeys.model_validate(parse_scheme(self.scheme)).given()
+        about = [key for key in said if "kv" in roles or not key.startswith("kv")]
+        if any(key not in FormatKeys.given(self) for key in about):
+            return ()
+        return (f"quantization.scheme says nothing: {', '.join(about)} are stated beside it",)
 
     def policy(self) -> QuantizationPolicy:
         """The formats with defaults filled in; without those of sensitive layers, which depend on the trace.

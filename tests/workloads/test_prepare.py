@@ -104,3 +104,22 @@ def test_a_mask_file_without_a_layer_is_an_error(tmp_path: Path, monkeypatch: py
     np.savez("masks.npz", other=np.ones((2, 2)))
     with pytest.raises(InputError, match="has no mask of a layer of llama-2-7b"):
         with_policies(LLAMA, ["sparsity.weights='file:masks.npz'"])
+
+
+@pytest.mark.parametrize(
+    ("network", "scheme", "stated", "idle"),
+    [
+        ("resnet-50", "w4a8kv4", ("weights", "activations"), True),
+        ("resnet-50", "w4a8kv4", ("weights",), False),
+        ("llama-2-7b", "w4a8kv4", ("weights", "activations"), False),
+        ("llama-2-7b", "w4a8", ("weights", "inputs", "outputs"), True),
+    ],
+)
+def test_a_scheme_that_keys_beside_it_leave_nothing_to_say_is_a_warning(
+    network: str, scheme: str, stated: tuple[str, ...], idle: bool
+) -> None:
+    trace = LLAMA if network == "llama-2-7b" else model(network)
+    table = QuantizationOptions.model_validate({"scheme": scheme} | dict.fromkeys(stated, "int8"))
+    _, warnings = prepared(trace, table, SparsityOptions(), no_file)
+    says = "quantization.scheme says nothing: inputs, outputs, weights are stated beside it"
+    assert warnings == ((says,) if idle else ())
