@@ -149,6 +149,16 @@ def test_the_closed_form_is_near_what_is_played(tmp_path: Path) -> None:
         assert found.to_dict()["estimates"]
 
 
+@pytest.mark.parametrize("weights", ["int4:g128:asym", "int3:g32:asym", "int8:channel:asym"])
+def test_neighbours_that_share_a_zero_point_are_not_taken_as_independent(tmp_path: Path, weights: str) -> None:
+    """A place that is full in one lane is likely full in the others, which takes a tenth of the time."""
+    big = "name,kind,count,phase,m,n,k\nfc,gemm,1,forward,64,512,768\n"
+    values = design(tmp_path, "bitlet-28nm", big)
+    values["quantization"]["weights"] = weights
+    (layer,) = play(values).layers
+    assert layer.closed_form_cycles == pytest.approx(layer.played.cycles, rel=0.015)
+
+
 @pytest.mark.parametrize(
     ("base", "array"),
     [
