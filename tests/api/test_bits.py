@@ -184,6 +184,29 @@ def test_both_operands_are_played_where_both_count(tmp_path: Path, base: str, ar
         assert first.played.waiting > 0.05
 
 
+def test_integers_of_wide_types_are_played_as_the_design_states_them(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).integers(-127, 128, size=(64, 96))
+    np.savez(tmp_path / "wide.npz", fc1=weights)
+    np.savez(tmp_path / "narrow.npz", fc1=weights.astype(np.int8))
+    values = design(tmp_path, "pragmatic-28nm")
+    wide, narrow = (play(values, weights=tmp_path / f"{name}.npz").layers[0] for name in ("wide", "narrow"))
+    assert wide.played == narrow.played
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("fc1", np.full((64, 96), 300), "op 'fc1': weights of .* are int64 from 300 to 300"),
+        ("fc1", np.full((64, 96), np.nan), "op 'fc1': weights: NaN"),
+        ("other", np.zeros((64, 96)), "nothing to play: it has none of the weights"),
+    ],
+)
+def test_files_that_cannot_be_played_are_refused(tmp_path: Path, name: str, array: Any, message: str) -> None:
+    np.savez(tmp_path / "weights.npz", **{name: array})
+    with pytest.raises(InputError, match=message):
+        play(design(tmp_path, "pragmatic-28nm"), weights=tmp_path / "weights.npz")
+
+
 def test_weights_of_a_file_meet_drawn_inputs(tmp_path: Path) -> None:
     weights = np.zeros((64, 96), dtype=np.int8)
     weights[:, :16] = 1  # one row of 16 lanes of six: all others are passed over
