@@ -196,3 +196,12 @@ def test_bitfusions_own_layers_take_the_compute_cycles_of_its_simulator(op: Op, 
     chip = design_from_dict({"hardware": {"base": "bitfusion-45nm"}}, workload_required=False).accelerator
     (cost,) = ANT_2022.costs(Trace(name="one", ops=(op,), parameters=0), lambda phase: chip, format("int32"))
     assert cost.compute_cycles == cycles
+
+
+def test_formats_with_metadata_are_refused() -> None:
+    op = Op.gemm("fc", m=4, n=4, k=64).with_formats(
+        inputs=format("int4"), weights=format("mxfp4"), outputs=format("int8")
+    )
+    chip = design_from_dict({"hardware": {"base": "ant-2022"}}, workload_required=False).accelerator
+    with pytest.raises(InputError, match=r"weights of 'fc' are mxfp4, 4\.25 bits"):
+        ANT_2022.costs(Trace(name="one", ops=(op,), parameters=0), lambda phase: chip, format("int32"))
