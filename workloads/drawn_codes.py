@@ -27,19 +27,28 @@ def drawn_codes(fmt: Format, reduction: int, width: int, *, signed: bool) -> tup
     None for plain integers, whose shares follow from the normal distribution, and for formats whose operands are not of
     that width and sign: their arithmetic takes the elements otherwise.
     """
+    rows = drawn_rows(fmt, reduction, width, signed=signed)
+    if rows is None:
+        return None
+    lowest = min(int(rows.min()), 0)
+    counts = np.bincount((rows - lowest).ravel())
+    counts.flags.writeable = False
+    return lowest, counts
+
+
+@lru_cache(maxsize=8)
+def drawn_rows(fmt: Format, reduction: int, width: int, *, signed: bool) -> NDArray[np.int64] | None:
+    """The operands themselves [rows, reduction]: neighbours that share a scale and a zero point."""
     base = fmt.base if isinstance(fmt, StoredFormat) else fmt
     plain = isinstance(base, IntegerFormat) and not base.asymmetric and base.bits_stored > 1
     if plain or width > WIDEST:
         return None
-    rows = max(1, ELEMENTS // reduction)
-    numbers = np.random.default_rng(SEED).standard_normal((rows, reduction))
+    numbers = np.random.default_rng(SEED).standard_normal((max(1, ELEMENTS // reduction), reduction))
     try:
         found = operands(fmt, numbers)
     except InputError:
         return None
     if (found.width, found.signed) != (width, signed):
         return None
-    lowest = min(int(found.integers.min()), 0)
-    counts = np.bincount((found.integers - lowest).ravel())
-    counts.flags.writeable = False
-    return lowest, counts
+    found.integers.flags.writeable = False
+    return found.integers

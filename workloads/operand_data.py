@@ -95,6 +95,12 @@ class OpData:
 
         return drawn_codes(self.format, self.reduction, width, signed=signed)
 
+    def drawn_rows(self, width: int, *, signed: bool) -> NDArray[np.int64] | None:
+        """The drawn operands in rows; None where `drawn` is."""
+        from archsim.workloads.drawn_codes import drawn_rows
+
+        return drawn_rows(self.format, self.reduction, width, signed=signed)
+
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         """Counts from the side file. None without one, or where it lacks the layer, format, lanes or statistic."""
         counted = self._counted()

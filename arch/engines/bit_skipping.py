@@ -10,14 +10,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.arch.engines.bit_words import WIDEST, Integers
+from archsim.arch.engines.bit_words import WIDEST, Integers, Words, word_width, words_of
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.drawn_bits import DEFAULT_CHANNEL, TENSOR, drawn
-from archsim.arch.engines.skips import Skip, SkipRule
+from archsim.arch.engines.skips import PEAKS, Skip, SkipRule
 from archsim.arch.formats import Arithmetic, ArithmeticKind, Granularity
 from archsim.arch.order import Shares, expected_ahead, mean, shares_of
 from archsim.core.provenance import ESTIMATE
 
+PEAKS_OF = {name: words for words, name in PEAKS.items()}
 INDEX_BITS = 8
 """Metadata of a pruned group: its columns and its constant. Source: Chen et al., BBS, MICRO 2024 (2 and 6 bits)."""
 
@@ -103,7 +104,11 @@ class OperandBits:
         return cls(data, data.arithmetic.integer_bits, data.arithmetic.signed)
 
     def histogram(self, statistic: str, lanes: int) -> NDArray[np.int64] | None:
-        return self.data.histogram(statistic, lanes)
+        """As counted; of drawn operands the peaks of neighbours, whose bits a shared zero point moves alike."""
+        counted, words = self.data.histogram(statistic, lanes), PEAKS_OF.get(statistic)
+        if counted is not None or words is None or self.data.codes is not None or self.data.sparse:
+            return counted
+        return _drawn_peaks(self.data, words, self.width, self.signed, lanes)
 
     @property
     def codes(self) -> tuple[Integers, Shares] | None:
@@ -167,6 +172,18 @@ def shares_of_groups(rule: SkipRule, lanes: int, data: OperandData) -> tuple[Sha
         None if codes is None else (int(codes[0][0]), codes[1].tobytes()),
     )  # fmt: skip
     return found, bits.estimates(rule, lanes)
+
+
+@lru_cache(maxsize=256)
+def _drawn_peaks(data: OperandData, words: Words, width: int, signed: bool, lanes: int) -> NDArray[np.int64] | None:
+    """Groups of drawn neighbours by the ones of their fullest place; None where arithmetic alone says the operands."""
+    rows = data.drawn_rows(width, signed=signed)
+    if rows is None or rows.shape[1] < lanes:
+        return None
+    groups = rows[:, : rows.shape[1] // lanes * lanes].reshape(-1, lanes)
+    found = words_of(groups, words, width, signed=signed)
+    ones = [((found >> place) & 1).sum(axis=1) for place in range(word_width(words, width, signed=signed))]
+    return np.bincount(np.max(ones, axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,10 @@ class OperandData(Protocol):
         """As `codes`, of normal numbers in the operand's format; None where its arithmetic alone says them."""
         ...
 
+    def drawn_rows(self, width: int, *, signed: bool) -> NDArray[np.int64] | None:
+        """Those normal numbers as operands in rows [rows, reduction]; None where `drawn` is."""
+        ...
+
     def histogram(self, statistic: str, lanes: int = 1) -> NDArray[np.int64] | None:
         """How often groups of `lanes` elements had a statistic of 0, 1, ... in the real tensor; None: not counted.
 
@@ -126,6 +130,9 @@ class DenseData:
         return None
 
     def drawn(self, width: int, *, signed: bool) -> tuple[int, NDArray[np.int64]] | None:
+        return None
+
+    def drawn_rows(self, width: int, *, signed: bool) -> NDArray[np.int64] | None:
         return None
 
     def nonzeros(self, n: int) -> tuple[float, ...]:

@@ -231,7 +231,7 @@ class Skipping(Skipper):
             first = data[own[0]].nonzeros(window)
             if len(own) == 2:
                 first = thinned(first, densities[own[1]])
-            return self._waited(first, self.lanes)
+            return self._waited(first, self._working(weights, inputs))
         counts = {k: share for k, share in enumerate(data[own[0]].nonzeros(window)) if share > NEGLIGIBLE}
         density, lanes = densities[own[0]], self._apart(data[own[0]])
         by_chance = len(counts) > (MOST_COUNTS if data[own[0]].block[1] > 1 else 1)
@@ -244,7 +244,11 @@ class Skipping(Skipper):
 
     def _apart(self, own: OperandData) -> int:
         """Waiting lanes whose own operand differs: those in the rows of one block have its zeros in common."""
-        return -(-self.lanes // own.block[0])
+        return -(-min(self.lanes, own.across or self.lanes) // own.block[0])
+
+    def _working(self, weights: OperandData, inputs: OperandData) -> int:
+        """Waiting lanes that have a result of their own, where the op's sizes are known."""
+        return min(self.lanes, weights.across * inputs.across or self.lanes)
 
     def _waited(self, pairs: Distribution, lanes: int) -> float:
         """Cycles of the slowest of `lanes`, each with so many pairs."""

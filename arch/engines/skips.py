@@ -18,6 +18,8 @@ from archsim.arch.engines.bit_words import Integers, Words
 from archsim.arch.engines.rounds import of_rounds
 from archsim.arch.order import Shares, at_least, of_or, of_peaks, shares_of
 
+PEAKS = {Words.MAGNITUDE: "peak_ones", Words.TWOS: "twos_peak_ones", Words.STORED: "stored_peak_ones"}
+"""Statistics of groups by the ones of their fullest place. Side files have the first."""
 MOST_SHIFTER_BITS = 4
 """Bits of a lane's shifter at most: they reach the 16 places of the widest operand."""
 
@@ -145,15 +147,16 @@ class SkipRule:
         """The histogram that holds a group's steps; None where it follows from the operands only."""
         if self.shifter_bits is not None:
             return None
-        if self.skip in (Skip.ESSENTIAL, Skip.INTERLEAVED) and self.words is not Words.MAGNITUDE:
-            return "ones" if self.words is Words.TWOS and self.skip is Skip.ESSENTIAL else None
+        if self.skip is Skip.INTERLEAVED:
+            return PEAKS.get(self.words)
+        if self.skip is Skip.ESSENTIAL and self.words is not Words.MAGNITUDE:
+            return "ones" if self.words is Words.TWOS else None
         return {
             Skip.PRECISION: "twos_precision" if signed else "precision",
             Skip.SPAN: "span",
             Skip.ESSENTIAL: "essential_bits",
             Skip.BOOTH: "booth_digits",
             Skip.COLUMN: "columns",
-            Skip.INTERLEAVED: "peak_ones",
         }.get(self.skip)
 
     def group_shares(self, found: BitStatistics, lanes: int) -> Shares:

@@ -19,7 +19,7 @@ from archsim.arch.engines.bit_skipping import OperandBits
 from archsim.arch.engines.bit_words import WIDEST
 from archsim.arch.engines.data import OperandData
 from archsim.arch.engines.skips import BitStatistics
-from archsim.arch.formats import ArithmeticKind
+from archsim.arch.formats import Arithmetic, ArithmeticKind
 from archsim.core.errors import InputError, Problem
 from archsim.sim.bits.network import shapes_of
 from archsim.workloads.drawn_masks import drawn_mask
@@ -103,14 +103,44 @@ def outer_bandwidth(design: Design) -> float:
 def played_integers(op: Op, tensor: Tensor, serial: OperandName) -> tuple[NDArray[Any], int, bool]:
     """The operands [rows, reduction] that a multiplier gets, their width and whether they are signed."""
     rows = np.ascontiguousarray(tensor.array.reshape(-1, op.size(op.reduction)))
-    width = integer_width(rows.dtype)
-    if width is not None:
-        return rows, width, np.issubdtype(rows.dtype, np.signedinteger)
+    stored = stored_integers(op, tensor)
+    if stored is not None:
+        return _narrow(rows, stored.integer_bits, signed=stored.signed), stored.integer_bits, stored.signed
     fmt = op.operand(serial).format
     assert fmt is not None
-    found = operands(fmt, rows)
+    try:
+        found = operands(fmt, rows)
+    except InputError as error:
+        raise InputError([replace(problem, key=f"op {op.name!r}: {serial}") for problem in error.problems]) from error
     _check_bits(op, serial, found)
     return _narrow(found.integers, found.width, signed=found.signed), found.width, found.signed
+
+
+def stored_integers(op: Op, tensor: Tensor) -> Arithmetic | None:
+    """What a tensor of integers is: as wide as its type, or wider types as the design's format; None for others.
+
+    Raises InputError for integers of wide types that the format does not hold.
+    """
+    kind, width = tensor.array.dtype, integer_width(tensor.array.dtype)
+    if width is None:
+        return None
+    fmt = op.operand(tensor.operand).format
+    assert fmt is not None
+    own, signed = fmt.arithmetic, np.issubdtype(kind, np.signedinteger) or kind.name.startswith("int")
+    if width <= WIDEST:
+        return replace(_integer(width, signed=signed), scale=own.scale)
+    lowest, highest = int(tensor.array.min()), int(tensor.array.max())
+    if own.kind is ArithmeticKind.INTEGER and own.integer_bits <= WIDEST:
+        most = (1 << (own.integer_bits - int(own.signed))) - 1
+        if highest <= most and lowest >= (-most - 1 if own.signed else 0):
+            return own
+    message = f"op {op.name!r}: {tensor.operand} of {tensor.source} are {kind} from {lowest} to {highest}"
+    hint = f"{fmt.name} does not hold them; up to {WIDEST} bits are played: store them as int8 or int16"
+    raise InputError(Problem(message=message, hint=hint))
+
+
+def _integer(width: int, *, signed: bool) -> Arithmetic:
+    return Arithmetic(kind=ArithmeticKind.INTEGER, integer_bits=width, signed=signed)
 
 
 def played_magnitudes(op: Op, tensor: Tensor, serial: OperandName) -> tuple[NDArray[Any], int, bool]:
@@ -170,6 +200,6 @@ def _check_bits(op: Op, serial: OperandName, found: Operands) -> None:
         raise InputError(Problem(message=message))
 
 
-def _narrow(integers: NDArray[np.int64], width: int, *, signed: bool) -> NDArray[Any]:
+def _narrow(integers: NDArray[Any], width: int, *, signed: bool) -> NDArray[Any]:
     """In the least type that holds the width."""
     return integers.astype(np.dtype(f"{'i' if signed else 'u'}{1 if width <= 8 else 2 if width <= 16 else 4}"))

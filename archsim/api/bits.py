@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from archsim.api.bit_operands import (
     DRAWN_TILES,
     drawn_operand,
@@ -19,6 +17,7 @@ from archsim.api.bit_operands import (
     played_integers,
     played_magnitudes,
     serial_tensors,
+    stored_integers,
 )
 from archsim.api.bit_records import PlayedDesign, PlayedLayer
 from archsim.api.design import Design, design_from_dict, load_design
@@ -26,14 +25,13 @@ from archsim.arch.engines.bit_serial import SerialEngine
 from archsim.arch.engines.bit_skipping import takes
 from archsim.arch.engines.pairs import PairSkipping
 from archsim.arch.engines.tactical import MovingWeights
-from archsim.arch.formats import Arithmetic, ArithmeticKind
+from archsim.arch.formats import Arithmetic
 from archsim.core.errors import InputError, Problem
 from archsim.sim.bits.network import LayerPlay, constant_layer, expected_layer, play_layer
 from archsim.sim.bits.paired import BothOperands, expected_paired, play_paired
 from archsim.workloads.op import Op, OperandName
 from archsim.workloads.operand_data import operand_data
 from archsim.workloads.statistics.sources import Drawing, Tensor, products
-from archsim.workloads.statistics.tensor import integer_width
 
 INPUTS, INPUT_SEED = "gaussian", 1
 """How inputs are drawn beside weights, which are of seed 0 unless stated."""
@@ -65,6 +63,9 @@ def play(
     layers = list(_layers(chosen, found, serial, weights))
     missing = sorted(set(found) - {layer.name for layer in layers})
     some = ", ".join(missing[:LISTED]) + (", ..." if len(missing) > LISTED else "")
+    if not layers:
+        message = f"nothing to play: {'no product has' if weights is None else 'it has none of the'} {serial}"
+        raise InputError(Problem(key=str(weights or ""), message=message, hint=f"products here: {some}"))
     why = f"they have no {serial} of their own" if weights is None else f"{weights} has no {serial} for them"
     notes = (f"{len(missing)} products are not played, for {why}: {some}",)
     return PlayedDesign(design=chosen.name, layers=tuple(layers), notes=notes if missing else ())
@@ -127,13 +128,11 @@ def _found(engine: SerialEngine, op: Op, tensor: Tensor, serial: OperandName) ->
 
 
 def _arithmetic(op: Op, operand: OperandName, tensor: Tensor) -> Arithmetic:
-    """Of an operand: a tensor of integers has the width of their type."""
-    fmt, width = op.operand(operand).format, integer_width(tensor.array.dtype)
+    """Of an operand, as the design states it or as the tensor holds it."""
+    fmt = op.operand(operand).format
     assert fmt is not None
-    if operand != tensor.operand or width is None:
-        return fmt.arithmetic
-    signed = np.issubdtype(tensor.array.dtype, np.signedinteger)
-    return Arithmetic(kind=ArithmeticKind.INTEGER, integer_bits=width, signed=signed, scale=fmt.arithmetic.scale)
+    stored = stored_integers(op, tensor) if operand == tensor.operand else None
+    return fmt.arithmetic if stored is None else stored
 
 
 def _one(engine: SerialEngine, op: Op, tensor: Tensor, serial: OperandName) -> tuple[LayerPlay, float]:

@@ -30,7 +30,7 @@ from archsim.sim.published.ant_search import Array, Counts, Layer, Prices, best_
 from archsim.sim.published.machine import buffer_of, dram_of, op_cost, stored_bits
 from archsim.sim.published.simulator import AcceleratorFor, PublishedSimulator
 from archsim.sim.records import OpCost
-from archsim.workloads.op import AnyOp, Op, Role
+from archsim.workloads.op import AnyOp, Op, OperandName, Role
 from archsim.workloads.trace import Trace
 
 NAME = "ant-2022"
@@ -72,10 +72,7 @@ def _cost(op: AnyOp, accelerator: Accelerator, accumulator: Format) -> OpCost:
 
 def _layer(op: Op) -> Layer:
     """The layer with its slips: square kernels and outputs, of the height. Raises InputError for grouped convs."""
-    bits = {
-        "input_bits": int(stored_bits(op.inputs.format)),
-        "weight_bits": int(stored_bits(op.weights.format)),
-    }
+    bits = {"input_bits": _whole_bits(op, "inputs"), "weight_bits": _whole_bits(op, "weights")}
     if op.size(op.batch) != 1 or len(op.rows) > 3:
         message = f"'{NAME}' knows neither grouped nor 3-D convolutions (op {op.name!r})"
         raise InputError(Problem(key="simulation.convention", message=message))
@@ -91,6 +88,17 @@ def _layer(op: Op) -> Layer:
         output_channels=sizes["k"],
         **bits,
     )
+
+
+def _whole_bits(op: Op, operand: OperandName) -> int:
+    """Stored bits of an element. Raises InputError for those that are no whole number: the rules have no metadata."""
+    fmt = op.operand(operand).format
+    bits = stored_bits(fmt)
+    if bits != int(bits):
+        assert fmt is not None
+        message = f"'{NAME}' knows formats of whole bits: {operand} of {op.name!r} are {fmt.name}, {bits:g} bits"
+        raise InputError(Problem(key="simulation.convention", message=message, hint="such as int4 or flint4:channel"))
+    return int(bits)
 
 
 def _buffers(accelerator: Accelerator) -> tuple[MemoryLevel, MemoryLevel, MemoryLevel]:

@@ -149,6 +149,16 @@ def test_the_closed_form_is_near_what_is_played(tmp_path: Path) -> None:
         assert found.to_dict()["estimates"]
 
 
+@pytest.mark.parametrize("weights", ["int4:g128:asym", "int3:g32:asym", "int8:channel:asym"])
+def test_neighbours_that_share_a_zero_point_are_not_taken_as_independent(tmp_path: Path, weights: str) -> None:
+    """A place that is full in one lane is likely full in the others, which takes a tenth of the time."""
+    big = "name,kind,count,phase,m,n,k\nfc,gemm,1,forward,64,512,768\n"
+    values = design(tmp_path, "bitlet-28nm", big)
+    values["quantization"]["weights"] = weights
+    (layer,) = play(values).layers
+    assert layer.closed_form_cycles == pytest.approx(layer.played.cycles, rel=0.015)
+
+
 @pytest.mark.parametrize(
     ("base", "array"),
     [
@@ -172,6 +182,29 @@ def test_both_operands_are_played_where_both_count(tmp_path: Path, base: str, ar
         assert first.played.waiting == pytest.approx(0.0, abs=0.05)
     else:
         assert first.played.waiting > 0.05
+
+
+def test_integers_of_wide_types_are_played_as_the_design_states_them(tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).integers(-127, 128, size=(64, 96))
+    np.savez(tmp_path / "wide.npz", fc1=weights)
+    np.savez(tmp_path / "narrow.npz", fc1=weights.astype(np.int8))
+    values = design(tmp_path, "pragmatic-28nm")
+    wide, narrow = (play(values, weights=tmp_path / f"{name}.npz").layers[0] for name in ("wide", "narrow"))
+    assert wide.played == narrow.played
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("fc1", np.full((64, 96), 300), "op 'fc1': weights of .* are int64 from 300 to 300"),
+        ("fc1", np.full((64, 96), np.nan), "op 'fc1': weights: NaN"),
+        ("other", np.zeros((64, 96)), "nothing to play: it has none of the weights"),
+    ],
+)
+def test_files_that_cannot_be_played_are_refused(tmp_path: Path, name: str, array: Any, message: str) -> None:
+    np.savez(tmp_path / "weights.npz", **{name: array})
+    with pytest.raises(InputError, match=message):
+        play(design(tmp_path, "pragmatic-28nm"), weights=tmp_path / "weights.npz")
 
 
 def test_weights_of_a_file_meet_drawn_inputs(tmp_path: Path) -> None:

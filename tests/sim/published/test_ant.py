@@ -176,3 +176,32 @@ def test_layers_without_a_tile_that_fits_are_infeasible() -> None:
 def test_other_kinds_of_array_are_refused() -> None:
     with pytest.raises(InputError, match="bit-composable"):
         cost(Op.gemm("x", m=1, n=1, k=1), base="bitmod-28nm")
+
+
+@pytest.mark.parametrize(
+    ("op", "cycles"),
+    [
+        (Op.gemm("AlexNet fc1", m=16, n=8192, k=18432), 1179648),
+        (Op.gemm("AlexNet fc2", m=16, n=8192, k=8192), 524288),
+        (Op.gemm("RNN", m=16, n=4096, k=4096), 131072),
+        (Op.conv("ResNet-18 conv4_1_b", n=16, k=512, c=512, p=14, q=14, r=3, s=3), 3612672),
+        (Op.conv("ResNet-18 conv2_1_b", n=16, k=128, c=128, p=56, q=56, r=3, s=3), 3612672),
+    ],
+    ids=lambda value: value.name if isinstance(value, Op) else "",
+)
+def test_bitfusions_own_layers_take_the_compute_cycles_of_its_simulator(op: Op, cycles: int) -> None:
+    """Networks of 4 bits at batch 16; source: bitfusion-eyeriss-sim-sweep.csv of its repository."""
+    int4 = format("int4")
+    op = op.with_formats(inputs=int4, weights=int4, outputs=int4)
+    chip = design_from_dict({"hardware": {"base": "bitfusion-45nm"}}, workload_required=False).accelerator
+    (cost,) = ANT_2022.costs(Trace(name="one", ops=(op,), parameters=0), lambda phase: chip, format("int32"))
+    assert cost.compute_cycles == cycles
+
+
+def test_formats_with_metadata_are_refused() -> None:
+    op = Op.gemm("fc", m=4, n=4, k=64).with_formats(
+        inputs=format("int4"), weights=format("mxfp4"), outputs=format("int8")
+    )
+    chip = design_from_dict({"hardware": {"base": "ant-2022"}}, workload_required=False).accelerator
+    with pytest.raises(InputError, match=r"weights of 'fc' are mxfp4, 4\.25 bits"):
+        ANT_2022.costs(Trace(name="one", ops=(op,), parameters=0), lambda phase: chip, format("int32"))
