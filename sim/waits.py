@@ -28,7 +28,6 @@ from archsim.sim.raw import Raw
 from archsim.sim.records import Stall
 from archsim.workloads.op import OPERANDS
 
-
 Counts = list[list[list[float]]]
 """[level][operand][plane] of what the closed form counted."""
 
