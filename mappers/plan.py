@@ -48,6 +48,8 @@ class Plan:
 
     def space_for(self, problem: Problem) -> Space:
         """The space with the bits that operands kept whole take of each level."""
+        if not self.whole:
+            return self.space
         taken = np.zeros(len(problem.levels_used))
         bits: list[float] = problem.bits.tolist()
         for level, operand, elements in self.whole:

@@ -30,7 +30,7 @@ from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem, data_key
 from archsim.sim.raw import Raw, run_kernel
 from archsim.sim.records import OpCost, Traffic
-from archsim.sim.waits import binding, stalls
+from archsim.sim.waits import Counts, binding, stalls
 from archsim.workloads.op import OPERANDS, Op
 from archsim.workloads.operand_data import operand_data
 
@@ -115,6 +115,7 @@ def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing, *, d
     """
     accelerator, macs = costing.accelerator, problem.op.macs
     out: list[float] = raw.out.tolist()
+    counts: Counts = raw.traffic.transpose(1, 2, 0).tolist()
     cycles = math.ceil(out[TOTAL] - 1e-9)
     compute = math.ceil(out[COMPUTE] - 1e-9)
     latency_s = cycles / accelerator.clock_hz
@@ -125,7 +126,7 @@ def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing, *, d
             compute_cycles=compute,
             stall_cycles=cycles - compute,
             latency_s=latency_s,
-            energy_j=_energy(problem, costing, _level_energies(problem, raw), macs, cycles, latency_s),
+            energy_j=_energy(problem, costing, _level_energies(problem, raw, counts), macs, cycles, latency_s),
             macs=macs,
             utilization=None,
             compute_utilization=None,
@@ -134,7 +135,7 @@ def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing, *, d
             dram_bytes=out[DRAM_BITS] / 8,
             mapping=mapping,
         )
-    traffic = _traffic(problem, raw)
+    traffic = _traffic(problem, raw, counts)
     energies = [(row.level, row.energy_j) for row in traffic]
     return OpCost(
         cycles=cycles,
@@ -149,7 +150,7 @@ def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing, *, d
         bound=binding(problem, raw),
         dram_bytes=out[DRAM_BITS] / 8,
         traffic=traffic,
-        stalls=stalls(problem, raw, cycles - compute),
+        stalls=stalls(problem, raw, counts, cycles - compute),
         mapping=mapping,
     )
 
@@ -165,38 +166,36 @@ def _compute_utilization(
     return macs / (problem.peak_macs_per_cycle * cycles) if cycles else None
 
 
-def _traffic(problem: Problem, raw: Raw) -> tuple[Traffic, ...]:
-    rows = []
-    tiles: list[list[int]] = raw.tiles.tolist()
-    planes: list[list[list[float]]] = raw.traffic.transpose(1, 2, 0).tolist()
+def _traffic(problem: Problem, raw: Raw, counts: Counts) -> tuple[Traffic, ...]:
+    rows: list[Traffic] = []
     prices = _LevelPrices.of(problem)
-    for i, (level, used) in enumerate(zip(problem.levels_used, raw.used.tolist(), strict=True)):
-        instances = max(1, round(used))
+    levels = zip(problem.levels_used, raw.used.tolist(), raw.tiles.tolist(), counts, strict=True)
+    for i, (level, used, tiles, own) in enumerate(levels):
+        name, instances = level.name, max(1, round(used))
         for j, operand in enumerate(OPERANDS):
-            if tiles[i][j] < 0:
+            if tiles[j] < 0:
                 continue
-            counts = planes[i][j]
+            planes = own[j]
             rows.append(
                 Traffic(
-                    level=level.name,
+                    level=name,
                     operand=operand,
-                    reads=counts[READS] / instances,
-                    fills=counts[FILLS] / instances,
-                    updates=counts[UPDATES] / instances,
+                    reads=planes[READS] / instances,
+                    fills=planes[FILLS] / instances,
+                    updates=planes[UPDATES] / instances,
                     instances=instances,
-                    energy_j=prices.energy_pj(counts, i, j) * PJ,
+                    energy_j=prices.energy_pj(planes, i, j) * PJ,
                 )
             )
     return tuple(rows)
 
 
-def _level_energies(problem: Problem, raw: Raw) -> list[tuple[str, float]]:
+def _level_energies(problem: Problem, raw: Raw, counts: Counts) -> list[tuple[str, float]]:
     """(memory, J) of every operand at every level, in the order of traffic."""
     tiles: list[list[int]] = raw.tiles.tolist()
-    planes: list[list[list[float]]] = raw.traffic.transpose(1, 2, 0).tolist()
     prices = _LevelPrices.of(problem)
     return [
-        (level.name, prices.energy_pj(planes[i][j], i, j) * PJ)
+        (level.name, prices.energy_pj(counts[i][j], i, j) * PJ)
         for i, level in enumerate(problem.levels_used)
         for j in range(len(OPERANDS))
         if tiles[i][j] >= 0

@@ -28,6 +28,9 @@ from archsim.sim.raw import Raw
 from archsim.sim.records import Stall
 from archsim.workloads.op import OPERANDS
 
+Counts = list[list[list[float]]]
+"""[level][operand][plane] of what the closed form counted."""
+
 
 def binding(problem: Problem, raw: Raw) -> str:
     """What the op waits for: a level, `latency` (fill, drain, first load, last write-back) or `compute`."""
@@ -43,12 +46,12 @@ def binding(problem: Problem, raw: Raw) -> str:
     return "latency" if through - out[STREAMED] > out[STREAMED] else "compute"
 
 
-def stalls(problem: Problem, raw: Raw, stall_cycles: int) -> tuple[Stall, ...]:
+def stalls(problem: Problem, raw: Raw, counts: Counts, stall_cycles: int) -> tuple[Stall, ...]:
     """Stall cycles by cause, level and operand; whole cycles that add up to `stall_cycles`."""
     if stall_cycles <= 0:
         return ()
-    shares = _shares(problem, raw)
-    total = sum(share for *_, share in shares)
+    shares = _shares(problem, raw, counts)
+    total = sum([share for *_, share in shares])
     exact = [stall_cycles * share / total for *_, share in shares]
     cycles = [math.floor(value) for value in exact]
     by_fraction = sorted(range(len(exact)), key=lambda i: (cycles[i] - exact[i], i))
@@ -61,7 +64,7 @@ def stalls(problem: Problem, raw: Raw, stall_cycles: int) -> tuple[Stall, ...]:
     )
 
 
-def _shares(problem: Problem, raw: Raw) -> list[tuple[str, str, str, float]]:
+def _shares(problem: Problem, raw: Raw, counts: Counts) -> list[tuple[str, str, str, float]]:
     out: list[float] = raw.out.tolist()
     shares: list[tuple[str, str, str, float]] = []
     # Where first loads come before everything else, they are waited for besides what limits it.
@@ -71,15 +74,14 @@ def _shares(problem: Problem, raw: Raw) -> list[tuple[str, str, str, float]]:
     levels = problem.levels_used
     if limited:
         limit = int(out[LIMIT_LEVEL])
-        bits = _port_bits(problem, raw, limit)
+        bits = _port_bits(problem, counts[limit], limit)
         for amount, operand in zip(bits, OPERANDS, strict=True):
             if amount > 0:
                 share = (out[LIMIT] - out[COMPUTE]) * amount / sum(bits)
                 shares.append(("bandwidth", levels[limit].name, operand, share))
-    times: list[list[float]] = raw.traffic[LINK_TIME].tolist()
     for i, level in enumerate(levels):
         for j, operand in enumerate(OPERANDS):
-            time = times[i][j]
+            time = counts[i][j][LINK_TIME]
             if time <= 0:
                 continue
             below = next(k for k in range(i + 1, len(levels)) if raw.tiles[k, j] >= 0)
@@ -90,13 +92,11 @@ def _shares(problem: Problem, raw: Raw) -> list[tuple[str, str, str, float]]:
     return shares
 
 
-def _port_bits(problem: Problem, raw: Raw, level: int) -> list[float]:
-    """Bits of each operand through a level's ports."""
-    planes: list[list[float]] = raw.traffic[:, level].tolist()
+def _port_bits(problem: Problem, counts: list[list[float]], level: int) -> list[float]:
+    """Bits of each operand through a level's ports; `counts`: its [operand][plane]."""
     bits: list[float] = problem.machine.stored_bits[level].tolist()
-    reads, fills, updates = planes[READS], planes[FILLS], planes[UPDATES]
-    partial_reads, partial_writes = planes[READS_PARTIAL], planes[WRITES_PARTIAL]
     return [
-        (reads[j] + fills[j] + updates[j]) * bits[j] + (partial_reads[j] + partial_writes[j]) * (bits[3] - bits[j])
-        for j in range(3)
+        (own[READS] + own[FILLS] + own[UPDATES]) * bits[j]
+        + (own[READS_PARTIAL] + own[WRITES_PARTIAL]) * (bits[3] - bits[j])
+        for j, own in enumerate(counts)
     ]

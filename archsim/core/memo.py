@@ -24,6 +24,21 @@ class Same:
         return isinstance(other, Same) and other.of is self.of
 
 
+class _Key:
+    """A key whose hash is worked out once: that of a deep tuple takes longer than all else."""
+
+    __slots__ = ("hash", "of")
+
+    def __init__(self, of: Hashable) -> None:
+        self.of, self.hash = of, hash(of)
+
+    def __hash__(self) -> int:
+        return self.hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and other.of == self.of
+
+
 class Memo(Generic[Value]):
     """Values by key; the ones that were asked for longest ago go when all together take more than `most_bytes`.
 
@@ -36,23 +51,24 @@ class Memo(Generic[Value]):
 
     def __init__(self, *, most_bytes: int, size_of: Callable[[Value], int]) -> None:
         self.most_bytes, self.size_of = most_bytes, size_of
-        self._values: dict[Hashable, Value] = {}
+        self._values: dict[_Key, Value] = {}
         self._bytes = 0
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of `key`, made now if it is not there."""
+        found = _Key(key)
         with self._lock:
-            value = self._values.pop(key, None)
+            value = self._values.pop(found, None)
             if value is not None:
-                self._values[key] = value
+                self._values[found] = value
                 return value
         value = make()
         with self._lock:
-            self._keep(key, value)
+            self._keep(found, value)
         return value
 
-    def _keep(self, key: Hashable, value: Value) -> None:
+    def _keep(self, key: _Key, value: Value) -> None:
         if key in self._values:
             return
         self._values[key] = value

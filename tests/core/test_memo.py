@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from archsim.core.memo import Memo
+from archsim.core.memo import Memo, Same
 
 
 def test_a_value_is_made_once() -> None:
@@ -29,3 +29,10 @@ def test_a_value_that_is_too_large_is_given_and_not_kept() -> None:
     memo: Memo[str] = Memo(most_bytes=2, size_of=len)
     assert memo.get("a", lambda: "aaa") == "aaa"
     assert len(memo) == 0
+
+
+def test_the_same_object_is_a_key_and_an_equal_one_another() -> None:
+    first, equal = [1], [1]
+    assert {Same(first): "first", Same(equal): "second"} == {Same(first): "first", Same(equal): "second"}
+    assert Same(first) == Same(first)
+    assert Same(first) != Same(equal)

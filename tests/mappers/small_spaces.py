@@ -43,6 +43,12 @@ def one_row(rng: random.Random) -> Op:
     return Op.gemm("x", b=rng.choice([1, 1, 1, 2]), **sizes)
 
 
+def long_row(rng: random.Random) -> Op:
+    """A GEMM of one or two rows or columns, whose other sizes may fill words in several ways."""
+    sizes = {dim: rng.choice([4, 6, 8, 12]) for dim in "mnk"} | {rng.choice("mn"): rng.choice([1, 1, 2])}
+    return Op.gemm("x", **sizes)
+
+
 def conv(rng: random.Random, most: int) -> Op:
     groups = rng.choice([1, 1, 1, 2, 3])
     depthwise = groups > 1 and rng.random() < 0.5
@@ -173,13 +179,15 @@ def bypasses(rng: random.Random, machine: Accelerator) -> frozenset[tuple[str, s
 
 
 def case(seed: int, kind: str) -> Case:
-    """A random problem; `kind`: gemm, row, conv, windows or passes."""
+    """A random problem; `kind`: gemm, row, words (rows, in whole words), conv, windows or passes."""
     rng = random.Random(f"{kind}{seed}")
     levels = rng.choice([1, 2, 2, 2, 3, 3, 4])
     most = {1: 6, 2: 5, 3: 4, 4: 3}[levels]
     convention = rng.choice(["archsim", "archsim", *CONVENTIONS])
-    if kind == "row":
-        op = formatted(rng, one_row(rng))
+    if kind == "words":
+        convention = "zigzag"
+    if kind in ("row", "words"):
+        op = formatted(rng, one_row(rng) if kind == "row" else long_row(rng))
     else:
         windows = kind in ("conv", "windows") or rng.random() < 0.3
         op = formatted(rng, conv(rng, most) if windows else gemm(rng, most))

@@ -7,6 +7,7 @@ above them. `ARCHSIM_SWEEP=<count>` tries that many seeds of each kind.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,3 +118,20 @@ def test_a_tile_of_one_pe_stands_above_tiles_further_out() -> None:
         outcome = found(one, objective)
         assert outcome.value == pytest.approx(value, rel=1e-9)
         assert outcome.optimal
+
+
+@pytest.mark.parametrize("seed", [5012, 5169, 5264, 5413, 6057, 6480])
+def test_one_row_with_factors_that_divide(seed: int) -> None:
+    """What is never reused fills words, or fences in the reuse of others, but for tiles that may stand above it."""
+    check(replace(case(seed, "row"), perfect=True))
+
+
+@pytest.mark.parametrize("first", range(0, 60, 20))
+def test_whole_words_are_filled_by_the_least_factor_that_fills_them(first: int) -> None:
+    tried = 0
+    for seed in range(first, first + 20):
+        small = replace(case(seed, "words"), perfect=True)
+        if estimate(small.problem, True, small.skipped, MOST) <= MOST:
+            check(small)
+            tried += 1
+    assert tried
