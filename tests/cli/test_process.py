@@ -102,6 +102,8 @@ def test_an_interrupt_ends_quietly(tmp_path: Path, sent: str) -> None:
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         check=False,
+        # What a shell starts in the background ignores ctrl-C, and so does what that starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGINT, "", "")

@@ -32,7 +32,19 @@ PATIENCE_S = 240.0
 def start(path: Path, folder: Path) -> subprocess.Popen[str]:
     environment = os.environ | {"FAKE_SECONDS": str(SECONDS)}
     command = [sys.executable, str(SCRIPT), str(path), str(folder), "2"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=hear_interrupts,
+    )
+
+
+def hear_interrupts() -> None:
+    """What a shell starts in the background ignores ctrl-C, and so does what that starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def children(parent: int) -> list[int]:
