@@ -32,7 +32,7 @@ from archsim.mappers.plan import Plan, plans_of
 from archsim.mappers.settings import MapperSettings
 from archsim.mappers.state_kernels import Task
 from archsim.sim.cost import Costing, Raw, pass_loops
-from archsim.sim.kernels import NESTED_REUSE, Floats
+from archsim.sim.kernels import NESTED_REUSE, Floats, Nest
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -158,7 +158,7 @@ def _outcome(request: _Request, best: Best, *, complete: bool) -> Outcome:
     found = best.n_loops[0] >= 0
     return Outcome(
         mapping=_mapping(request.problem, best) if found else None,
-        raw=Raw(traffic=best.traffic, out=best.out, used=best.used, tiles=best.tiles, fits=True) if found else None,
+        raw=_raw(best) if found else None,
         value=value,
         bound=min(value, left_over),
         optimal=finished and complete,
@@ -169,6 +169,19 @@ def _outcome(request: _Request, best: Best, *, complete: bool) -> Outcome:
         pruned=counters[BOUNDED] + counters[OVERFULL],
         walked=counters[WALKED],
         front=best.front[:, : int(values[N_FRONT])],
+    )
+
+
+def _raw(best: Best) -> Raw:
+    dims, factors, axes = best.loops
+    return Raw(
+        traffic=best.traffic,
+        out=best.out,
+        used=best.used,
+        tiles=best.tiles,
+        fits=True,
+        nest=Nest(dims, factors, axes, best.base),
+        n_loops=int(best.n_loops[0]),
     )
 
 

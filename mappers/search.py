@@ -191,7 +191,7 @@ def _cost(part: _Part, outcome: Outcome) -> OpCost:
     assert outcome.mapping is not None
     assert outcome.raw is not None
     cost = cost_of(part.problem, outcome.mapping, outcome.raw, part.costing, details=part.details)
-    return replace(cost, room=room_of(part.problem, outcome.mapping)) if part.room else cost
+    return replace(cost, room=room_of(part.problem, outcome.raw)) if part.room else cost
 
 
 def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) -> None:
