@@ -32,7 +32,7 @@ from archsim.mappers.plan import Plan, plans_of
 from archsim.mappers.settings import MapperSettings
 from archsim.mappers.state_kernels import Task
 from archsim.sim.cost import Costing, Raw, pass_loops
-from archsim.sim.kernels import NESTED_REUSE, Floats
+from archsim.sim.kernels import NESTED_REUSE, Floats, Nest
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -77,11 +77,13 @@ def search_problem(
     cycle_limit: float = np.inf,
     ties: bool = True,
     front: int | None = None,
+    spelled: bool = True,
 ) -> Outcome:
     """The best mapping of a problem that is better than `known` (in cycles and pJ) and within `cycle_limit`.
 
     Where factors need not divide, those that do are searched first, with half the budget: what they find bounds the
-    rest, and the larger space is never worse. `ties`: of equal mappings the one that is better otherwise.
+    rest, and the larger space is never worse. `ties`: of equal mappings the one that is better otherwise. Without
+    `spelled`, what is found stays in arrays (`raw`), see `mapping_of`.
     """
     request = _Request(
         problem=problem,
@@ -95,7 +97,7 @@ def search_problem(
     if not settings.perfect_factors:
         _search(request, True, settings.most_steps // 2, best)
     complete = _search(request, settings.perfect_factors, settings.most_steps, best)
-    return _outcome(request, best, complete=complete)
+    return _outcome(request, best, complete=complete, spelled=spelled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,15 +152,15 @@ def _task(request: _Request, plan: Plan, most_steps: int) -> Task:
     )
 
 
-def _outcome(request: _Request, best: Best, *, complete: bool) -> Outcome:
+def _outcome(request: _Request, best: Best, *, complete: bool, spelled: bool) -> Outcome:
     values: list[float] = best.value.tolist()
     counters: list[int] = best.counters.tolist()
     value, left_over = values[SCORE], values[LEFT_OVER]
     finished = left_over == np.inf or (request.front == 0 and left_over >= value)
-    found = best.n_loops[0] >= 0
+    raw = _raw(best) if best.n_loops[0] >= 0 else None
     return Outcome(
-        mapping=_mapping(request.problem, best) if found else None,
-        raw=Raw(traffic=best.traffic, out=best.out, used=best.used, tiles=best.tiles, fits=True) if found else None,
+        mapping=mapping_of(request.problem, raw) if raw is not None and spelled else None,
+        raw=raw,
         value=value,
         bound=min(value, left_over),
         optimal=finished and complete,
@@ -172,6 +174,19 @@ def _outcome(request: _Request, best: Best, *, complete: bool) -> Outcome:
     )
 
 
+def _raw(best: Best) -> Raw:
+    dims, factors, axes = best.loops
+    return Raw(
+        traffic=best.traffic,
+        out=best.out,
+        used=best.used,
+        tiles=best.tiles,
+        fits=True,
+        nest=Nest(dims, factors, axes, best.base),
+        n_loops=int(best.n_loops[0]),
+    )
+
+
 def _most_streamed(problem: Problem, min_utilization: float) -> float:
     """Cycles of streaming that leave the array this utilization."""
     if min_utilization <= 0:
@@ -179,16 +194,17 @@ def _most_streamed(problem: Problem, min_utilization: float) -> float:
     return problem.op.macs / (problem.peak_macs_per_cycle * min_utilization * (1 - 1e-9))
 
 
-def _mapping(problem: Problem, best: Best) -> Mapping:
+def mapping_of(problem: Problem, raw: Raw) -> Mapping:
+    """What the arrays of a search say."""
     dims, axes = problem.dims, problem.axis_names
-    columns: list[list[int]] = best.loops[:, : int(best.n_loops[0])].tolist()
-    rows: list[list[int]] = best.tiles.tolist()
+    columns: list[list[int]] = [column[: raw.n_loops].tolist() for column in raw.nest[:3]]
+    rows: list[list[int]] = raw.tiles.tolist()
     tiles = {
         level.name: {str(operand): position for operand, position in zip(OPERANDS, row, strict=True) if position >= 0}
         for level, row in zip(problem.levels_used, rows, strict=True)
     }
     passes = bool(problem.flow[0])
-    tile = dict(zip(dims, best.base.tolist(), strict=True)) if passes else {}
+    tile = dict(zip(dims, raw.nest.base.tolist(), strict=True)) if passes else {}
     return Mapping(
         dataflow=problem.dataflow.name,
         loops=tuple([Loop(dims[d], n, axes[axis] if axis >= 0 else None) for d, n, axis in zip(*columns, strict=True)]),

@@ -40,6 +40,7 @@ def search_ordered(
     cycle_limit: float = math.inf,
     ties: bool = True,
     front: int | None = None,
+    spelled: bool = True,
 ) -> Outcome:
     """As `search_problem`, with loops in the order that the constraints state."""
     said = settings.constraints.of(problem.op)
@@ -47,7 +48,15 @@ def search_ordered(
     if settings.constraints.order:
         freed = replace(settings, constraints=replace(settings.constraints, order=()))
     free = search_problem(
-        problem, costing, freed, skipped=skipped, known=known, cycle_limit=cycle_limit, ties=ties, front=front
+        problem,
+        costing,
+        freed,
+        skipped=skipped,
+        known=known,
+        cycle_limit=cycle_limit,
+        ties=ties,
+        front=front,
+        spelled=spelled or bool(said.order),
     )
     if not said.order or free.mapping is None:
         return free
@@ -82,7 +91,7 @@ def _enumerated(
     best = space.best.get(settings.objective)
     evaluated = free.evaluated + space.legal
     if best is None or best.value > known * (1 + 1e-12):
-        return replace(free, mapping=None, value=known, bound=known, optimal=True, evaluated=evaluated)
+        return replace(free, mapping=None, raw=None, value=known, bound=known, optimal=True, evaluated=evaluated)
     return replace(
         free,
         mapping=best.mapping,
@@ -124,7 +133,7 @@ def _improved(
     evaluated = free.evaluated + trials
     if values is None or value > known * (1 + 1e-12):
         bound = min(free.bound, known)
-        return replace(free, mapping=None, value=known, bound=bound, optimal=False, evaluated=evaluated)
+        return replace(free, mapping=None, raw=None, value=known, bound=bound, optimal=False, evaluated=evaluated)
     cycles, energy = values
     return replace(
         free,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
-from archsim.mappers.branch import Outcome
+from archsim.mappers.branch import Outcome, mapping_of
 from archsim.mappers.bypass import bypasses
 from archsim.mappers.found import Found
 from archsim.mappers.nodes import Skipped
@@ -37,7 +37,7 @@ def best_mapping(
 ) -> OpCost | None:
     """Cost of the best mapping found, with the mapping and the room it leaves; None when no tile fits the memories.
 
-    Without `details`, no more than cycles, energies and bytes: see `sim.cost.cost_of`.
+    Without `details`, no more than cycles, energies, bytes and room: see `sim.cost.cost_of`.
     """
     found = find_mapping(
         op,
@@ -124,7 +124,7 @@ class _Tally:
         self.bound = min(self.bound, outcome.bound / scale)
         if outcome.front.shape[1]:
             self.points += tuple((energy, cycles) for cycles, energy in outcome.front.T.tolist())
-        if outcome.mapping is not None and (self.best is None or _key(outcome) < _key(self.best[1])):
+        if outcome.raw is not None and (self.best is None or _key(outcome) < _key(self.best[1])):
             self.best, self.value = (part, outcome), outcome.value / scale
 
     def take_whole(self, cost: OpCost, settings: MapperSettings) -> None:
@@ -182,16 +182,20 @@ def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:
     scale = _scale(part.costing, settings)
     known = tally.value * scale * (1 + 1e-12)
     ties = settings.objective != "latency"
-    outcome = search_ordered(part.problem, part.costing, settings, skipped=part.skipped, known=known, ties=ties)
+    outcome = search_ordered(
+        part.problem, part.costing, settings, skipped=part.skipped, known=known, ties=ties, spelled=False
+    )
     tally.take(part, outcome, scale)
 
 
 def _cost(part: _Part, outcome: Outcome) -> OpCost:
     """The record of what a search found."""
-    assert outcome.mapping is not None
     assert outcome.raw is not None
-    cost = cost_of(part.problem, outcome.mapping, outcome.raw, part.costing, details=part.details)
-    return replace(cost, room=room_of(part.problem, outcome.mapping)) if part.room else cost
+    mapping = outcome.mapping
+    if mapping is None and part.details:
+        mapping = mapping_of(part.problem, outcome.raw)
+    room = room_of(part.problem, outcome.raw) if part.room else None
+    return cost_of(part.problem, mapping, outcome.raw, part.costing, details=part.details, room=room)
 
 
 def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) -> None:
@@ -203,10 +207,17 @@ def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) ->
     for part in parts:
         known = tally.best[1].energy_pj * (1 - 1e-12)
         outcome = search_ordered(
-            part.problem, part.costing, saving, skipped=part.skipped, known=known, cycle_limit=limit, front=0
+            part.problem,
+            part.costing,
+            saving,
+            skipped=part.skipped,
+            known=known,
+            cycle_limit=limit,
+            front=0,
+            spelled=False,
         )
         tally.count(outcome)
-        if outcome.mapping is not None:
+        if outcome.raw is not None:
             tally.best = part, outcome
 
 

@@ -91,7 +91,9 @@ def dominance_tables(dominance: Dominance) -> list[RenderableType]:
         title = f"{dominance.dominating_count:,} designs dominate {name} ({about}), the smallest change first"
     else:
         shown = dominance.nearest
-        title = f"Nothing dominates {name} ({about}); nearest to it"
+        title = f"Nothing dominates {name} ({about})" + ("; nearest to it" if shown else "")
+    if not shown:
+        return ["\n".join([title, *_dominance_notes(dominance, 0)])]
     table = plain_table(title, columns, [_contender_cells(one, dominance.names) for one in shown])
     return [table, "\n".join(_dominance_notes(dominance, len(shown)))]
 

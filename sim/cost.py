@@ -29,7 +29,7 @@ from archsim.sim.kernels import (
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem, data_key
 from archsim.sim.raw import Raw, run_kernel
-from archsim.sim.records import OpCost, Traffic
+from archsim.sim.records import OpCost, Room, Traffic
 from archsim.sim.waits import Counts, binding, stalls
 from archsim.workloads.op import OPERANDS, Op
 from archsim.workloads.operand_data import operand_data
@@ -107,8 +107,16 @@ def cost_mapping(problem: Problem, mapping: Mapping, costing: Costing) -> OpCost
     return cost_of(problem, mapping, run_kernel(problem, mapping), costing)
 
 
-def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing, *, details: bool = True) -> OpCost:
-    """Cost of one occurrence of the op, from what the closed form gave for the mapping.
+def cost_of(
+    problem: Problem,
+    mapping: Mapping | None,
+    raw: Raw,
+    costing: Costing,
+    *,
+    details: bool = True,
+    room: Room | None = None,
+) -> OpCost:
+    """Cost of one occurrence of the op, from what the closed form gave for the mapping; that and `room` are noted.
 
     Without `details`, cycles, energies and bytes alone are right: nothing is said of traffic, stalls, bounds and
     utilizations.
@@ -134,6 +142,7 @@ def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing, *, d
             bound="",
             dram_bytes=out[DRAM_BITS] / 8,
             mapping=mapping,
+            room=room,
         )
     traffic = _traffic(problem, raw, counts)
     energies = [(row.level, row.energy_j) for row in traffic]
@@ -152,6 +161,7 @@ def cost_of(problem: Problem, mapping: Mapping, raw: Raw, costing: Costing, *, d
         traffic=traffic,
         stalls=stalls(problem, raw, counts, cycles - compute),
         mapping=mapping,
+        room=room,
     )
 
 

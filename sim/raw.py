@@ -25,6 +25,9 @@ class Raw:
     tiles: Ints
     """(L, 3)"""
     fits: bool
+    nest: Nest
+    """The mapping's loops."""
+    n_loops: int
 
 
 def run_kernel(problem: Problem, mapping: Mapping) -> Raw:
@@ -32,7 +35,13 @@ def run_kernel(problem: Problem, mapping: Mapping) -> Raw:
     nest, tiles = placed(problem, mapping)
     counts = counted(problem, nest, len(mapping.loops), tiles, _alone(problem.machine))
     return Raw(
-        traffic=counts.traffic[0], out=counts.out[0], used=counts.used[0], tiles=tiles, fits=bool(counts.fits[0])
+        traffic=counts.traffic[0],
+        out=counts.out[0],
+        used=counts.used[0],
+        tiles=tiles,
+        fits=bool(counts.fits[0]),
+        nest=nest,
+        n_loops=len(mapping.loops),
     )
 
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from archsim.sim.kernels import CAPACITY, scratch
-from archsim.sim.mapping import Mapping
+from archsim.sim.kernels import CAPACITY
 from archsim.sim.problem import Problem
-from archsim.sim.raw import placed
+from archsim.sim.raw import Raw
 from archsim.sim.records import OpCost, Room
 from archsim.sim.room_kernels import level_bits
 
 Kept = TypeVar("Kept")
 
 
-def room_of(problem: Problem, mapping: Mapping) -> Room:
+def room_of(problem: Problem, raw: Raw) -> Room:
     """What a mapping takes of the level that holds other tensors too, and what that level has."""
     home, machine = problem.frame.home, problem.machine
     if home < 0:
         return Room()
-    nest, tiles = placed(problem, mapping)
-    space = scratch(len(problem.dims), len(tiles), len(problem.axis_names))
     return Room(
-        needed_bits=level_bits(home, problem.shape, nest, len(mapping.loops), tiles, machine, space),
+        needed_bits=level_bits(home, problem.shape, raw.nest, raw.n_loops, raw.tiles, machine),
         capacity_bits=float(machine.levels[home, CAPACITY]),
     )
 

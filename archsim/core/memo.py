@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
@@ -24,19 +25,19 @@ class Same:
         return isinstance(other, Same) and other.of is self.of
 
 
-class _Key:
-    """A key whose hash is worked out once: that of a deep tuple takes longer than all else."""
+class _Hashed:
+    """A key whose hash is worked out once: that of a key made of records takes longer than looking it up."""
 
-    __slots__ = ("hash", "of")
+    __slots__ = ("hash", "key")
 
-    def __init__(self, of: Hashable) -> None:
-        self.of, self.hash = of, hash(of)
+    def __init__(self, key: Hashable) -> None:
+        self.key, self.hash = key, hash(key)
 
     def __hash__(self) -> int:
         return self.hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.of == self.of
+        return isinstance(other, _Hashed) and other.key == self.key
 
 
 class Memo(Generic[Value]):
@@ -51,31 +52,31 @@ class Memo(Generic[Value]):
 
     def __init__(self, *, most_bytes: int, size_of: Callable[[Value], int]) -> None:
         self.most_bytes, self.size_of = most_bytes, size_of
-        self._values: dict[_Key, Value] = {}
+        self._values: OrderedDict[_Hashed, Value] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of `key`, made now if it is not there."""
-        found = _Key(key)
+        hashed = _Hashed(key)
         with self._lock:
-            value = self._values.pop(found, None)
+            value = self._values.get(hashed)
             if value is not None:
-                self._values[found] = value
+                self._values.move_to_end(hashed)
                 return value
         value = make()
         with self._lock:
-            self._keep(found, value)
+            self._keep(hashed, value)
         return value
 
-    def _keep(self, key: _Key, value: Value) -> None:
+    def _keep(self, key: _Hashed, value: Value) -> None:
         if key in self._values:
             return
         self._values[key] = value
         self._bytes += self.size_of(value)
         while self._bytes > self.most_bytes:
-            oldest = next(iter(self._values))
-            self._bytes -= self.size_of(self._values.pop(oldest))
+            _, oldest = self._values.popitem(last=False)
+            self._bytes -= self.size_of(oldest)
 
     def __len__(self) -> int:
         return len(self._values)

@@ -107,7 +107,8 @@ def sweeps_report(result: SweepComparison) -> Report:
 def _facts(result: SweepComparison) -> list[tuple[str, str]]:
     facts = []
     for name, side in (("a", result.a), ("b", result.b)):
-        facts += [(f"points of {name}", f"{len(side.table):,}"), (f"front of {name}", f"{side.front.size:,} designs")]
+        designs = "design" if side.front.size == 1 else "designs"
+        facts += [(f"points of {name}", f"{len(side.table):,}"), (f"front of {name}", f"{side.front.size:,} {designs}")]
         if side.covered is not None:
             facts.append((f"volume covered by {name}", f"{side.covered:.4g}"))
     reference = ", ".join(quantity_text(total(name), value) for name, value in result.reference.items())

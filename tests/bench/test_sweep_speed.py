@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import statistics
 import subprocess
@@ -44,6 +45,14 @@ AXES = {
     "workload.context": [256 * (i + 1) for i in range(10)],
 }
 """1e5 points."""
+HARDWARE = {
+    "hardware.array.rows": [32 * i for i in range(1, 9)],
+    "hardware.array.cols": [32 * i for i in range(1, 9)],
+    "hardware.memory.buffer.capacity": [f"{2**i} MiB" for i in range(7)],
+    "hardware.memory.hbm.bandwidth": [f"{100 * i} GB/s" for i in range(1, 11)],
+    "quantization.weights": ["fp16", "int8:g128", "int4:g128", "int3:g128"],
+}
+"""18,000 points, each of them another machine or other weights: nothing but attention is shared between points."""
 CHUNK = 250
 SAMPLE = 10
 """Points of the loop that is compared with."""
@@ -106,6 +115,26 @@ def test_points_per_second_and_core(
         )
     )
     assert alone_s * rate > 3
+
+
+@pytest.mark.parametrize("order", ["grid", "random"])
+def test_points_of_machines_that_were_not_seen_before(
+    benchmark: Any, finding: Callable[[Any], None], Row: Any, order: str
+) -> None:
+    design = HERE.parents[1] / "designs" / "llama-2-7b-decode.toml"
+    study = read_sweep({"design": str(design), "axes": HARDWARE}, [])
+    evaluator = PointEvaluator(spec_of(study, "best"))
+    numbers = random.Random(7).sample(range(study.space.size), 300) if order == "random" else range(9000, 9300)
+    points = [study.space.grid(number) for number in numbers]
+    evaluator.evaluate(points[:100])
+    before = evaluator.searches
+    seconds = cpu_s(lambda: evaluator.evaluate(points[100:]))
+    searches = (evaluator.searches - before) / 200
+    benchmark.pedantic(evaluator.evaluate, args=(points[:100],), rounds=1)
+    assert evaluator.evaluate_plainly(points[-3:]) == evaluator.evaluate(points[-3:])
+    detail = f"{searches:.1f} searches a point, {5 * seconds / searches:.2f} ms each"
+    what = f"five axes of hardware, {order} order: points per CPU second"
+    finding(Row(what=what, value=f"{200 / seconds:.0f}", against="order of 500", detail=detail))
 
 
 def test_a_point_beside_accelforge_on_the_same_gemms(
