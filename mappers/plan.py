@@ -17,7 +17,7 @@ from archsim.mappers.nodes import Nodes, Skipped, nodes_of
 from archsim.mappers.program_writer import never_reused
 from archsim.mappers.programs import Unrolled, program_of
 from archsim.mappers.space_kernels import Space, Ways
-from archsim.mappers.starts import Choices, choices
+from archsim.mappers.starts import Choices, choices, cramped
 from archsim.sim.kernels import OUTPUTS, TRANSFERRED, WORDS, Ints
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -87,7 +87,8 @@ def plan_of(
 
     `idle`: of the ways to begin that use no units at these stages, where tiles stand as if there were none.
     """
-    key = (problem.frame, tuple(problem.op.loops.values()), constraints, skipped, perfect, even, idle)
+    sizes = tuple(problem.op.loops.values())
+    key = (problem.frame, sizes, constraints, skipped, perfect, even, idle, cramped(problem))
     return _PLANS.get(key, lambda: _planned(problem, constraints, skipped, perfect=perfect, even=even, idle=idle))
 
 

@@ -56,9 +56,9 @@ def no_tile(op: Op, accelerator: Accelerator, fits: Fits | None) -> InfeasibleEr
     limited = [level for level in memories if math.isfinite(level.capacity_bits)]
     held = ", ".join(f"{level.name} {_size(level.capacity_bits)}" for level in limited)
     if remedies:
-        advice = f"{' or '.join(remedies)}, or shrink the array or use narrower formats"
+        advice = f"{' or '.join(remedies)}, or use narrower formats"
     else:
-        advice = "no single memory is to blame: enlarge several, shrink the array or use narrower formats"
+        advice = "no single memory is to blame: enlarge several, or use narrower formats"
     return InfeasibleError(f"op {brief(op.name)!r}: its smallest tile does not fit the memories ({held}): {advice}")
 
 

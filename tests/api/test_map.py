@@ -185,9 +185,13 @@ def test_one_mapping_is_not_that_of_many_ops(worked: dict[str, Any], tmp_path: P
         map_ops(worked, mapping=tmp_path / "m.txt")
 
 
+NARROW = tuple(f"hardware.memory.glb.{way}_bandwidth='1 B/cycle'" for way in ("read", "write"))
+"""Ports of a memory of a few bytes."""
+
+
 def test_an_op_that_fits_nowhere_says_what_would_do() -> None:
-    with pytest.raises(InfeasibleError, match="glb is too small"):
-        map_ops(DESIGN, op=gemm_op([64, 64, 64]), overrides=["hardware.memory.glb.capacity='64 B'"])
+    with pytest.raises(InfeasibleError, match=r"glb is too small \(8 B\), 16 B would do"):
+        map_ops(DESIGN, op=gemm_op([64, 64, 64]), overrides=["hardware.memory.glb.capacity='8 B'", *NARROW])
 
 
 @pytest.mark.parametrize("sizes", [[1, 2], [1, 2, 3, 4, 5]])
@@ -253,7 +257,7 @@ def test_formats_alone_are_held_against_the_best_of_them() -> None:
 
 
 def test_a_cell_that_fits_nothing_says_why_and_the_others_stay() -> None:
-    tight = design_from_dict(DESIGN, ["hardware.memory.glb.capacity='2200 B'"], workload_required=False)
+    tight = design_from_dict(DESIGN, ["hardware.memory.glb.capacity='16 B'", *NARROW], workload_required=False)
     compared = compare_dataflows(tight, formats=["int4:g128", "fp32"], dataflows=["os"], op=gemm_op([64, 64, 64]))
     fits, fails = compared.cells
     assert fits.outcome is not None

@@ -24,6 +24,18 @@ FLOWS = ("os", "ws", "is")
 KIB = 8192.0
 
 
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_larger_array_is_no_worse_beside_a_small_memory(flow: str) -> None:
+    """Passes fill a part of it where more would leave no room: only filling and draining it takes longer."""
+    op, last = int8(Op.gemm("x", m=64, n=64, k=64)), math.inf
+    for side in (4, 8, 16, 32, 64):
+        memories = dram(64.0), sram(KIB, 64.0)
+        engine = systolic(side, side, (flow,), fold_overlap=True, weight_double_buffer=True)
+        cost = best(op, accelerator(engine, *memories), "latency", (flow,))
+        assert cost.cycles <= last + 4 * side
+        last = cost.cycles
+
+
 def best(op: Op, chip: Accelerator, objective: str = "edp", dataflows: tuple[str, ...] = ()) -> OpCost:
     cost = best_mapping(op, chip, MapperSettings(objective=objective, dataflows=dataflows), counting(), INT32)
     assert cost is not None
