@@ -30,7 +30,7 @@ HOSTILE = "<script>alert(1)</script>"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 18 points, of which those with the smallest buffer fail."""
     path = tmp_path_factory.mktemp("report")
-    text = sweeps.SWEEP.replace('"1 KiB"', '"64 B"').replace("factor = 4", "factor = 32")
+    text = sweeps.SWEEP.replace('"1 KiB"', '"4 B"').replace("factor = 4", "factor = 128")
     source = sweeps.write(path, f'name = "{HOSTILE}"\n{text}')
     archsim.sweep(source, out=path / "run", workers=1)
     return path / "run"
