@@ -11,17 +11,18 @@ import numpy as np
 
 from archsim.mappers.constraints import Constraints, SpatialConstraint
 from archsim.mappers.factors import tile_factors, unit_factors
+from archsim.mappers.price_kernels import PARTIAL
 from archsim.sim.frame import CHIP_AXES, COARSE, GROUPS, Frame
 from archsim.sim.kernels import CAPACITY, DOUBLE_BUFFER, OUTPUTS, Ints
 from archsim.sim.problem import Problem
 
 AMPLE = 64
 """Tiles of one fold of the array that a memory must hold at least for those of a part of it not to be tried. With 4,
-energies of 64 x 64 and 128 x 128 arrays with 64 KiB and 1 MiB came out up to 9 % higher; with 64 as with any more."""
+energies of 64 x 64 and 128 x 128 arrays with 64 KiB and 1 MiB came out up to 9 % higher. With 64, of 300 optima (four
+GEMMs on arrays of 16 to 256 rows with 16 KiB to 4 MiB) 295 are those without any limit, the others 0.012 % above at
+most."""
 _LACKS = (1, 0, 2)
 """The operand that a group of dimensions (rows, columns, reduction) does not index."""
-PARTIAL = 3
-"""The width of partial sums, behind those of the operands."""
 MOST_STARTS = 20000
 """More ways than this are thinned to those that keep most units at work; the result then is not called optimal."""
 
