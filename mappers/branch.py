@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
+from archsim.core.memo import ByIdentity
 from archsim.mappers.branch_kernels import search
 from archsim.mappers.constraints import Constraints
 from archsim.mappers.goal_kernels import (
@@ -17,22 +19,22 @@ from archsim.mappers.goal_kernels import (
     ENERGY_OF,
     LATENCY,
     LEFT_OVER,
+    N_COUNTERS,
     N_FRONT,
+    N_VALUES,
     OVERFULL,
     REACHED,
     SCORE,
     WALKED,
     WEIGHTED,
-    Best,
     Goal,
-    new_best,
 )
 from archsim.mappers.nodes import Skipped
-from archsim.mappers.plan import Plan, plans_of
+from archsim.mappers.pack_kernels import found_of, nothing_found, packed_machine
+from archsim.mappers.plan import plans_of
 from archsim.mappers.settings import MapperSettings
-from archsim.mappers.state_kernels import Task
 from archsim.sim.cost import Costing, Raw, pass_loops
-from archsim.sim.kernels import NESTED_REUSE, Floats, Nest
+from archsim.sim.kernels import NESTED_REUSE, Floats, Ints, Nest
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -48,8 +50,12 @@ smaller ones."""
 OBJECTIVES = {"latency": LATENCY, "energy": ENERGY, "edp": EDP, "weighted": WEIGHTED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+_MACHINES: ByIdentity[Floats] = ByIdentity(256)
+"""The machines of problems as the search takes them."""
+_NO_FRONT: Floats = np.zeros((2, 0))
+
+
+class Outcome(NamedTuple):
     """What a search of one problem found: values in cycles and pJ."""
 
     mapping: Mapping | None
@@ -85,23 +91,33 @@ def search_problem(
     rest, and the larger space is never worse. `ties`: of equal mappings the one that is better otherwise. Without
     `spelled`, what is found stays in arrays (`raw`), see `mapping_of`.
     """
+    points = settings.front if front is None else front
     request = _Request(
-        problem=problem,
-        constraints=settings.constraints.of(problem.op),
-        skipped=skipped,
-        even=settings.even_tiles,
-        goal=_goal(problem, costing, settings, cycle_limit, ties),
-        front=settings.front if front is None else front,
+        problem,
+        settings.constraints.of(problem.op),
+        skipped,
+        settings.even_tiles,
+        _goal(problem, costing, settings, cycle_limit, ties),
+        _Best(
+            *nothing_found(len(problem.dims), len(problem.levels_used), known),
+            np.zeros((2, points)) if points else _NO_FRONT,
+        ),
     )
-    best = new_best(len(problem.dims), len(problem.levels_used), request.front, float(known))
     if not settings.perfect_factors:
-        _search(request, True, settings.most_steps // 2, best)
-    complete = _search(request, settings.perfect_factors, settings.most_steps, best)
-    return _outcome(request, best, complete=complete, spelled=spelled)
+        _search(request, True, settings.most_steps // 2)
+    complete = _search(request, settings.perfect_factors, settings.most_steps)
+    return _outcome(request, complete=complete, spelled=spelled)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
+class _Best(NamedTuple):
+    """What the search writes: see `pack_kernels.found_of`."""
+
+    ints: Ints
+    floats: Floats
+    front: Floats
+
+
+class _Request(NamedTuple):
     """What the searches of one problem have in common."""
 
     problem: Problem
@@ -109,57 +125,60 @@ class _Request:
     skipped: Skipped
     even: bool
     goal: Goal
-    front: int
+    best: _Best
 
 
 def _goal(problem: Problem, costing: Costing, settings: MapperSettings, cycle_limit: float, ties: bool) -> Goal:
     return Goal(
-        objective=OBJECTIVES[settings.objective],
-        weights=np.array(settings.exponents, np.float64),
-        fixed_pj=float(costing.fixed_pj(problem)),
-        pj_per_cycle=float(costing.pj_per_cycle(problem)),
-        cycle_limit=float(cycle_limit),
-        ties=int(ties),
+        OBJECTIVES[settings.objective],
+        _weights(settings.exponents),
+        costing.fixed_pj(problem),
+        costing.pj_per_cycle(problem),
+        cycle_limit,
+        int(ties),
     )
 
 
-def _search(request: _Request, perfect: bool, most_steps: int, best: Best) -> bool:
-    """Search for what is better than `best` until `most_steps` are walked in all; whether the plans are complete."""
-    plans = plans_of(request.problem, request.constraints, request.skipped, perfect=perfect, even=request.even)
+@lru_cache(maxsize=256)
+def _weights(exponents: tuple[float, float]) -> Floats:
+    return np.array(exponents, np.float64)
+
+
+def _search(request: _Request, perfect: bool, most_steps: int) -> bool:
+    """Search for what is better than the best until `most_steps` are walked in all; whether the plans are complete."""
+    problem, constraints, skipped, even, goal, best = request
+    machine = _MACHINES.get((problem.machine,), None, lambda: packed_machine(problem.machine))
+    lifted = bool(problem.machine.counting[NESTED_REUSE]) and not even
+    most_streamed = _most_streamed(problem, constraints.min_utilization)
+    plans = plans_of(problem, constraints, skipped, perfect=perfect, even=even)
     left_over = np.inf
     for plan in plans:
-        search(_task(request, plan, most_steps), best)
-        left_over = min(left_over, float(best.value[LEFT_OVER]))
-    best.value[LEFT_OVER] = left_over
+        search(
+            plan.packed,
+            plan.flags,
+            machine,
+            plan.taken(problem),
+            goal,
+            _PASSES,
+            most_steps,
+            lifted,
+            most_streamed,
+            *best,
+        )
+        left_over = min(left_over, float(best.floats[LEFT_OVER]))
+    best.floats[LEFT_OVER] = left_over
     return all(plan.complete for plan in plans)
 
 
-def _task(request: _Request, plan: Plan, most_steps: int) -> Task:
-    problem = request.problem
-    return Task(
-        shape=problem.shape,
-        machine=problem.machine,
-        space=plan.space_for(problem),
-        ways=plan.ways,
-        steps=plan.steps,
-        jumps=plan.jumps,
-        rows=plan.rows,
-        goal=request.goal,
-        passes=_PASSES,
-        most_steps=most_steps,
-        lifted=bool(problem.machine.counting[NESTED_REUSE]) and not request.even,
-        most_streamed=_most_streamed(problem, request.constraints.min_utilization),
-    )
-
-
-def _outcome(request: _Request, best: Best, *, complete: bool, spelled: bool) -> Outcome:
-    values: list[float] = best.value.tolist()
-    counters: list[int] = best.counters.tolist()
+def _outcome(request: _Request, *, complete: bool, spelled: bool) -> Outcome:
+    problem, best = request.problem, request.best
+    values: list[float] = best.floats[:N_VALUES].tolist()
+    counters: list[int] = best.ints[: N_COUNTERS + 1].tolist()
     value, left_over = values[SCORE], values[LEFT_OVER]
-    finished = left_over == np.inf or (request.front == 0 and left_over >= value)
-    raw = _raw(best) if best.n_loops[0] >= 0 else None
+    finished = left_over == np.inf or (best.front.shape[1] == 0 and left_over >= value)
+    raw = _raw(problem, best) if counters[N_COUNTERS] >= 0 else None
     return Outcome(
-        mapping=mapping_of(request.problem, raw) if raw is not None and spelled else None,
+        mapping=mapping_of(problem, raw) if raw is not None and spelled else None,
         raw=raw,
         value=value,
         bound=min(value, left_over),
@@ -174,7 +193,8 @@ def _outcome(request: _Request, best: Best, *, complete: bool, spelled: bool) ->
     )
 
 
-def _raw(best: Best) -> Raw:
+def _raw(problem: Problem, written: _Best) -> Raw:
+    best = found_of(*written, len(problem.dims), len(problem.levels_used))
     dims, factors, axes = best.loops
     return Raw(
         traffic=best.traffic,

@@ -19,6 +19,7 @@ from archsim.core.kernels import inlined_kernel, inner_kernel, kernel
 from archsim.mappers.goal_kernels import BOUNDED, COSTED, LEFT_OVER, OVERFULL, WALKED, Best, Goal, hopeless, score
 from archsim.mappers.leaf_kernels import judge, lay_loops
 from archsim.mappers.node_kernels import add_node_bits, floors, least_of_pes, set_line
+from archsim.mappers.pack_kernels import found_kernel, machine_of, shape_of, space_of, steps_of, ways_of
 from archsim.mappers.pool_kernels import pool_excesses
 from archsim.mappers.space_kernels import (
     START_PJ,
@@ -32,7 +33,7 @@ from archsim.mappers.state_kernels import Case, Room, Task, Walk, new_room
 from archsim.mappers.time_kernels import least_compute, least_step, least_time, set_feeding, set_firsts
 from archsim.mappers.walk_kernels import CUT, next_leaf
 from archsim.sim.cost_kernels import cost, fits
-from archsim.sim.kernels import LAST_CYCLE, Floats, Ints
+from archsim.sim.kernels import LAST_CYCLE, Bools, Floats, Ints
 
 LEAST_EACH = 300
 """Steps that a start gets in a pass, at least."""
@@ -43,14 +44,43 @@ FIRST_LOOK = 0
 
 
 @kernel
-def search(task: Task, best: Best) -> None:
-    """Find the best mapping of a task into `best`, with the least that any start left over could come to.
+def search(
+    plan: Ints,
+    flags: Bools,
+    machine: Floats,
+    taken: Floats,
+    goal: Goal,
+    passes: Floats,
+    most_steps: int,
+    lifted: bool,
+    most_streamed: float,
+    ints: Ints,
+    floats: Floats,
+    front: Floats,
+) -> None:
+    """Find the best mapping of a packed plan into `ints` and `floats`, with the least that what is left could come to.
 
     Starts are searched in the order of their bounds, so that the first that cannot win ends the search. Each pass
     (`task.passes`: leap as in `next_leaf`, share of the budget, share of it for each start) goes through all of them
     until its share is spent; one that tries every factor and comes to the end ends the search. The first one looks at
     the most promising start alone, and only where there are many.
     """
+    shape, (steps, jumps, rows) = shape_of(plan, flags), steps_of(plan)
+    task = Task(
+        shape=shape,
+        machine=machine_of(plan, flags, machine),
+        space=space_of(plan, taken),
+        ways=ways_of(plan),
+        steps=steps,
+        jumps=jumps,
+        rows=rows,
+        goal=goal,
+        passes=passes,
+        most_steps=most_steps,
+        lifted=lifted,
+        most_streamed=most_streamed,
+    )
+    best = found_kernel(ints, floats, front, shape.sizes.shape[0], taken.shape[0])
     room = new_room(task)
     values = np.zeros(task.ways.tiles.shape[0] * task.ways.dims.shape[0])
     least = np.zeros((values.shape[0], 2))

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from archsim.core.kernels import inlined_kernel
-from archsim.sim.kernels import MAX_LOOPS, N_OUT, N_TRAFFIC, Floats, Ints
+from archsim.sim.kernels import Floats, Ints
 
 LATENCY, ENERGY, EDP, WEIGHTED = 0, 1, 2, 3
 SCORE, SECOND, CYCLES, ENERGY_OF, N_FRONT, LEFT_OVER = range(6)
+N_VALUES = 6
 COSTED, BOUNDED, OVERFULL, WALKED, REACHED = range(5)
+N_COUNTERS = 5
 
 
 class Goal(NamedTuple):
@@ -108,19 +108,3 @@ def admit(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     best.value[SCORE], best.value[SECOND] = value, second
     best.value[CYCLES], best.value[ENERGY_OF] = cycles, energy_pj
     return True
-
-
-def new_best(n_dims: int, n_levels: int, front: int, known: float) -> Best:
-    """Nothing found yet; only what scores below `known` will count."""
-    return Best(
-        value=np.array([known, np.inf, np.inf, np.inf, 0.0, np.inf]),
-        loops=np.zeros((3, MAX_LOOPS), np.int64),
-        tiles=np.full((n_levels, 3), -1, np.int64),
-        base=np.ones(n_dims, np.int64),
-        n_loops=np.full(1, -1, np.int64),
-        counters=np.zeros(5, np.int64),
-        front=np.zeros((2, front)),
-        traffic=np.empty((N_TRAFFIC, n_levels, 3)),
-        out=np.empty(N_OUT),
-        used=np.empty(n_levels),
-    )

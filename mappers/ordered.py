@@ -61,12 +61,12 @@ def search_ordered(
     if not said.order or free.mapping is None:
         return free
     sorted_ = _sorted(problem, free.mapping, said)
-    free = replace(free, front=free.front[:, :0])
+    free = free._replace(front=free.front[:, :0])
     values = _values(problem, costing, settings, sorted_, said, cycle_limit)
     if values is not None and _score(values, settings) <= free.value * (1 + 1e-12):
         cycles, energy = values
         raw = run_kernel(problem, sorted_)
-        return replace(free, mapping=sorted_, cycles=cycles, energy_pj=energy, raw=raw)
+        return free._replace(mapping=sorted_, cycles=cycles, energy_pj=energy, raw=raw)
     from archsim.mappers.enumerate import count_mappings
 
     room = count_mappings(problem, costing, settings, skipped=skipped, limit=FEW)
@@ -91,9 +91,8 @@ def _enumerated(
     best = space.best.get(settings.objective)
     evaluated = free.evaluated + space.legal
     if best is None or best.value > known * (1 + 1e-12):
-        return replace(free, mapping=None, raw=None, value=known, bound=known, optimal=True, evaluated=evaluated)
-    return replace(
-        free,
+        return free._replace(mapping=None, raw=None, value=known, bound=known, optimal=True, evaluated=evaluated)
+    return free._replace(
         mapping=best.mapping,
         value=best.value,
         bound=best.value,
@@ -133,10 +132,9 @@ def _improved(
     evaluated = free.evaluated + trials
     if values is None or value > known * (1 + 1e-12):
         bound = min(free.bound, known)
-        return replace(free, mapping=None, raw=None, value=known, bound=bound, optimal=False, evaluated=evaluated)
+        return free._replace(mapping=None, raw=None, value=known, bound=bound, optimal=False, evaluated=evaluated)
     cycles, energy = values
-    return replace(
-        free,
+    return free._replace(
         mapping=best,
         value=value,
         optimal=False,

@@ -14,11 +14,12 @@ from archsim.core.memo import Memo
 from archsim.mappers.constraints import Constraints
 from archsim.mappers.factors import divisors_of
 from archsim.mappers.nodes import Nodes, Skipped, nodes_of
+from archsim.mappers.pack_kernels import packed_flags, packed_plan
 from archsim.mappers.program_writer import never_reused
 from archsim.mappers.programs import Unrolled, program_of
 from archsim.mappers.space_kernels import Space, Ways
 from archsim.mappers.starts import Choices, choices, cramped
-from archsim.sim.kernels import OUTPUTS, TRANSFERRED, WORDS, Ints
+from archsim.sim.kernels import OUTPUTS, TRANSFERRED, WORDS, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
 
@@ -33,12 +34,11 @@ MOST_BYTES = 1 << 26
 class Plan:
     """Arrays as the search takes them, shared by all searches of the plan: not to be written to."""
 
-    space: Space
-    """Without what the operands that are kept whole take: see `space_for`."""
-    ways: Ways
-    steps: Ints
-    jumps: Ints
-    rows: int
+    packed: Ints
+    """Space, ways to begin and program: see `pack_kernels`."""
+    flags: Bools
+    nothing_taken: Floats
+    """(L,) zeros."""
     complete: bool
     """Whether all ways to begin are there."""
     whole: tuple[tuple[int, int, int], ...]
@@ -46,24 +46,21 @@ class Plan:
     idle: tuple[Idle, ...]
     """Stages of units that stand between tiles and that some ways to begin leave unused: each set has its own plan."""
 
-    def space_for(self, problem: Problem) -> Space:
-        """The space with the bits that operands kept whole take of each level."""
+    def taken(self, problem: Problem) -> Floats:
+        """(L,): bits that operands kept whole take of each level."""
         if not self.whole:
-            return self.space
+            return self.nothing_taken
         taken = np.zeros(len(problem.levels_used))
         bits: list[float] = problem.bits.tolist()
         for level, operand, elements in self.whole:
             width = bits[operand] if operand != OUTPUTS else min(bits[2], bits[3])
             taken[level] += elements * width
-        return self.space._replace(taken=taken)
-
-    @property
-    def nbytes(self) -> int:
-        arrays = (*self.ways, self.steps, self.jumps, self.space.divisors, self.space.fixed, self.space.alone)
-        return sum(array.nbytes for array in arrays)
+        return taken
 
 
-_PLANS: Memo[Plan] = Memo(most_bytes=MOST_BYTES, size_of=lambda plan: plan.nbytes)
+_PLANS: Memo[tuple[Plan, ...]] = Memo(
+    most_bytes=MOST_BYTES, size_of=lambda plans: sum(plan.packed.nbytes for plan in plans)
+)
 
 
 def plans_of(
@@ -71,30 +68,28 @@ def plans_of(
 ) -> tuple[Plan, ...]:
     """The plan of a problem, and those of the ways to begin that leave units unused which stand between tiles.
 
+    `constraints` are the op's, `skipped` is passed by, `perfect`: factors must divide.
+
     Units in use hold the tiles inside them below all tiles outside. Where one unit alone works, nothing does: a tile of
     its own memory may stand above one of another operand further out. The first plan has these ways too, with the
     tiles apart: most of them lose to others, and what it finds bounds them.
     """
-    main = plan_of(problem, constraints, skipped, perfect=perfect, even=even)
-    rest = [plan_of(problem, constraints, skipped, perfect=perfect, even=even, idle=idle) for idle in main.idle]
-    return (main, *rest)
-
-
-def plan_of(
-    problem: Problem, constraints: Constraints, skipped: Skipped, *, perfect: bool, even: bool, idle: Idle = ()
-) -> Plan:
-    """The plan of a problem. `constraints` are the op's, `skipped` is passed by, `perfect`: factors must divide.
-
-    `idle`: of the ways to begin that use no units at these stages, where tiles stand as if there were none.
-    """
-    sizes = tuple(problem.op.loops.values())
-    key = (problem.frame, sizes, constraints, skipped, perfect, even, idle, cramped(problem))
-    return _PLANS.get(key, lambda: _planned(problem, constraints, skipped, perfect=perfect, even=even, idle=idle))
+    key = (problem.frame, tuple(problem.op.loops.values()), constraints, skipped, perfect, even, cramped(problem))
+    return _PLANS.get(key, lambda: _planned(problem, constraints, skipped, perfect=perfect, even=even))
 
 
 def _planned(
+    problem: Problem, constraints: Constraints, skipped: Skipped, *, perfect: bool, even: bool
+) -> tuple[Plan, ...]:
+    main = _plan_of(problem, constraints, skipped, perfect=perfect, even=even)
+    rest = [_plan_of(problem, constraints, skipped, perfect=perfect, even=even, idle=idle) for idle in main.idle]
+    return (main, *rest)
+
+
+def _plan_of(
     problem: Problem, constraints: Constraints, skipped: Skipped, *, perfect: bool, even: bool, idle: Idle = ()
 ) -> Plan:
+    """One plan. `idle`: of the ways to begin that use no units at these stages: tiles stand as if there were none."""
     chosen = choices(problem, perfect=perfect, constraints=constraints)
     nodes = nodes_of(problem.frame, tuple(chosen.slot_stage.tolist()), skipped)
     unused, which = _idle_stages(chosen, nodes)
@@ -105,32 +100,33 @@ def _planned(
     sizes = tuple(problem.op.loops.values())
     fixed = _fixed(problem, nodes, constraints)
     steps, jumps, rows = program_of(nodes, sizes, fixed, _unrolled(chosen, nodes), perfect=perfect, even=even)
+    taken = np.zeros(len(problem.levels_used))
+    space = Space(
+        nodes=nodes.table,
+        divisors=_divisors(sizes) if perfect else np.zeros((1, 1), np.int64),
+        perfect=int(perfect),
+        edges=int(problem.frame.counting[WORDS] == TRANSFERRED),
+        n_bounds=nodes.n_bounds,
+        serial=nodes.serial,
+        pools=nodes.pools,
+        fixed=fixed,
+        placed=nodes.placed,
+        innermost=nodes.innermost,
+        homes=nodes.homes,
+        taken=taken,
+        alone=_alone(nodes, tuple([d for d, size in enumerate(sizes) if size > 1]), fixed, even=even),
+    )
+    ways = Ways(
+        tiles=chosen.tiles,
+        dims=chosen.dims,
+        factors=chosen.factors,
+        slot_axis=chosen.slot_axis,
+        slot_bound=nodes.slot_bound,
+    )
     return Plan(
-        space=Space(
-            nodes=nodes.table,
-            divisors=_divisors(sizes) if perfect else np.zeros((1, 1), np.int64),
-            perfect=int(perfect),
-            edges=int(problem.frame.counting[WORDS] == TRANSFERRED),
-            n_bounds=nodes.n_bounds,
-            serial=nodes.serial,
-            pools=nodes.pools,
-            fixed=fixed,
-            placed=nodes.placed,
-            innermost=nodes.innermost,
-            homes=nodes.homes,
-            taken=np.zeros(len(problem.levels_used)),
-            alone=_alone(nodes, tuple([d for d, size in enumerate(sizes) if size > 1]), fixed, even=even),
-        ),
-        ways=Ways(
-            tiles=chosen.tiles,
-            dims=chosen.dims,
-            factors=chosen.factors,
-            slot_axis=chosen.slot_axis,
-            slot_bound=nodes.slot_bound,
-        ),
-        steps=steps,
-        jumps=jumps,
-        rows=rows,
+        packed=packed_plan(problem.shape, problem.machine, space, ways, steps, jumps, rows),
+        flags=packed_flags(problem.shape, problem.machine),
+        nothing_taken=taken,
         complete=chosen.complete,
         whole=_whole(problem, nodes.homes),
         idle=() if idle else tuple(sorted(set(unused) - {()})),
