@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -31,10 +32,11 @@ from archsim.mappers.goal_kernels import (
 )
 from archsim.mappers.nodes import Skipped
 from archsim.mappers.pack_kernels import found_of, nothing_found, packed_machine
-from archsim.mappers.plan import plans_of
+from archsim.mappers.plan import Plan, plans_of
+from archsim.mappers.room_kernels import empty_room
 from archsim.mappers.settings import MapperSettings
 from archsim.sim.cost import Costing, Raw, pass_loops
-from archsim.sim.kernels import NESTED_REUSE, Floats, Ints, Nest
+from archsim.sim.kernels import NESTED_REUSE, Bools, Floats, Ints, Nest
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -48,10 +50,6 @@ bounds sharper. Leaps of 16, 8 and 4 found better mappings of ResNet-50 and Mobi
 smaller ones."""
 
 OBJECTIVES = {"latency": LATENCY, "energy": ENERGY, "edp": EDP, "weighted": WEIGHTED}
-
-
-_MACHINES: ByIdentity[Floats] = ByIdentity(256)
-"""The machines of problems as the search takes them."""
 _NO_FRONT: Floats = np.zeros((2, 0))
 
 
@@ -59,6 +57,9 @@ class Outcome(NamedTuple):
     """What a search of one problem found: values in cycles and pJ."""
 
     mapping: Mapping | None
+    """None where nothing was found, or where it was not to be spelled out: see `spelled`."""
+    raw: Callable[[], Raw] | None
+    """What the closed form gave for the mapping; None where nothing was found."""
     value: float
     bound: float
     optimal: bool
@@ -69,8 +70,6 @@ class Outcome(NamedTuple):
     pruned: int
     walked: int
     front: Floats
-    raw: Raw | None
-    """What the closed form gave for the mapping."""
 
 
 def search_problem(
@@ -147,27 +146,29 @@ def _weights(exponents: tuple[float, float]) -> Floats:
 def _search(request: _Request, perfect: bool, most_steps: int) -> bool:
     """Search for what is better than the best until `most_steps` are walked in all; whether the plans are complete."""
     problem, constraints, skipped, even, goal, best = request
-    machine = _MACHINES.get((problem.machine,), None, lambda: packed_machine(problem.machine))
-    lifted = bool(problem.machine.counting[NESTED_REUSE]) and not even
-    most_streamed = _most_streamed(problem, constraints.min_utilization)
     plans = plans_of(problem, constraints, skipped, perfect=perfect, even=even)
+    most_streamed = _most_streamed(problem, constraints.min_utilization)
     left_over = np.inf
-    for plan in plans:
-        search(
-            plan.packed,
-            plan.flags,
-            machine,
-            plan.taken(problem),
-            goal,
-            _PASSES,
-            most_steps,
-            lifted,
-            most_streamed,
-            *best,
-        )
+    for unchanging in _UNCHANGING.get((plans, problem.machine), even, lambda: _unchanging(plans, problem, even=even)):
+        search(*unchanging, _PASSES, goal, most_steps, most_streamed, *best)
         left_over = min(left_over, float(best.floats[LEFT_OVER]))
     best.floats[LEFT_OVER] = left_over
     return all(plan.complete for plan in plans)
+
+
+def _unchanging(plans: tuple[Plan, ...], problem: Problem, *, even: bool) -> list[_Unchanging]:
+    machine = packed_machine(problem.machine)
+    own_ports = int(np.count_nonzero(problem.machine.operand_bw > 0.0))
+    lifted = bool(problem.machine.counting[NESTED_REUSE]) and not even
+    return [
+        (plan.packed, plan.flags, machine, plan.taken(problem), lifted, *empty_room(plan.extents, own_ports))
+        for plan in plans
+    ]
+
+
+_Unchanging = tuple[Ints, Bools, Floats, Floats, bool, Ints, Floats]
+_UNCHANGING: ByIdentity[list[_Unchanging]] = ByIdentity(512)
+"""What the search is given for each plan of a problem, whatever is asked of it: the first arguments of its kernel."""
 
 
 def _outcome(request: _Request, *, complete: bool, spelled: bool) -> Outcome:
@@ -176,20 +177,20 @@ def _outcome(request: _Request, *, complete: bool, spelled: bool) -> Outcome:
     counters: list[int] = best.ints[: N_COUNTERS + 1].tolist()
     value, left_over = values[SCORE], values[LEFT_OVER]
     finished = left_over == np.inf or (best.front.shape[1] == 0 and left_over >= value)
-    raw = _raw(problem, best) if counters[N_COUNTERS] >= 0 else None
+    found = counters[N_COUNTERS] >= 0
     return Outcome(
-        mapping=mapping_of(problem, raw) if raw is not None and spelled else None,
-        raw=raw,
-        value=value,
-        bound=min(value, left_over),
-        optimal=finished and complete,
-        cycles=values[CYCLES],
-        energy_pj=values[ENERGY_OF],
-        evaluated=counters[COSTED],
-        reached=counters[REACHED],
-        pruned=counters[BOUNDED] + counters[OVERFULL],
-        walked=counters[WALKED],
-        front=best.front[:, : int(values[N_FRONT])],
+        mapping_of(problem, _raw(problem, best)) if found and spelled else None,
+        partial(_raw, problem, best) if found else None,
+        value,
+        min(value, left_over),
+        finished and complete,
+        values[CYCLES],
+        values[ENERGY_OF],
+        counters[COSTED],
+        counters[REACHED],
+        counters[BOUNDED] + counters[OVERFULL],
+        counters[WALKED],
+        best.front[:, : int(values[N_FRONT])] if values[N_FRONT] else _NO_FRONT,
     )
 
 

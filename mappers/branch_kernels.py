@@ -21,6 +21,7 @@ from archsim.mappers.leaf_kernels import judge, lay_loops
 from archsim.mappers.node_kernels import add_node_bits, floors, least_of_pes, set_line
 from archsim.mappers.pack_kernels import found_kernel, machine_of, shape_of, space_of, steps_of, ways_of
 from archsim.mappers.pool_kernels import pool_excesses
+from archsim.mappers.room_kernels import room_in
 from archsim.mappers.space_kernels import (
     START_PJ,
     STREAMED_CYCLES,
@@ -29,7 +30,7 @@ from archsim.mappers.space_kernels import (
     initial_counts,
 )
 from archsim.mappers.start_kernels import lay_start, set_start, set_tile, take_start
-from archsim.mappers.state_kernels import Case, Room, Task, Walk, new_room
+from archsim.mappers.state_kernels import Case, Room, Task, Walk
 from archsim.mappers.time_kernels import least_compute, least_step, least_time, set_feeding, set_firsts
 from archsim.mappers.walk_kernels import CUT, next_leaf
 from archsim.sim.cost_kernels import cost, fits
@@ -49,10 +50,12 @@ def search(
     flags: Bools,
     machine: Floats,
     taken: Floats,
-    goal: Goal,
-    passes: Floats,
-    most_steps: int,
     lifted: bool,
+    empty_ints: Ints,
+    empty_floats: Floats,
+    passes: Floats,
+    goal: Goal,
+    most_steps: int,
     most_streamed: float,
     ints: Ints,
     floats: Floats,
@@ -81,7 +84,7 @@ def search(
         most_streamed=most_streamed,
     )
     best = found_kernel(ints, floats, front, shape.sizes.shape[0], taken.shape[0])
-    room = new_room(task)
+    room = room_in(task, empty_ints, empty_floats)
     values = np.zeros(task.ways.tiles.shape[0] * task.ways.dims.shape[0])
     least = np.zeros((values.shape[0], 2))
     ends = np.zeros(task.ways.tiles.shape[0], np.int64)

@@ -15,6 +15,8 @@ SCORE, SECOND, CYCLES, ENERGY_OF, N_FRONT, LEFT_OVER = range(6)
 N_VALUES = 6
 COSTED, BOUNDED, OVERFULL, WALKED, REACHED = range(5)
 N_COUNTERS = 5
+TIE = 1e-3
+"""Of mappings that are as good, one better otherwise by less than this share is taken when met, and not looked for."""
 
 
 class Goal(NamedTuple):
@@ -79,7 +81,7 @@ def hopeless(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
     if not goal.ties:
         return bool(value >= best.value[SCORE] * (1 - 1e-12))
     second = energy_pj if goal.objective == LATENCY else cycles
-    return bool(value > best.value[SCORE] * (1 - 1e-12) and second > best.value[SECOND] * (1 - 1e-12))
+    return bool(value > best.value[SCORE] * (1 - 1e-12) and second > best.value[SECOND] * (1 - TIE))
 
 
 @inlined_kernel

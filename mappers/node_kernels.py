@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from archsim.core.kernels import inlined_kernel
 from archsim.mappers.halo_kernels import least_elements, least_share
-from archsim.mappers.price_kernels import least_price, most_refill, set_prices
+from archsim.mappers.price_kernels import least_price, most_elements, most_refill, set_prices
 from archsim.mappers.space_kernels import (
     ARG,
     FILL,
@@ -34,6 +36,7 @@ from archsim.sim.kernels import (
     PSUM_REREADS,
     REFILL_ALL,
     RETURNING,
+    SHARED_PORTS,
     THROUGHPUT,
     WIDE_FINALS,
     WRITE_BACK_READ,
@@ -238,7 +241,8 @@ def set_line(node: int, case: Case) -> None:
     elements = _start_elements(node, placed, placed, case)
     sent = _start_elements(node, placed, space.nodes[node, 4], case)
     # What a PE holds is one element; other tiles are not known yet.
-    set_prices(node, placed, 1.0 if level < 0 else 0.0, case, case.lines.prices, case.lines.widths)
+    most = most_elements(node, placed, case)
+    set_prices(node, placed, 1.0 if level < 0 else 0.0, most, case, case.lines.prices, case.lines.widths)
     case.lines.refills[node] = most_refill(node, placed, case) if space.nodes[node, 1] == OUTPUTS else 0.0
     least, slope = _node_line(node, placed, elements, sent, case)
     case.lines.least[node], case.lines.slopes[node] = least, slope
@@ -248,7 +252,10 @@ def set_line(node: int, case: Case) -> None:
 
 @inlined_kernel
 def _set_bits(node: int, placed: int, elements: float, sent: float, case: Case) -> float:
-    """Fill in the least bits that a node moves through its parent's ports and its own; bits of a further visit."""
+    """Fill in the least bits that a node moves through its parent's ports and its own.
+
+    Returns those of a further visit: through the ports that reads take.
+    """
     nodes, lines, widths = case.space.nodes, case.lines, case.lines.widths[node]
     operand = nodes[node, 1]
     every, apart = least_between(operand, placed, nodes[node, 4], case)
@@ -259,7 +266,11 @@ def _set_bits(node: int, placed: int, elements: float, sent: float, case: Case) 
     lines.bits[node, 1] = elements * ((apart - 1.0) * widths[UP_PARTIAL] + widths[UP_FINAL])
     if case.machine.counting[WRITE_BACK_READ]:
         lines.bits[node, 2] = elements * ((every - 1.0) * widths[OUT_PARTIAL] + widths[OUT_FINAL])
-    return float(elements * min(widths[UP_PARTIAL], widths[DOWN]) * apart)
+    if case.machine.levels[nodes[node, 2], SHARED_PORTS] > 0:
+        return float(elements * min(widths[UP_PARTIAL], widths[DOWN]) * apart)
+    # Units outside that add to the same sums may each bring their first without one read.
+    beyond, _ = spread_between(case.start, OUTPUTS, nodes[node, 4], case.space.n_bounds, case.shape.relevant)
+    return float(elements * widths[DOWN]) if beyond <= 1.0 else 0.0
 
 
 @inlined_kernel
@@ -290,7 +301,7 @@ def floors(case: Case, walk: Walk) -> tuple[float, float]:
         operand, parent = space.nodes[k, 1], space.nodes[k, 2]
         if space.nodes[k, 0] < 0:
             continue
-        set_prices(k, 0, 0.0, case, lines.prices, lines.widths)
+        set_prices(k, 0, 0.0, np.inf, case, lines.prices, lines.widths)
         prices, widths = lines.prices[k], lines.widths[k]
         elements = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes)
         if operand == INPUTS and machine.counting[HALO_MULTICAST] == EQUAL and shape.windows[0, 0] >= 0:

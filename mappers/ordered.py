@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from archsim.mappers.branch import Outcome, search_problem
 from archsim.mappers.breaches import breaches, keeps_order, regions
@@ -65,7 +66,7 @@ def search_ordered(
     values = _values(problem, costing, settings, sorted_, said, cycle_limit)
     if values is not None and _score(values, settings) <= free.value * (1 + 1e-12):
         cycles, energy = values
-        raw = run_kernel(problem, sorted_)
+        raw = partial(run_kernel, problem, sorted_)
         return free._replace(mapping=sorted_, cycles=cycles, energy_pj=energy, raw=raw)
     from archsim.mappers.enumerate import count_mappings
 
@@ -100,7 +101,7 @@ def _enumerated(
         cycles=best.cycles,
         energy_pj=best.energy_pj,
         evaluated=evaluated,
-        raw=run_kernel(problem, best.mapping),
+        raw=partial(run_kernel, problem, best.mapping),
     )
 
 
@@ -141,7 +142,7 @@ def _improved(
         cycles=cycles,
         energy_pj=energy,
         evaluated=evaluated,
-        raw=run_kernel(problem, best),
+        raw=partial(run_kernel, problem, best),
     )
 
 

@@ -1,7 +1,6 @@
 """A search's arrays in few: handing over sixty arrays to a kernel takes longer than searching for a GEMM of one row.
 
-Tables of one type stand behind each other in one array, led by where each begins, its rows and its columns. What a plan
-holds is packed once for all its searches, what a machine holds once for all its plans.
+What a plan holds is packed once for all its searches, what a machine holds once for all its plans.
 """
 
 # pyright: reportArgumentType=false, reportReturnType=false
@@ -9,15 +8,14 @@ holds is packed once for all its searches, what a machine holds once for all its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from archsim.core.kernels import kernel
 from archsim.mappers.goal_kernels import N_COUNTERS, N_VALUES, Best
 from archsim.mappers.space_kernels import Space, Ways
+from archsim.mappers.table_kernels import packed, row_of, table_of
 from archsim.sim.kernels import MAX_LOOPS, N_OUT, N_TRAFFIC, Bools, Floats, Ints, Machine, Shape
 
 (
@@ -53,15 +51,6 @@ TIMING, COUNTING, LEVELS, BITS, STORED_BITS, READ_PJ, WRITE_PJ, WORDS, WORD_PJ, 
 """Tables of a machine."""
 
 
-def packed(tables: Sequence[Any], kind: type) -> Any:
-    """Tables of one or two dimensions in one array of a type: (begin, rows, columns) of each, then their values."""
-    begin, head = 3 * len(tables), list[int]()
-    for table in tables:
-        head += [begin, table.shape[0], table.shape[1] if table.ndim == 2 else 1]
-        begin += table.size
-    return np.concatenate([np.array(head, kind), *(np.ascontiguousarray(table, kind).ravel() for table in tables)])
-
-
 def packed_machine(machine: Machine) -> Floats:
     """The floating-point tables of a machine."""
     m = machine
@@ -91,64 +80,52 @@ def packed_flags(shape: Shape, machine: Machine) -> Bools:
 
 
 @kernel
-def _row(table: int, values: Ints) -> Ints:
-    begin = int(values[3 * table])
-    return values[begin : begin + int(values[3 * table + 1])]
-
-
-@kernel
-def _table(table: int, values: Ints) -> Ints:
-    begin, rows, columns = int(values[3 * table]), int(values[3 * table + 1]), int(values[3 * table + 2])
-    return values[begin : begin + rows * columns].reshape((rows, columns))
-
-
-@kernel
 def shape_of(plan: Ints, flags: Bools) -> Shape:
     """The op of a packed plan."""
-    sizes = _row(SIZES, plan)
+    sizes = row_of(SIZES, plan)
     n = sizes.shape[0]
-    return Shape(sizes, flags[: 3 * n].reshape((3, n)), _table(WINDOWS, plan), _table(GROUPS, plan))
+    return Shape(sizes, flags[: 3 * n].reshape((3, n)), table_of(WINDOWS, plan), table_of(GROUPS, plan))
 
 
 @kernel
 def machine_of(plan: Ints, flags: Bools, machine: Floats) -> Machine:
     """A packed machine as a packed plan uses it."""
-    begin = 3 * _row(SIZES, plan).shape[0]
+    begin = 3 * row_of(SIZES, plan).shape[0]
     return Machine(
-        _row(FLOW, plan),
-        _row(ARRAY, plan),
-        _row(TIMING, machine),
-        _row(COUNTING, machine),
+        row_of(FLOW, plan),
+        row_of(ARRAY, plan),
+        row_of(TIMING, machine),
+        row_of(COUNTING, machine),
         flags[begin:].reshape((3, (flags.shape[0] - begin) // 3)),
-        _table(LEVELS, machine),
-        _row(BITS, machine),
-        _table(STORED_BITS, machine),
-        _table(READ_PJ, machine),
-        _table(WRITE_PJ, machine),
-        _table(WORDS, machine),
-        _table(WORD_PJ, machine),
-        _table(OPERAND_BW, machine),
+        table_of(LEVELS, machine),
+        row_of(BITS, machine),
+        table_of(STORED_BITS, machine),
+        table_of(READ_PJ, machine),
+        table_of(WRITE_PJ, machine),
+        table_of(WORDS, machine),
+        table_of(WORD_PJ, machine),
+        table_of(OPERAND_BW, machine),
     )
 
 
 @kernel
 def space_of(plan: Ints, taken: Floats) -> Space:
     """The space of a packed plan, with what is kept whole."""
-    numbers = _row(NUMBERS, plan)
+    numbers = row_of(NUMBERS, plan)
     return Space(
-        _table(NODES, plan),
-        _table(DIVISORS, plan),
+        table_of(NODES, plan),
+        table_of(DIVISORS, plan),
         numbers[PERFECT],
         numbers[EDGES],
         numbers[N_BOUNDS],
-        _table(SERIAL, plan),
-        _table(FIXED, plan),
-        _table(POOLS, plan),
-        _row(PLACED, plan),
-        _row(INNERMOST, plan),
-        _table(HOMES, plan),
+        table_of(SERIAL, plan),
+        table_of(FIXED, plan),
+        table_of(POOLS, plan),
+        row_of(PLACED, plan),
+        row_of(INNERMOST, plan),
+        table_of(HOMES, plan),
         taken,
-        _row(ALONE, plan),
+        row_of(ALONE, plan),
     )
 
 
@@ -156,14 +133,18 @@ def space_of(plan: Ints, taken: Floats) -> Space:
 def ways_of(plan: Ints) -> Ways:
     """The ways to begin of a packed plan."""
     return Ways(
-        _table(TILES, plan), _table(DIMS, plan), _table(FACTORS, plan), _row(SLOT_AXIS, plan), _row(SLOT_BOUND, plan)
+        table_of(TILES, plan),
+        table_of(DIMS, plan),
+        table_of(FACTORS, plan),
+        row_of(SLOT_AXIS, plan),
+        row_of(SLOT_BOUND, plan),
     )
 
 
 @kernel
 def steps_of(plan: Ints) -> tuple[Ints, Ints, int]:
     """The program of a packed plan: its steps, its jumps, the steps of the longest way through it."""
-    return _table(STEPS, plan), _row(JUMPS, plan), _row(NUMBERS, plan)[ROWS]
+    return table_of(STEPS, plan), row_of(JUMPS, plan), row_of(NUMBERS, plan)[ROWS]
 
 
 @lru_cache(maxsize=256)

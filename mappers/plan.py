@@ -17,6 +17,7 @@ from archsim.mappers.nodes import Nodes, Skipped, nodes_of
 from archsim.mappers.pack_kernels import packed_flags, packed_plan
 from archsim.mappers.program_writer import never_reused
 from archsim.mappers.programs import Unrolled, program_of
+from archsim.mappers.room_kernels import Extents
 from archsim.mappers.space_kernels import Space, Ways
 from archsim.mappers.starts import Choices, choices, cramped
 from archsim.sim.kernels import OUTPUTS, TRANSFERRED, WORDS, Bools, Floats, Ints
@@ -39,6 +40,7 @@ class Plan:
     flags: Bools
     nothing_taken: Floats
     """(L,) zeros."""
+    extents: Extents
     complete: bool
     """Whether all ways to begin are there."""
     whole: tuple[tuple[int, int, int], ...]
@@ -127,6 +129,16 @@ def _plan_of(
         packed=packed_plan(problem.shape, problem.machine, space, ways, steps, jumps, rows),
         flags=packed_flags(problem.shape, problem.machine),
         nothing_taken=taken,
+        extents=Extents(
+            dims=len(sizes),
+            levels=len(taken),
+            axes=problem.machine.multicast.shape[1],
+            bounds=nodes.n_bounds,
+            slots=chosen.dims.shape[1],
+            nodes=len(nodes.table),
+            pools=len(nodes.pools),
+            rows=rows + 1,
+        ),
         complete=chosen.complete,
         whole=_whole(problem, nodes.homes),
         idle=() if idle else tuple(sorted(set(unused) - {()})),

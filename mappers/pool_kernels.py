@@ -13,7 +13,7 @@ from archsim.core.kernels import inlined_kernel, inner_kernel
 from archsim.mappers.fence_kernels import fenced_in
 from archsim.mappers.space_kernels import doubles, sums_in_time
 from archsim.mappers.state_kernels import Case
-from archsim.sim.kernels import CAPACITY, INPUTS, NESTED_REUSE, OUTPUTS, RESERVED, SHARED_PORTS, Floats, Ints
+from archsim.sim.kernels import CAPACITY, INPUTS, NESTED_REUSE, OUTPUTS, RESERVED, Floats, Ints
 
 
 class Rival(NamedTuple):
@@ -265,8 +265,7 @@ def pool_line(
         return energy, 0.0
     if machine.operand_bw[parent, 0] + machine.operand_bw[parent, 1] + machine.operand_bw[parent, 2] > 0:
         return energy, 0.0
-    sums = rates[node2] if machine.levels[parent, SHARED_PORTS] > 0 else 0.0
-    a, b, c = _in_bits(a, rates[node0]), _in_bits(b, rates[node1]), _in_bits(c, sums)
+    a, b, c = _in_bits(a, rates[node0]), _in_bits(b, rates[node1]), _in_bits(c, rates[node2])
     return energy, _in_any_order(a, b, c, batch, joint, room)
 
 

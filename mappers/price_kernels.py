@@ -7,9 +7,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from archsim.core.kernels import inlined_kernel
+from archsim.mappers.space_kernels import partial_sums
 from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case
-from archsim.sim.kernels import OUTPUTS, PORT_WORDS, PSUM_REREADS, TRANSFERRED, WORDS, Floats, Machine
+from archsim.sim.kernels import (
+    CAPACITY,
+    OUTPUTS,
+    PORT_WORDS,
+    PSUM_REREADS,
+    RESERVED,
+    TRANSFERRED,
+    WORDS,
+    Floats,
+    Machine,
+)
 
 READ, WRITE = 0, 1
 PARTIAL = 3
@@ -17,8 +30,8 @@ PARTIAL = 3
 
 
 @inlined_kernel
-def _price(level: int, side: int, width: int, amount: float, machine: Machine) -> tuple[float, float]:
-    """(pJ, bits) of an element in transfers of `amount` elements; at least, whatever the amount, where that is 0."""
+def _price(level: int, side: int, width: int, amount: float, most: float, machine: Machine) -> tuple[float, float]:
+    """(pJ, bits) of an element in transfers of `amount` elements; where that is 0, in any of up to `most`, at least."""
     bits, word = machine.bits[width], machine.words[level, side]
     if machine.counting[WORDS] != TRANSFERRED or machine.words[level, READ] == 0 or machine.words[level, WRITE] == 0:
         return (machine.read_pj if side == READ else machine.write_pj)[level, width], bits
@@ -26,13 +39,15 @@ def _price(level: int, side: int, width: int, amount: float, machine: Machine) -
     if amount > 0.0:
         # The expression that costing has: both round alike.
         moved = math.ceil(amount * bits / word) * word / amount
+    elif most * bits < word:
+        moved = word / most
     return moved * machine.word_pj[level, side] / word, moved if machine.counting[PORT_WORDS] else bits
 
 
 @inlined_kernel
 def least_price(level: int, side: int, width: int, machine: Machine) -> float:
     """pJ of an element in any transfer, at least."""
-    price, _ = _price(level, side, width, 0.0, machine)
+    price, _ = _price(level, side, width, 0.0, np.inf, machine)
     return price
 
 
@@ -50,24 +65,45 @@ def units_between(operand: int, begin: int, end: int, case: Case) -> float:
 
 
 @inlined_kernel
-def set_prices(node: int, passed: int, one: float, case: Case, prices: Floats, widths: Floats) -> None:
-    """Fill in a node's prices and widths, with tiles of `one` element above `passed` boundaries; `one` 0: not known."""
+def set_prices(node: int, passed: int, one: float, most: float, case: Case, prices: Floats, widths: Floats) -> None:
+    """Fill in a node's prices and widths, with tiles of `one` element above `passed` boundaries.
+
+    Where that is 0, it is not known: then they are of up to `most` elements, and prices and widths the least.
+    """
     nodes, machine = case.space.nodes, case.machine
     level, operand, parent = nodes[node, 0], nodes[node, 1], nodes[node, 2]
-    together = one * units_between(operand, passed, nodes[node, 4], case)
+    units = units_between(operand, passed, nodes[node, 4], case)
+    together, at_most = one * units, most * units
     down = PARTIAL if operand == OUTPUTS else operand
-    prices[node, DOWN], widths[node, DOWN] = _price(parent, READ, down, together, machine)
+    prices[node, DOWN], widths[node, DOWN] = _price(parent, READ, down, together, at_most, machine)
     if level < 0:
         return
-    prices[node, IN], widths[node, IN] = _price(level, WRITE, down, one, machine)
+    prices[node, IN], widths[node, IN] = _price(level, WRITE, down, one, most, machine)
     if operand == OUTPUTS:
-        prices[node, UP_FINAL], widths[node, UP_FINAL] = _price(parent, WRITE, OUTPUTS, together, machine)
-        prices[node, UP_PARTIAL], widths[node, UP_PARTIAL] = _price(parent, WRITE, PARTIAL, together, machine)
-        prices[node, OUT_FINAL], widths[node, OUT_FINAL] = _price(level, READ, OUTPUTS, one, machine)
-        prices[node, OUT_PARTIAL], widths[node, OUT_PARTIAL] = _price(level, READ, PARTIAL, one, machine)
+        prices[node, UP_FINAL], widths[node, UP_FINAL] = _price(parent, WRITE, OUTPUTS, together, at_most, machine)
+        prices[node, UP_PARTIAL], widths[node, UP_PARTIAL] = _price(parent, WRITE, PARTIAL, together, at_most, machine)
+        prices[node, OUT_FINAL], widths[node, OUT_FINAL] = _price(level, READ, OUTPUTS, one, most, machine)
+        prices[node, OUT_PARTIAL], widths[node, OUT_PARTIAL] = _price(level, READ, PARTIAL, one, most, machine)
         # Completed sums may have to move as partial ones.
         widths[node, UP_FINAL] = min(widths[node, UP_FINAL], widths[node, UP_PARTIAL])
         widths[node, OUT_FINAL] = min(widths[node, OUT_FINAL], widths[node, OUT_PARTIAL])
+
+
+@inlined_kernel
+def most_elements(node: int, placed: int, case: Case) -> float:
+    """Elements of a node's tile, at most: as its level has room for, where it stands above `placed` boundaries."""
+    shape, machine, space, start = case.shape, case.machine, case.space, case.start
+    level, operand = space.nodes[node, 0], space.nodes[node, 1]
+    if level < 0:
+        return 1.0
+    stored, levels = machine.stored_bits[level], machine.levels[level]
+    width = stored[operand]
+    if operand == OUTPUTS:
+        # Nothing is known of the tiles inside: whether they bring partial sums is asked of the innermost alone.
+        partial = partial_sums(node, placed, shape.sizes, shape.relevant, space, start, start.totals, False)
+        width = stored[PARTIAL] if partial else min(stored[OUTPUTS], stored[PARTIAL])
+    room = levels[CAPACITY] - levels[RESERVED] - space.taken[level]
+    return float(max(1.0, math.floor(room / width * (1.0 + 1e-12))))
 
 
 @inlined_kernel
@@ -80,11 +116,11 @@ def most_refill(node: int, placed: int, case: Case) -> float:
     level, child = nodes[node, 0], nodes[node, 3]
     if child >= 0:
         # No transfer takes more words than one of a single element.
-        filled, _ = _price(child, WRITE, PARTIAL, 1.0, machine)
-        read, _ = _price(level, READ, PARTIAL, 1.0, machine)
+        filled, _ = _price(child, WRITE, PARTIAL, 1.0, np.inf, machine)
+        read, _ = _price(level, READ, PARTIAL, 1.0, np.inf, machine)
         return filled + read
     if not machine.counting[PSUM_REREADS]:
         return 0.0
     amount = 1.0 if machine.flow[0] else units_between(OUTPUTS, 0, placed, case)
-    read, _ = _price(level, READ, PARTIAL, amount, machine)
+    read, _ = _price(level, READ, PARTIAL, amount, np.inf, machine)
     return read

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple, cast
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
+from archsim.core.memo import ByIdentity
 from archsim.mappers.branch import Outcome, mapping_of
 from archsim.mappers.bypass import bypasses
 from archsim.mappers.found import Found
@@ -16,7 +19,7 @@ from archsim.mappers.settings import MapperSettings, allowed_dataflows, score
 from archsim.mappers.whole import whole_layer
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import PJ, Costing, cost_mapping, cost_of
-from archsim.sim.problem import Problem, build_problem
+from archsim.sim.problem import Fit, Problem, alike, fit_of, problem_of
 from archsim.sim.records import OpCost
 from archsim.sim.room import room_of
 from archsim.workloads.op import Op
@@ -71,27 +74,57 @@ def find_mapping(
 
     Ties go to the dataflow the hardware lists first, then to the mapping that is found first: the order is fixed.
     """
+    flows = _FLOWS.get(
+        (accelerator, alike(op, accelerator.engine), accumulator),
+        (counting, settings.dataflows, settings.constraints.bypass, resident, reserved_bits),
+        lambda: _flows(op, accelerator, settings, counting, accumulator, resident, reserved_bits),
+    )
     tally = _Tally()
     parts: list[_Part] = []
-    costing: Costing | None = None
-    for dataflow in allowed_dataflows(accelerator, settings):
-        problem = build_problem(
-            op, accelerator, dataflow, counting, accumulator, resident=resident, reserved_bits=reserved_bits
-        )
-        costing = costing or Costing.of(accelerator, problem, accumulator, counting)
+    for flow in flows:
+        problem = problem_of(op, flow.fit)
         if counting.tiling == "whole-layer":
-            tally.take_whole(cost_mapping(problem, whole_layer(problem), costing), settings)
+            tally.take_whole(cost_mapping(problem, whole_layer(problem), flow.costing), settings)
             continue
-        for skipped in bypasses(problem, settings.constraints):
-            parts.append(_Part(problem=problem, costing=costing, skipped=skipped, details=details, room=room))
+        for skipped in flow.skips:
+            parts.append(_Part(problem, flow.costing, skipped, details, room))
             _search(parts[-1], settings, tally)
     if settings.objective == "latency" and parts:
         _save_energy(parts, settings, tally)
     return tally.found(settings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Flow(NamedTuple):
+    """One dataflow of a machine, for all ops that differ in their sizes alone."""
+
+    fit: Fit
+    costing: Costing
+    skips: tuple[Skipped, ...]
+    """What may be passed by."""
+
+
+_FLOWS: ByIdentity[list[_Flow]] = ByIdentity(512)
+
+
+def _flows(
+    op: Op,
+    accelerator: Accelerator,
+    settings: MapperSettings,
+    counting: Counting,
+    accumulator: Format,
+    resident: frozenset[str],
+    reserved_bits: float,
+) -> list[_Flow]:
+    flows = []
+    for dataflow in allowed_dataflows(accelerator, settings):
+        fit = fit_of(op, accelerator, dataflow, counting, accumulator, resident=resident, reserved_bits=reserved_bits)
+        problem = problem_of(op, fit)
+        costing = Costing.of(accelerator, problem, accumulator, counting)
+        flows.append(_Flow(fit, costing, bypasses(problem, settings.constraints)))
+    return flows
+
+
+class _Part(NamedTuple):
     """One dataflow with one choice of what is passed by."""
 
     problem: Problem
@@ -103,10 +136,7 @@ class _Part:
 
 @dataclass
 class _Tally:
-    """The best of several searches, and what they prove together. Values are those of `score`.
-
-    Its record is made once, of the last one found: what a search finds is better than what was known.
-    """
+    """The best of several searches, and what they prove together. Values are those of `score`."""
 
     cost: OpCost | None = None
     best: tuple[_Part, Outcome] | None = None
@@ -144,19 +174,16 @@ class _Tally:
         self.space += outcome.evaluated + outcome.pruned
 
     def found(self, settings: MapperSettings) -> Found | None:
-        if self.best is not None:
-            self.cost = _cost(*self.best)
-            self.value = score(self.cost, settings)
-        if self.cost is None:
+        whole = self.cost
+        if self.best is None and whole is None:
             return None
-        # A tolerance in time may have been spent on energy: then the mapping is not the shortest.
-        best = self.proven and self.value <= self.bound * (1 + 1e-9)
         return Found(
-            cost=self.cost,
+            record=partial(_cost, *self.best) if self.best is not None else lambda: cast(OpCost, whole),
+            score=partial(score, settings=settings),
             objective=settings.objective,
-            value=self.value,
-            bound=self.value if best else min(self.bound, self.value),
-            optimal=best,
+            least=min(self.bound, self.value),
+            # A tolerance in time may have been spent on energy: then the mapping is not the shortest.
+            optimal=self.proven and self.value <= self.bound * (1 + 1e-9),
             evaluated=self.evaluated,
             pruned=self.pruned,
             space=self.space,
@@ -191,11 +218,11 @@ def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:
 def _cost(part: _Part, outcome: Outcome) -> OpCost:
     """The record of what a search found."""
     assert outcome.raw is not None
-    mapping = outcome.mapping
+    raw, mapping = outcome.raw(), outcome.mapping
     if mapping is None and part.details:
-        mapping = mapping_of(part.problem, outcome.raw)
-    room = room_of(part.problem, outcome.raw) if part.room else None
-    return cost_of(part.problem, mapping, outcome.raw, part.costing, details=part.details, room=room)
+        mapping = mapping_of(part.problem, raw)
+    room = room_of(part.problem, raw) if part.room else None
+    return cost_of(part.problem, mapping, raw, part.costing, details=part.details, room=room)
 
 
 def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) -> None:
@@ -218,7 +245,7 @@ def _save_energy(parts: list[_Part], settings: MapperSettings, tally: _Tally) ->
         )
         tally.count(outcome)
         if outcome.raw is not None:
-            tally.best = part, outcome
+            tally.best, tally.value = (part, outcome), outcome.cycles / _scale(part.costing, settings)
 
 
 def _scale(costing: Costing, settings: MapperSettings) -> float:

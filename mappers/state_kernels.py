@@ -7,23 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-from archsim.core.kernels import kernel
 from archsim.mappers.goal_kernels import Goal
-from archsim.mappers.space_kernels import N_TOTALS, Space, Start, Ways
-from archsim.sim.kernels import (
-    MAX_LOOPS,
-    Bools,
-    Floats,
-    Ints,
-    Machine,
-    Nest,
-    Scratch,
-    Shape,
-    empty_nest,
-    scratch,
-)
+from archsim.mappers.space_kernels import Space, Start, Ways
+from archsim.sim.kernels import Bools, Floats, Ints, Machine, Nest, Scratch, Shape
 
 DOWN, IN, UP_FINAL, UP_PARTIAL, OUT_FINAL, OUT_PARTIAL = range(6)
 """Kinds of transfer of a node: its parent is read, its own level filled; of outputs the parent is written with results
@@ -153,90 +139,3 @@ class Room(NamedTuple):
     lines: Lines
     walk: Walk
     scratch: Scratch
-
-
-@kernel
-def _new_ports(serial: Ints, operand_bw: Floats) -> Ports:
-    n_levels, n_own = serial.shape[0], 0
-    ports = Ports(np.zeros((n_levels, 3), np.int64), np.zeros((int(np.sum(operand_bw > 0.0)), 3), np.int64))
-    for level in range(n_levels):
-        for operand in range(3):
-            ports.row[level, operand] = level + serial[level, operand] * n_levels
-            if operand_bw[level, operand] > 0.0:
-                ports.row[level, operand] = 2 * n_levels + n_own
-                ports.own[n_own] = level, operand, serial[level, operand]
-                n_own += 1
-    return ports
-
-
-@kernel
-def new_room(task: Task) -> Room:
-    """Room for one search."""
-    n_dims, n_levels, n_axes = task.shape.sizes.shape[0], task.machine.levels.shape[0], task.machine.multicast.shape[1]
-    bounds, nodes, pools = task.space.n_bounds, task.space.nodes.shape[0], task.space.pools.shape[0]
-    ports = _new_ports(task.space.serial, task.machine.operand_bw)
-    n_ports = 2 * n_levels + ports.own.shape[0]
-    return Room(
-        ports,
-        Start(
-            np.ones(n_dims, np.int64),
-            np.ones((bounds, n_dims), np.int64),
-            np.ones((bounds, n_dims), np.int64),
-            np.ones((bounds, 3, n_dims), np.int64),
-            np.zeros(task.ways.dims.shape[1], np.int64),
-            np.ones(task.ways.dims.shape[1], np.int64),
-            np.zeros(task.ways.dims.shape[1], np.int64),
-            np.zeros(task.ways.dims.shape[1], np.int64),
-            np.zeros(n_ports),
-            np.zeros(n_ports),
-            np.ones(n_levels),
-            np.zeros(N_TOTALS),
-        ),
-        Lines(
-            np.zeros(nodes),
-            np.zeros(nodes),
-            np.ones(nodes, np.bool_),
-            np.zeros(nodes),
-            np.zeros((nodes, 4)),
-            np.zeros((nodes, N_PRICES)),
-            np.zeros((nodes, N_PRICES)),
-            np.zeros(nodes),
-            np.zeros(nodes),
-            np.zeros(pools),
-            np.zeros(pools),
-        ),
-        _new_walk(task.rows + 1, n_dims, n_levels, n_ports, nodes),
-        _new_scratch(n_dims, n_levels, n_axes),
-    )
-
-
-@kernel
-def _new_walk(rows: int, n_dims: int, n_levels: int, n_ports: int, n_nodes: int) -> Walk:
-    """Room for walking a program whose ways are of fewer than `rows` steps."""
-    return Walk(
-        np.ones((rows, n_dims), np.int64),
-        np.ones((rows, n_dims), np.int64),
-        np.zeros(rows, np.int64),
-        np.ones(rows, np.int64),
-        np.zeros(rows),
-        np.zeros((rows, n_levels)),
-        np.zeros((rows, n_ports)),
-        np.zeros((rows, n_ports)),
-        np.zeros(rows),
-        np.zeros((rows, n_levels)),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes),
-        np.zeros((n_nodes, N_PRICES)),
-        np.zeros((n_nodes, N_PRICES)),
-        np.zeros(n_nodes, np.int64),
-        np.ones(n_dims, np.int64),
-        np.zeros(n_ports),
-        np.zeros(n_ports),
-        np.full((n_levels, 3), -1, np.int64),
-        np.zeros(MAX_LOOPS, np.int64),
-        empty_nest(n_dims),
-    )
-
-
-_new_scratch = kernel(scratch)

@@ -285,7 +285,7 @@ def _fits_here(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     counts, passed, above = walk.counts[row + 1], step[PASSED], space.nodes[node, 4]
     walk.elements[node] = least_elements(operand, passed, passed, shape, machine, case.start, tile, counts)
     walk.sent[node] = least_elements(operand, passed, above, shape, machine, case.start, tile, counts)
-    set_prices(node, step[PASSED], held, case, walk.prices, walk.widths)
+    set_prices(node, step[PASSED], held, held, case, walk.prices, walk.widths)
     if level < 0:
         return True
     walk.need[row + 1, level] += held * _held_bits(row, step, case, walk)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -151,8 +152,11 @@ def counting(convention: str = "archsim", overrides: Mapping[str, object] | None
     problems = [problem for key, value in (overrides or {}).items() for problem in switch_problems(key, value)]
     if problems:
         raise InputError(problems)
-    if not overrides:
-        return CONVENTIONS[convention]
+    return _overridden(convention, tuple((overrides or {}).items()))
+
+
+@lru_cache(maxsize=256)
+def _overridden(convention: str, overrides: tuple[tuple[str, object], ...]) -> Counting:
     return replace(CONVENTIONS[convention], **dict(overrides))  # type: ignore[arg-type]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import UnitCost
 from archsim.arch.formats import Format
-from archsim.core.memo import Memo, Same
+from archsim.core.memo import ByIdentity
 from archsim.sim.conventions import Counting
 from archsim.sim.frame import GROUPS
 from archsim.sim.kernels import (
@@ -27,7 +27,7 @@ from archsim.sim.kernels import (
     WRITES_PARTIAL,
 )
 from archsim.sim.mapping import Loop, Mapping
-from archsim.sim.problem import Problem, data_key
+from archsim.sim.problem import Problem, alike
 from archsim.sim.raw import Raw, run_kernel
 from archsim.sim.records import OpCost, Room, Traffic
 from archsim.sim.waits import Counts, binding, stalls
@@ -51,8 +51,11 @@ class Costing:
     @classmethod
     def of(cls, accelerator: Accelerator, problem: Problem, accumulator: Format, counting: Counting) -> Costing:
         """Remembered: the same for all ops with the same data on one accelerator."""
-        key = (Same(accelerator), accumulator, counting, data_key(problem.op, accelerator.engine))
-        return _COSTINGS.get(key, lambda: cls._made(accelerator, problem.op, accumulator, counting))
+        return _COSTINGS.get(
+            (accelerator, alike(problem.op, accelerator.engine)),
+            (accumulator, counting),
+            lambda: cls._made(accelerator, problem.op, accumulator, counting),
+        )
 
     @classmethod
     def _made(cls, accelerator: Accelerator, op: Op, accumulator: Format, counting: Counting) -> Costing:
@@ -98,8 +101,7 @@ class Costing:
         return self.leakage_w / PJ / self.accelerator.clock_hz + self.array_cycle_pj + idle
 
 
-_COSTINGS: Memo[Costing] = Memo(most_bytes=256, size_of=lambda _: 1)
-"""A number of them, whatever their bytes."""
+_COSTINGS: ByIdentity[Costing] = ByIdentity(512)
 
 
 def cost_mapping(problem: Problem, mapping: Mapping, costing: Costing) -> OpCost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from archsim.arch.engines.base import Dataflow, Engine
 from archsim.arch.engines.data import DataRate
 from archsim.arch.formats import Format
 from archsim.arch.memory import MemoryLevel
-from archsim.core.memo import Memo, Same
+from archsim.core.memo import ByIdentity, Memo
 from archsim.sim.conventions import Counting
 from archsim.sim.frame import Frame, frame_of
 from archsim.sim.kernels import Bools, Floats, Ints, Machine, Shape
@@ -119,30 +120,63 @@ def build_problem(
 
     `reserved_bits` of that level are taken by other tensors.
     """
-    key = (
-        (Same(accelerator), dataflow, counting, accumulator, resident, reserved_bits),
-        (op.kind, tuple(op.loops), op.rows, op.columns, op.reduction, op.batch),
-        data_key(op, accelerator.engine),
+    return problem_of(
+        op, fit_of(op, accelerator, dataflow, counting, accumulator, resident=resident, reserved_bits=reserved_bits)
     )
-    fit = _FITS.get(key, lambda: _fit(op, accelerator, dataflow, counting, accumulator, resident, reserved_bits))
-    frame = fit.frame
+
+
+def fit_of(
+    op: Op,
+    accelerator: Accelerator,
+    dataflow: Dataflow,
+    counting: Counting,
+    accumulator: Format,
+    *,
+    resident: frozenset[str] = frozenset(),
+    reserved_bits: float = 0.0,
+) -> Fit:
+    """What the problem of `op` shares with those of all ops that differ in their sizes alone: made once for them."""
+    return _FITS.get(
+        (accelerator, alike(op, accelerator.engine)),
+        (dataflow, counting, accumulator, resident, reserved_bits),
+        lambda: _fit(op, accelerator, dataflow, counting, accumulator, resident, reserved_bits),
+    )
+
+
+def problem_of(op: Op, fit: Fit) -> Problem:
+    """The problem of `op`, whose `fit` this is."""
     return Problem(
         op=op,
-        frame=frame,
+        frame=fit.frame,
         levels_used=fit.levels_used,
-        shape=Shape(np.array([*op.loops.values()], np.int64), frame.relevant, frame.windows, frame.groups),
+        shape=_shape(fit.frame, tuple(op.loops.values())),
         machine=fit.machine,
         peak_macs_per_cycle=fit.peak_macs_per_cycle,
     )
 
 
-def data_key(op: Op, engine: Engine) -> Hashable:
-    """What an engine knows of the data of `op`: as a key."""
-    operands = (op.inputs, op.weights, op.outputs)
-    return operands if engine.by_format else (*operands, *(operand_data(op, name) for name in OPERANDS))
+@lru_cache(maxsize=4096)
+def _shape(frame: Frame, sizes: tuple[int, ...]) -> Shape:
+    return Shape(np.array(sizes, np.int64), frame.relevant, frame.windows, frame.groups)
 
 
-class _Fit(NamedTuple):
+def alike(op: Op, engine: Engine) -> object:
+    """The same object for all ops that differ, to this engine, in their sizes alone."""
+    by_format = engine.by_format
+    return _ALIKE.get((op,) if by_format else (op, engine), None, lambda: _FIRST.get(_structure(op, by_format), object))
+
+
+def _structure(op: Op, by_format: bool) -> Hashable:
+    data = () if by_format else tuple([operand_data(op, name) for name in OPERANDS])
+    loops = (op.kind, tuple(op.loops), op.rows, op.columns, op.reduction, op.batch)
+    return loops, (op.inputs, op.weights, op.outputs), data
+
+
+_ALIKE: ByIdentity[object] = ByIdentity(4096)
+_FIRST: Memo[object] = Memo(most_bytes=4096, size_of=lambda _: 1)
+
+
+class Fit(NamedTuple):
     """What all problems on one accelerator share whose ops differ in sizes alone."""
 
     frame: Frame
@@ -151,8 +185,7 @@ class _Fit(NamedTuple):
     peak_macs_per_cycle: float
 
 
-_FITS: Memo[_Fit] = Memo(most_bytes=256, size_of=lambda _: 1)
-"""A number of them, whatever their bytes."""
+_FITS: ByIdentity[Fit] = ByIdentity(512)
 
 
 def _fit(
@@ -163,7 +196,7 @@ def _fit(
     accumulator: Format,
     resident: frozenset[str],
     reserved_bits: float,
-) -> _Fit:
+) -> Fit:
     engine = accelerator.engine
     weights, inputs, outputs = (operand_data(op, name) for name in ("weights", "inputs", "outputs"))
     bits = (
@@ -185,7 +218,7 @@ def _fit(
     if found.accesses:
         machine = with_accesses(machine, frame, found.accesses, in_time=found.gated == 0)
     peak = accelerator.units // engine.arrays // accelerator.cores * engine.arrays * accelerator.cores * rate
-    return _Fit(frame, levels, machine, peak)
+    return Fit(frame, levels, machine, peak)
 
 
 def _places(dataflow: Dataflow) -> int:

@@ -202,8 +202,7 @@ def _costed(design: Design, work: Work, given: Given) -> MappedOp:
     too_large = overflows(settled.problem, settled.mapping)
     bypassed = any(unlisted_bypasses(settled.problem, settled.mapping))
     outside = _outside(too_large=bool(too_large), broken=bool(broken), bypassed=bypassed)
-    found = _judged(cost_value=score(cost, settings), settings=settings, best=best, in_space=outside is None)
-    mapped = _mapped(design, work, settled, replace(found, cost=cost))
+    mapped = _mapped(design, work, settled, _judged(cost, settings, best, in_space=outside is None))
     return replace(
         mapped,
         given=given.file,
@@ -231,17 +230,15 @@ def given_cost(design: Design, work: Work, file: str | Path) -> OpCost:
     )
 
 
-def _judged(*, cost_value: float, settings: MapperSettings, best: Found | None, in_space: bool) -> Found:
-    """What the search proves about a mapping of that value; one that no search may take is never the optimum."""
+def _judged(cost: OpCost, settings: MapperSettings, best: Found | None, *, in_space: bool) -> Found:
+    """What the search proves about a mapping of that cost; one that no search may take is never the optimum."""
     if best is None:
         raise InfeasibleError("no mapping fits the memories")
-    bound = best.value if best.optimal else best.bound
     return replace(
         best,
-        value=cost_value,
-        bound=bound,
-        optimal=in_space and best.optimal and cost_value <= best.value,
-        objective=settings.objective,
+        record=lambda: cost,
+        least=best.bound,
+        optimal=in_space and best.optimal and score(cost, settings) <= best.value,
         evaluated=best.evaluated + 1,
     )
 

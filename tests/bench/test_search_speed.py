@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ import pytest
 pytest.importorskip("pytest_benchmark")
 
 from archsim.api.evaluate import mapper_settings
+from archsim.arch.accelerator import Accelerator
+from archsim.arch.formats import Format
 from archsim.mappers.found import Found
-from archsim.mappers.search import find_mapping
+from archsim.mappers.search import MapperSettings, find_mapping
+from archsim.sim.conventions import Counting
 from archsim.sim.cost import Costing
 from archsim.sim.problem import build_problem
 from archsim.sim.recost import machines_of, prices_of, recost
@@ -51,10 +55,20 @@ LAYERS = 23
 """Distinct convolutions of ResNet-50."""
 
 
-def found(name: str, op: Op, budget_s: float = 2.0) -> Found:
+@cache
+def settings_of(name: str, budget_s: float) -> MapperSettings:
+    return replace(mapper_settings(machine(name)), objective="energy", perfect_factors=True, budget_s=budget_s)
+
+
+@cache
+def machine_of(name: str) -> tuple[Accelerator, Counting, Format]:
     design = machine(name)
-    settings = replace(mapper_settings(design), objective="energy", perfect_factors=True, budget_s=budget_s)
-    best = find_mapping(op, design.accelerator, settings, design.simulation.switches, design.accumulator)
+    return design.accelerator, design.simulation.switches, design.accumulator
+
+
+def found(name: str, op: Op, budget_s: float = 2.0) -> Found:
+    accelerator, counting, accumulator = machine_of(name)
+    best = find_mapping(op, accelerator, settings_of(name, budget_s), counting, accumulator)
     assert best is not None
     return best
 

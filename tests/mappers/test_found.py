@@ -17,7 +17,8 @@ COST = OpCost(
 
 def found(value: float, bound: float, *, optimal: bool = False) -> Found:
     return Found(
-        cost=COST, objective="edp", value=value, bound=bound, optimal=optimal, evaluated=1, pruned=0, space=1.0
+        record=lambda: COST, score=lambda cost: value, objective="edp", least=bound, optimal=optimal, evaluated=1,
+        pruned=0, space=1.0,
     )  # fmt: skip
 
 
