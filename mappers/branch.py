@@ -32,7 +32,7 @@ from archsim.mappers.goal_kernels import (
 )
 from archsim.mappers.nodes import Skipped
 from archsim.mappers.pack_kernels import found_of, nothing_found, packed_machine
-from archsim.mappers.plan import Plan, plans_of
+from archsim.mappers.plan import MOST_BYTES, plans_of
 from archsim.mappers.room_kernels import empty_room
 from archsim.mappers.settings import MapperSettings
 from archsim.sim.cost import Costing, Raw, pass_loops
@@ -146,29 +146,51 @@ def _weights(exponents: tuple[float, float]) -> Floats:
 def _search(request: _Request, perfect: bool, most_steps: int) -> bool:
     """Search for what is better than the best until `most_steps` are walked in all; whether the plans are complete."""
     problem, constraints, skipped, even, goal, best = request
-    plans = plans_of(problem, constraints, skipped, perfect=perfect, even=even)
+    settled = _SETTLED.get(
+        (problem.frame, problem.machine, constraints, skipped),
+        (tuple(problem.op.loops.values()), perfect, even),
+        lambda: _settled(request, perfect),
+    )
     most_streamed = _most_streamed(problem, constraints.min_utilization)
     left_over = np.inf
-    for unchanging in _UNCHANGING.get((plans, problem.machine), even, lambda: _unchanging(plans, problem, even=even)):
-        search(*unchanging, _PASSES, goal, most_steps, most_streamed, *best)
+    for fixed, (ints, floats, flags) in settled.searches:
+        room = ints.copy(), floats.copy(), flags.copy()
+        search(*fixed, _PASSES, goal, most_steps, most_streamed, *room, *best)
         left_over = min(left_over, float(best.floats[LEFT_OVER]))
     best.floats[LEFT_OVER] = left_over
-    return all(plan.complete for plan in plans)
+    return settled.complete
 
 
-def _unchanging(plans: tuple[Plan, ...], problem: Problem, *, even: bool) -> list[_Unchanging]:
+_Fixed = tuple[Ints, Bools, Floats, Floats, bool]
+
+
+class _Settled(NamedTuple):
+    """What does not depend on what is asked."""
+
+    searches: list[tuple[_Fixed, tuple[Ints, Floats, Bools]]]
+    """What the search of each plan is given, and what the room for it begins with."""
+    complete: bool
+    """Whether the plans are."""
+    nbytes: int
+
+
+_SETTLED: ByIdentity[_Settled] = ByIdentity(MOST_BYTES, lambda settled: settled.nbytes)
+
+
+def _settled(request: _Request, perfect: bool) -> _Settled:
+    problem, even = request.problem, request.even
+    plans = plans_of(problem, request.constraints, request.skipped, perfect=perfect, even=even)
     machine = packed_machine(problem.machine)
     own_ports = int(np.count_nonzero(problem.machine.operand_bw > 0.0))
     lifted = bool(problem.machine.counting[NESTED_REUSE]) and not even
-    return [
-        (plan.packed, plan.flags, machine, plan.taken(problem), lifted, *empty_room(plan.extents, own_ports))
-        for plan in plans
-    ]
-
-
-_Unchanging = tuple[Ints, Bools, Floats, Floats, bool, Ints, Floats]
-_UNCHANGING: ByIdentity[list[_Unchanging]] = ByIdentity(512)
-"""What the search is given for each plan of a problem, whatever is asked of it: the first arguments of its kernel."""
+    return _Settled(
+        [
+            ((plan.packed, plan.flags, machine, plan.taken(problem), lifted), empty_room(plan.extents, own_ports))
+            for plan in plans
+        ],
+        all(plan.complete for plan in plans),
+        sum(plan.packed.nbytes for plan in plans),
+    )
 
 
 def _outcome(request: _Request, *, complete: bool, spelled: bool) -> Outcome:

@@ -51,12 +51,13 @@ def search(
     machine: Floats,
     taken: Floats,
     lifted: bool,
-    empty_ints: Ints,
-    empty_floats: Floats,
     passes: Floats,
     goal: Goal,
     most_steps: int,
     most_streamed: float,
+    room_ints: Ints,
+    room_floats: Floats,
+    room_flags: Bools,
     ints: Ints,
     floats: Floats,
     front: Floats,
@@ -84,17 +85,20 @@ def search(
         most_streamed=most_streamed,
     )
     best = found_kernel(ints, floats, front, shape.sizes.shape[0], taken.shape[0])
-    room = room_in(task, empty_ints, empty_floats)
+    room = room_in(task, room_ints, room_floats, room_flags)
     values = np.zeros(task.ways.tiles.shape[0] * task.ways.dims.shape[0])
     least = np.zeros((values.shape[0], 2))
-    ends = np.zeros(task.ways.tiles.shape[0], np.int64)
-    first = _glance(least, ends, task, room, best)
+    places = np.zeros(max(values.shape[0], task.ways.tiles.shape[0]), np.int64)
+    first = _glance(least, places, task, room, best)
     if first >= 0:
         _explore(FIRST_LOOK, np.full(1, first, np.int64), least, task, room, best)
     _bound_starts(least, task, room, best)
-    places = np.zeros(values.shape[0], np.int64)
     n = _values(least, task.goal, values, places)
-    order = places[np.argsort(values[:n], kind="mergesort")]
+    order = places[:n]
+    if n <= MANY:
+        _sort(n, values, places)
+    else:
+        order = places[np.argsort(values[:n], kind="mergesort")]
     at = 0
     for i in range(FIRST_LOOK + 1, task.passes.shape[0]):
         at = _explore(i, order, least, task, room, best)
@@ -113,6 +117,17 @@ def _values(least: Floats, goal: Goal, values: Floats, places: Ints) -> int:
             values[n], places[n] = value, s
             n += 1
     return n
+
+
+@inlined_kernel
+def _sort(n: int, values: Floats, places: Ints) -> None:
+    """Put the first `n` places in the order of their values, equal ones as they are: few, and so one by one."""
+    for i in range(1, n):
+        value, place, at = values[i], places[i], i
+        while at > 0 and values[at - 1] > value:
+            values[at], places[at] = values[at - 1], places[at - 1]
+            at -= 1
+        values[at], places[at] = value, place
 
 
 @inlined_kernel

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from archsim.core.kernels import kernel
+from archsim.core.kernels import kernel, view_of
 from archsim.mappers.goal_kernels import N_COUNTERS, N_VALUES, Best
 from archsim.mappers.space_kernels import Space, Ways
 from archsim.mappers.table_kernels import packed, row_of, table_of
@@ -84,7 +84,7 @@ def shape_of(plan: Ints, flags: Bools) -> Shape:
     """The op of a packed plan."""
     sizes = row_of(SIZES, plan)
     n = sizes.shape[0]
-    return Shape(sizes, flags[: 3 * n].reshape((3, n)), table_of(WINDOWS, plan), table_of(GROUPS, plan))
+    return Shape(sizes, view_of(flags, 0, (3, n)), table_of(WINDOWS, plan), table_of(GROUPS, plan))
 
 
 @kernel
@@ -96,7 +96,7 @@ def machine_of(plan: Ints, flags: Bools, machine: Floats) -> Machine:
         row_of(ARRAY, plan),
         row_of(TIMING, machine),
         row_of(COUNTING, machine),
-        flags[begin:].reshape((3, (flags.shape[0] - begin) // 3)),
+        view_of(flags, begin, (3, (flags.shape[0] - begin) // 3)),
         table_of(LEVELS, machine),
         row_of(BITS, machine),
         table_of(STORED_BITS, machine),
@@ -165,7 +165,8 @@ def nothing_found(n_dims: int, n_levels: int, known: float) -> tuple[Ints, Float
     return ints, floats
 
 
-def _found(ints: Ints, floats: Floats, front: Floats, n_dims: int, n_levels: int) -> Best:
+def found_of(ints: Ints, floats: Floats, front: Floats, n_dims: int, n_levels: int) -> Best:
+    """The result of a search from the two arrays that it is written to, which it shares."""
     loops, tiles = N_COUNTERS + 1, N_COUNTERS + 1 + 3 * MAX_LOOPS
     base, traffic = tiles + 3 * n_levels, N_VALUES
     out = traffic + N_TRAFFIC * n_levels * 3
@@ -183,6 +184,21 @@ def _found(ints: Ints, floats: Floats, front: Floats, n_dims: int, n_levels: int
     )
 
 
-found_of = _found
-"""The result of a search from the two arrays that it is written to, which it shares."""
-found_kernel = kernel(_found)
+@kernel
+def found_kernel(ints: Ints, floats: Floats, front: Floats, n_dims: int, n_levels: int) -> Best:
+    """`found_of`, in a kernel."""
+    loops, tiles = N_COUNTERS + 1, N_COUNTERS + 1 + 3 * MAX_LOOPS
+    base, traffic = tiles + 3 * n_levels, N_VALUES
+    out = traffic + N_TRAFFIC * n_levels * 3
+    return Best(
+        view_of(floats, 0, (N_VALUES,)),
+        view_of(ints, loops, (3, MAX_LOOPS)),
+        view_of(ints, tiles, (n_levels, 3)),
+        view_of(ints, base, (n_dims,)),
+        view_of(ints, N_COUNTERS, (1,)),
+        view_of(ints, 0, (N_COUNTERS,)),
+        front,
+        view_of(floats, traffic, (N_TRAFFIC, n_levels, 3)),
+        view_of(floats, out, (N_OUT,)),
+        view_of(floats, out + N_OUT, (n_levels,)),
+    )

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archsim.core.kernels import kernel
+from archsim.core.kernels import kernel, view_of
 from archsim.mappers.space_kernels import N_TOTALS, Start
 from archsim.mappers.state_kernels import N_PRICES, Lines, Ports, Room, Task, Walk
-from archsim.mappers.table_kernels import packed, row_of, table_of
-from archsim.sim.kernels import MAX_LOOPS, N_TRAFFIC, Floats, Ints, Nest, Scratch, scratch
+from archsim.mappers.table_kernels import blocks_of, packed, row_of, table_of
+from archsim.sim.kernels import MAX_LOOPS, N_TRAFFIC, Bools, Floats, Ints, Nest, Scratch, scratch
 
 
 class Extents(NamedTuple):
@@ -36,9 +36,11 @@ class Extents(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def empty_room(of: Extents, own_ports: int) -> tuple[Ints, Floats]:
-    """What the integers and the numbers of a search begin with: see `room_in`."""
-    return packed(_ints(of, own_ports), np.int64), packed(_floats(of, 2 * of.levels + own_ports), np.float64)
+def empty_room(of: Extents, own_ports: int) -> tuple[Ints, Floats, Bools]:
+    """What the arrays of a search begin with: see `room_in`. To be copied."""
+    room = scratch(of.dims, of.levels, of.axes)
+    flags = np.concatenate([np.ones(of.nodes, np.bool_), room.none, room.shared, room.together])
+    return packed(_ints(of, own_ports), np.int64), packed(_floats(of, 2 * of.levels + own_ports), np.float64), flags
 
 
 def _ints(of: Extents, own_ports: int) -> list[Ints]:
@@ -120,13 +122,9 @@ def _floats(of: Extents, ports: int) -> list[Floats]:
 
 
 @kernel
-def room_in(task: Task, empty_ints: Ints, empty_floats: Floats) -> Room:
-    """Room for one search of a task, as `empty_room` has it."""
-    ints, floats = empty_ints.copy(), empty_floats.copy()
-    n_levels, n_dims, bounds = task.machine.levels.shape[0], task.shape.sizes.shape[0], task.space.n_bounds
-    n_nodes, n_axes = task.space.nodes.shape[0], task.machine.multicast.shape[1]
-    flags = np.zeros(n_nodes + 3 * n_axes, np.bool_)
-    flags[n_nodes + 2 * n_axes :] = True
+def room_in(task: Task, ints: Ints, floats: Floats, flags: Bools) -> Room:
+    """Room for one search of a task in arrays that `empty_room` began."""
+    bounds, n_nodes, n_axes = task.space.n_bounds, task.space.nodes.shape[0], task.machine.multicast.shape[1]
     ports = Ports(table_of(0, ints), table_of(1, ints))
     _set_ports(task.space.serial, task.machine.operand_bw, ports)
     return Room(
@@ -135,7 +133,7 @@ def room_in(task: Task, empty_ints: Ints, empty_floats: Floats) -> Room:
             row_of(2, ints),
             table_of(3, ints),
             table_of(4, ints),
-            table_of(5, ints).reshape((bounds, 3, n_dims)),
+            blocks_of(5, bounds, ints),
             row_of(6, ints),
             row_of(7, ints),
             row_of(8, ints),
@@ -148,7 +146,7 @@ def room_in(task: Task, empty_ints: Ints, empty_floats: Floats) -> Room:
         Lines(
             row_of(4, floats),
             row_of(5, floats),
-            flags[:n_nodes],
+            view_of(flags, 0, (n_nodes,)),
             row_of(6, floats),
             table_of(7, floats),
             table_of(8, floats),
@@ -183,16 +181,16 @@ def room_in(task: Task, empty_ints: Ints, empty_floats: Floats) -> Room:
             Nest(row_of(18, ints), row_of(19, ints), row_of(20, ints), row_of(21, ints)),
         ),
         Scratch(
-            flags[n_nodes : n_nodes + n_axes],
-            flags[n_nodes + n_axes : n_nodes + 2 * n_axes],
-            flags[n_nodes + 2 * n_axes :],
+            view_of(flags, n_nodes, (n_axes,)),
+            view_of(flags, n_nodes + n_axes, (n_axes,)),
+            view_of(flags, n_nodes + 2 * n_axes, (n_axes,)),
             row_of(22, ints),
             table_of(23, ints),
             row_of(24, ints),
             row_of(27, floats),
             row_of(28, floats),
             row_of(29, floats),
-            table_of(30, floats).reshape((N_TRAFFIC, n_levels, 3)),
+            blocks_of(30, N_TRAFFIC, floats),
             row_of(31, floats),
         ),
     )

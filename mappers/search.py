@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.formats import Format
 from archsim.core.memo import ByIdentity
-from archsim.mappers.branch import Outcome, mapping_of
+from archsim.mappers.branch import Outcome, mapping_of, search_problem
 from archsim.mappers.bypass import bypasses
 from archsim.mappers.found import Found
 from archsim.mappers.nodes import Skipped
@@ -187,7 +187,7 @@ class _Tally:
             evaluated=self.evaluated,
             pruned=self.pruned,
             space=self.space,
-            pareto=_front(self.points),
+            pareto=_front(self.points) if self.points else (),
         )
 
 
@@ -209,9 +209,8 @@ def _search(part: _Part, settings: MapperSettings, tally: _Tally) -> None:
     scale = _scale(part.costing, settings)
     known = tally.value * scale * (1 + 1e-12)
     ties = settings.objective != "latency"
-    outcome = search_ordered(
-        part.problem, part.costing, settings, skipped=part.skipped, known=known, ties=ties, spelled=False
-    )
+    look = search_ordered if settings.constraints.order else search_problem
+    outcome = look(part.problem, part.costing, settings, skipped=part.skipped, known=known, ties=ties, spelled=False)
     tally.take(part, outcome, scale)
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from archsim.core.kernels import kernel
+from archsim.core.kernels import kernel, view_of
 from archsim.sim.kernels import Floats, Ints
 
 Values = TypeVar("Values", Ints, Floats)
@@ -27,13 +27,22 @@ def packed(tables: Sequence[Any], kind: type) -> Any:
 
 @kernel
 def row_of(table: int, values: Values) -> Values:
-    """A table of one dimension: a view."""
-    begin = int(values[3 * table])
-    return values[begin : begin + int(values[3 * table + 1])]
+    """A table of one dimension: a view, see `view_of`."""
+    row: Values = view_of(values, int(values[3 * table]), (int(values[3 * table + 1]),))
+    return row
 
 
 @kernel
 def table_of(table: int, values: Values) -> Values:
-    """A table of two dimensions: a view."""
-    begin, rows, columns = int(values[3 * table]), int(values[3 * table + 1]), int(values[3 * table + 2])
-    return values[begin : begin + rows * columns].reshape((rows, columns))
+    """A table of two dimensions: a view, see `view_of`."""
+    shape = int(values[3 * table + 1]), int(values[3 * table + 2])
+    rows: Values = view_of(values, int(values[3 * table]), shape)
+    return rows
+
+
+@kernel
+def blocks_of(table: int, blocks: int, values: Values) -> Values:
+    """A table as so many equal ones behind each other."""
+    shape = blocks, int(values[3 * table + 1]) // blocks, int(values[3 * table + 2])
+    found: Values = view_of(values, int(values[3 * table]), shape)
+    return found

@@ -92,8 +92,9 @@ class Costing:
 
     def fixed_pj(self, problem: Problem) -> float:
         """Energy that no mapping changes: MACs, decoders and hops, less what the PEs at work do not idle."""
-        macs = self.mac_pj(problem.op.macs) * (1 - self.accelerator.idle_energy_fraction)
-        return macs + self.decoder_pj(problem.op.macs) + (self.network_pj(problem) or 0.0)
+        macs = problem.op.macs
+        busy = self.mac_pj(macs) * (1 - self.accelerator.idle_energy_fraction)
+        return busy + self.decoder_pj(macs) + (self.network_pj(problem) or 0.0)
 
     def pj_per_cycle(self, problem: Problem) -> float:
         """Leakage, what the PEs take in every cycle, and what they take when they idle."""

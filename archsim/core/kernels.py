@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import math
 import os
 import re
 import sys
@@ -191,6 +192,40 @@ bits_of = cast(Callable[[Any], Any], intrinsic(_reinterpreted))
 
 float_of = cast(Callable[[Any], Any], intrinsic(_reinterpreted))
 """The float32 or float64 whose bits are an int32 or int64. For kernels only."""
+
+
+def _viewed(typing_context: object, values: Any, begin: Any, shape: Any) -> Any:
+    """An array of this shape from place `begin` of a contiguous one of one dimension on."""
+    result: Any = types.Array(values.dtype, len(shape), "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> object:
+        from numba.core import cgutils
+        from numba.np.arrayobj import make_array, populate_array
+
+        source = make_array(values)(context, builder, arguments[0])
+        target = make_array(result)(context, builder)
+        sizes = cgutils.unpack_tuple(builder, arguments[2])
+        item = ir.Constant(arguments[1].type, context.get_abi_sizeof(context.get_data_type(values.dtype)))
+        strides = [item]
+        for size in sizes[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], size))
+        data = builder.gep(source.data, [arguments[1]])
+        populate_array(target, data=data, shape=sizes, strides=strides, itemsize=item, meminfo=None, parent=None)
+        return target._getvalue()
+
+    return result(values, types.int64, shape), generate
+
+
+def _plainly_viewed(values: Any, begin: int, shape: tuple[int, ...]) -> Any:
+    return values[begin : begin + math.prod(shape)].reshape(shape)
+
+
+_compiling = not config.DISABLE_JIT  # type: ignore[attr-defined]
+view_of = cast(Callable[[Any, int, Any], Any], intrinsic(_viewed) if _compiling else _plainly_viewed)
+"""``view_of(values, begin, shape)``: a part of a contiguous array of one dimension as a table. For kernels only.
+
+Unlike a slice it does not keep the array alive: that must be an argument of the outermost kernel.
+"""
 
 
 def start_without_linear_algebra() -> None:

@@ -86,7 +86,7 @@ class ByIdentity(Generic[Value]):
     """Values by the objects that they were made of, which are compared as objects alone, and by a small key.
 
     Looking up takes no longer than the key does: records are neither hashed nor compared. It keeps its objects, so that
-    no other takes the place of one; when it is full, all go.
+    no other takes the place of one; when all together are of more than a size (one each, if nothing is said), all go.
 
     >>> sums: ByIdentity[int] = ByIdentity(2)
     >>> one = [1, 2]
@@ -94,11 +94,12 @@ class ByIdentity(Generic[Value]):
     (3, 3, 4)
     """
 
-    __slots__ = ("_kept", "most")
+    __slots__ = ("_kept", "_size", "most", "size_of")
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: int, size_of: Callable[[Value], int] = lambda _: 1) -> None:
+        self.most, self.size_of = most, size_of
         self._kept: dict[Hashable, tuple[tuple[object, ...], Value]] = {}
+        self._size = 0
 
     def get(self, objects: tuple[object, ...], key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of these very objects and an equal key, made now if it is not there."""
@@ -107,8 +108,9 @@ class ByIdentity(Generic[Value]):
         if kept is not None:
             return kept[1]
         value = make()
-        if len(self._kept) >= self.most:
-            self._kept = {}
+        self._size += self.size_of(value)
+        if self._size > self.most:
+            self._kept, self._size = {}, self.size_of(value)
         self._kept[place] = objects, value
         return value
 
