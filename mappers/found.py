@@ -18,9 +18,9 @@ class Found:
     product of both. No legal mapping of the declared space is below `bound`.
     """
 
-    record: Callable[[], OpCost]
+    record: Callable[[], OpCost] = field(compare=False, repr=False)
     """Makes `cost`."""
-    score: Callable[[OpCost], float]
+    score: Callable[[OpCost], float] = field(compare=False, repr=False)
     """What is minimised, of a cost."""
     objective: str
     least: float
