@@ -200,17 +200,19 @@ def _viewed(typing_context: object, values: Any, begin: Any, shape: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> object:
         from numba.core import cgutils
-        from numba.np.arrayobj import make_array, populate_array
+        from numba.np import arrayobj
 
-        source = make_array(values)(context, builder, arguments[0])
-        target = make_array(result)(context, builder)
-        sizes = cgutils.unpack_tuple(builder, arguments[2])
+        arrays: Any = arrayobj  # numba has no types
+        tuples: Any = cgutils
+        source = arrays.make_array(values)(context, builder, arguments[0])
+        target = arrays.make_array(result)(context, builder)
+        sizes = tuples.unpack_tuple(builder, arguments[2])
         item = ir.Constant(arguments[1].type, context.get_abi_sizeof(context.get_data_type(values.dtype)))
         strides = [item]
         for size in sizes[:0:-1]:
             strides.insert(0, builder.mul(strides[0], size))
         data = builder.gep(source.data, [arguments[1]])
-        populate_array(target, data=data, shape=sizes, strides=strides, itemsize=item, meminfo=None, parent=None)
+        arrays.populate_array(target, data=data, shape=sizes, strides=strides, itemsize=item, meminfo=None, parent=None)
         return target._getvalue()
 
     return result(values, types.int64, shape), generate
