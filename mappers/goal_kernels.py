@@ -16,7 +16,7 @@ N_VALUES = 6
 COSTED, BOUNDED, OVERFULL, WALKED, REACHED = range(5)
 N_COUNTERS = 5
 TIE = 1e-3
-"""Of mappings that are as good, one better otherwise by less than this share is taken when met, and not looked for."""
+"""Of mappings that are as good, one shorter by less than this share is taken when met, and not looked for."""
 
 
 class Goal(NamedTuple):
@@ -80,8 +80,8 @@ def hopeless(cycles: float, energy_pj: float, goal: Goal, best: Best) -> bool:
         return True
     if not goal.ties:
         return bool(value >= best.value[SCORE] * (1 - 1e-12))
-    second = energy_pj if goal.objective == LATENCY else cycles
-    return bool(value > best.value[SCORE] * (1 - 1e-12) and second > best.value[SECOND] * (1 - TIE))
+    second, tie = (energy_pj, 1e-12) if goal.objective == LATENCY else (cycles, TIE)
+    return bool(value > best.value[SCORE] * (1 - 1e-12) and second > best.value[SECOND] * (1 - tie))
 
 
 @inlined_kernel
