@@ -158,24 +158,30 @@ class ConstraintOptions(Options):
 
 
 def constraint_conflicts(
-    options: ConstraintOptions, axes: Mapping[str, int], memories: Mapping[str, Iterable[str]], *, passes: bool
+    options: ConstraintOptions,
+    axes: Mapping[str, int],
+    memories: Mapping[str, Iterable[str]],
+    skippable: Mapping[str, Iterable[str]],
+    *,
+    passes: bool,
 ) -> Iterator[tuple[KeyPath, Problem]]:
     """What the hardware cannot meet, with the path below `mapper.constraints`.
 
-    `axes` are the names and sizes of the array's own axes, `memories` the names and operands of the memories;
-    `passes` says that the dataflow decides what lies on the axes.
+    `axes` are the names and sizes of the array's own axes, `memories` the names and operands of the memories,
+    `skippable` the operands that may pass each by; `passes` says that the dataflow decides what lies on the axes.
     """
     yield from _spatial_conflicts(options, axes, passes)
     for table in ("tiles", "order", "bypass"):
         for level in getattr(options, table):
             if level not in memories:
                 yield (table, level), _unknown("memory", level, memories)
-    yield from _bypass_conflicts(options, memories)
+    yield from _bypass_conflicts(options, memories, skippable)
 
 
 def _bypass_conflicts(
-    options: ConstraintOptions, memories: Mapping[str, Iterable[str]]
+    options: ConstraintOptions, memories: Mapping[str, Iterable[str]], skippable: Mapping[str, Iterable[str]]
 ) -> Iterator[tuple[KeyPath, Problem]]:
+    """A constraint takes mappings away: what the hardware must hold it cannot let pass."""
     for level, operands in options.bypass.items():
         for operand in operands:
             serving = [name for name, served in memories.items() if operand in served]
@@ -183,6 +189,10 @@ def _bypass_conflicts(
                 yield ("bypass", level), Problem(message=f"{level} does not serve {operand} anyway")
             elif serving[:1] == [level]:
                 yield ("bypass", level), Problem(message=f"{level} is where {operand} come from: it cannot be bypassed")
+            elif level in memories and operand not in skippable[level]:
+                message = f"{operand} cannot pass {level} by: its bypass does not list them"
+                hint = f'hardware.memory.{level}.bypass = ["{operand}"] lets them'
+                yield ("bypass", level), Problem(message=message, hint=hint)
 
 
 def _spatial_conflicts(

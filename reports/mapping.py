@@ -82,8 +82,27 @@ class MappedOp:
         return not self.overflows
 
     @property
+    def optimal(self) -> bool:
+        """Whether no mapping of the declared space is proven to be better."""
+        return self.found.optimal
+
+    @property
+    def cycles(self) -> int:
+        return self.cost.cycles
+
+    @property
     def energy_pj(self) -> float:
         return self.cost.total_energy_j * PJ_PER_J
+
+    @property
+    def edp(self) -> float:
+        """Energy in pJ times cycles."""
+        return self.energy_pj * self.cost.cycles
+
+    @property
+    def pareto(self) -> tuple[tuple[float, float], ...]:
+        """Energy (pJ) and cycles of the front."""
+        return self.found.pareto
 
     @property
     def value(self) -> float:

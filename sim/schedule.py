@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.memory import MemoryLevel
-from archsim.core.errors import InputError, Problem
+from archsim.core.errors import InfeasibleError, InputError, Problem
 from archsim.sim.conventions import Counting
 from archsim.sim.infeasible import Fits, check_off_chip, no_tile
 from archsim.sim.problem import element_bits
@@ -65,6 +65,8 @@ class Scheduler:
     """What the PEs take during vector operations."""
     fits: Callable[[Op, tuple[MemoryLevel, ...]], bool] | None = None
     """Whether an op has a mapping with other memories; asked only to explain why it has none."""
+    unmet: Callable[[Op], InfeasibleError | None] | None = None
+    """The error of an op whose mappings, though the memories would hold one, all lack something else asked for."""
     memo: dict[Hashable, OpCost | None] = field(default_factory=dict)
     numbers: dict[Hashable, int] = field(default_factory=dict)
     """A number for each group of ops that cost the same."""
@@ -186,7 +188,8 @@ def _costed(scheduler: Scheduler, op: AnyOp, placement: OpPlacement) -> OpCost:
     if cost is not None:
         return cost
     assert isinstance(op, Op)  # a vector op needs no tile
-    raise no_tile(op, scheduler.accelerator, scheduler.fits_with(op))
+    unmet = None if scheduler.unmet is None else scheduler.unmet(op)
+    raise unmet or no_tile(op, scheduler.accelerator, scheduler.fits_with(op))
 
 
 def _with_resident(

@@ -229,8 +229,9 @@ def _check_constraints(read: Mapping[str, Options], merged: Merged) -> None:
     sizes = (axis.size for axis in array.axes) if array.axes else (array.rows or 1, array.cols or 1)
     axes = dict(zip(array.axis_names or ("row", "column"), sizes, strict=True))
     memories = {memory.name: _operands(memory.operands) for memory in hardware.memory}
+    skippable = {memory.name: memory.bypass for memory in hardware.memory}
     passes = KINDS[hardware.kind].passes
-    for path, problem in constraint_conflicts(constraints, axes, memories, passes=passes):
+    for path, problem in constraint_conflicts(constraints, axes, memories, skippable, passes=passes):
         merged.report(("mapper", "constraints", *path), problem)
 
 

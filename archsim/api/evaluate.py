@@ -19,6 +19,7 @@ from archsim.sim.totals import idle_array, trace_cost
 
 if TYPE_CHECKING:
     from archsim.arch.memory import MemoryLevel
+    from archsim.core.errors import InfeasibleError
     from archsim.workloads.op import Op
 
 
@@ -88,6 +89,7 @@ def scheduler_of(design: Design, settings: MapperSettings) -> Scheduler:
         counting=design.simulation.switches,
         cost_op=_cost_op(design, settings),
         fits=_fits(design, settings),
+        unmet=_unmet(design, settings),
         array=idle_array(design.trace, design.accelerator, design.accumulator),
     )
 
@@ -149,6 +151,20 @@ def _fits(design: Design, settings: MapperSettings) -> Callable[[Op, tuple[Memor
         return best_mapping(op, accelerator, settings, design.simulation.switches, design.accumulator) is not None
 
     return fits
+
+
+def _unmet(design: Design, settings: MapperSettings) -> Callable[[Op], InfeasibleError | None]:
+    def error(op: Op) -> InfeasibleError | None:
+        from archsim.mappers.unmet import unmet
+
+        accelerator, counting = design.accelerator_for(op.phase), design.simulation.switches
+
+        def has(other: MapperSettings) -> bool:
+            return best_mapping(op, accelerator, other, counting, design.accumulator) is not None
+
+        return unmet(op, settings, has)
+
+    return error
 
 
 def _additive(settings: MapperSettings) -> Callable[[OpCost, float, float], float]:

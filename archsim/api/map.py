@@ -21,6 +21,7 @@ from archsim.mappers.legality import Settled, settle, unlisted_bypasses
 from archsim.mappers.mapping_files import read_given
 from archsim.mappers.remedies import overflows
 from archsim.mappers.search import MapperSettings, find_mapping, score
+from archsim.mappers.unmet import unmet
 from archsim.reports.mapping import Help, MappedOp
 from archsim.sim.cost import Costing, cost_mapping
 from archsim.sim.infeasible import check_off_chip, no_tile
@@ -154,7 +155,7 @@ def search(design: Design, op: Op, *, front: int = 0) -> Found:
     """The best mapping of an op with formats; with `front`, up to so many points of its front of energy and time.
 
     Raises:
-        InfeasibleError: no tile fits the memories; the message says what would help.
+        InfeasibleError: no tile fits the memories, or none keeps the constraints; the message says what would help.
     """
     accelerator, settings = design.accelerator_for(op.phase), replace(mapper_settings(design), front=front)
     counting = design.simulation.switches
@@ -167,7 +168,10 @@ def search(design: Design, op: Op, *, front: int = 0) -> Found:
         changed = replace(accelerator, memories=memories)
         return find_mapping(op, changed, settings, counting, design.accumulator) is not None
 
-    raise no_tile(op, accelerator, fits)
+    def has(other: MapperSettings) -> bool:
+        return find_mapping(op, accelerator, other, counting, design.accumulator) is not None
+
+    raise unmet(op, settings, has) or no_tile(op, accelerator, fits)
 
 
 def _searched(design: Design, work: Work) -> MappedOp:

@@ -15,6 +15,8 @@ from archsim.explore.lru import Recent
 from archsim.explore.reasons import reason_of
 from archsim.explore.trace_table import UnsuitableError
 from archsim.mappers.search import best_mapping
+from archsim.mappers.settings import MapperSettings
+from archsim.mappers.unmet import unmet
 from archsim.sim.batch_kernels import CYCLES, DRAM, ENERGY, FLAGS, HAS_DECODER, HAS_NETWORK, LATENCY, MAC
 from archsim.sim.infeasible import check_off_chip, no_tile
 from archsim.sim.kernels import Floats
@@ -92,7 +94,14 @@ class OpCosts:
             settings, counting = point.mapper.settings, point.simulation.counting
             return best_mapping(op, chip, settings, counting, point.quantization.accumulator) is not None
 
-        return self._refusals.get(key, lambda: reason_of(no_tile(op, accelerator, fits)))
+        def has(settings: MapperSettings) -> bool:
+            counting, accumulator = point.simulation.counting, point.quantization.accumulator
+            return best_mapping(op, accelerator, settings, counting, accumulator) is not None
+
+        def reason() -> str:
+            return reason_of(unmet(op, point.mapper.settings, has) or no_tile(op, accelerator, fits))
+
+        return self._refusals.get(key, reason)
 
 
 def _room(kept: Kept) -> Room | None:

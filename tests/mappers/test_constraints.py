@@ -13,7 +13,7 @@ from archsim.workloads.op import Op
 
 MEMORIES = [
     {"name": "dram", "technology": "lpddr5"},
-    {"name": "glb", "technology": "sram", "capacity": "64 KiB"},
+    {"name": "glb", "technology": "sram", "capacity": "64 KiB", "bypass": ["weights"]},
     {"name": "wreg", "technology": "register", "capacity": "1 KiB", "operands": ["weights"], "per": "pe"},
 ]
 AXES = [{"name": "x", "size": 16, "dims": ["n", "k"]}, {"name": "y", "size": 8, "dims": ["k", "c"]}]
@@ -96,6 +96,10 @@ def test_a_resolved_design_reads_back() -> None:
         ({"order": {"glb": ["rows"]}}, "order.glb: unknown dimension 'rows'"),
         ({"bypass": {"wreg": ["inputs"]}}, "bypass.wreg: wreg does not serve inputs anyway"),
         ({"bypass": {"dram": ["inputs"]}}, "bypass.dram: dram is where inputs come from: it cannot be bypassed"),
+        (
+            {"bypass": {"glb": ["inputs"]}},
+            "bypass.glb: inputs cannot pass glb by: its bypass does not list them\nhint: hardware.memory.glb.bypass = ",
+        ),
         ({"bypass": {"glb": ["weight"]}}, "bypass.glb[0]: must be one of inputs, weights, outputs (got 'weight')"),
         ({"tile": {}}, "tile: unknown key\nhint: did you mean 'tiles'?"),
     ],

@@ -27,8 +27,9 @@ LANES: dict[str, Any] = {
 
 def spaces(machine: str, network: str, layer: str, constraints: dict[str, Any], operands: tuple[str, ...]) -> list[Any]:
     """(legal mappings, least energy in pJ) for each width of some operands, the others of 8 bits."""
+    passing = [{"name": name, "bypass": passed} for name, passed in constraints["bypass"].items()]
     table = {
-        "hardware": {"base": machine},
+        "hardware": {"base": machine, "memory": passing},
         "workload": {"model": network},
         "quantization": {"accumulator": "int24"},
         "mapper": {"objective": "energy", "factors": "perfect", "constraints": constraints},
