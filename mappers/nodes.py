@@ -109,8 +109,8 @@ def _table(frame: Frame, chains: list[list[int]], stage: Ints, placed: Ints) -> 
 def _pools(nodes: Ints, placed: Ints) -> Ints:
     """Nodes that are bounded together: those of one level, and the rest by how far in they lie among their operand's.
 
-    Two operands in one level compete with the third in a level of its own beside it, filled from the same memory, inside
-    units or outside: tiles that are reused further out hold what others are reused over.
+    Two operands in one level compete with the third in a level of its own beside it, filled from the same memory:
+    tiles that are reused further out hold what others are reused over, inside units and outside.
 
     Any set with at most one node of each operand makes an admissible bound; these are the sets that compete for room.
     """
