@@ -32,7 +32,7 @@ from archsim.mappers.space_kernels import (
 from archsim.mappers.start_kernels import lay_start, set_start, set_tile, take_start
 from archsim.mappers.state_kernels import Case, Room, Task, Walk
 from archsim.mappers.time_kernels import least_compute, least_step, least_time, set_feeding, set_firsts
-from archsim.mappers.walk_kernels import CUT, next_leaf
+from archsim.mappers.walk_kernels import CUT, END, next_leaf
 from archsim.sim.cost_kernels import cost, fits
 from archsim.sim.kernels import LAST_CYCLE, Bools, Floats, Ints
 
@@ -104,6 +104,8 @@ def search(
         at = _explore(i, order, least, task, room, best)
         if task.passes[i, LEAP] == 1.0 and at == n:
             break
+    while at < n and least[order[at], 0] == np.inf:
+        at += 1
     best.value[LEFT_OVER] = np.inf if at == n else _least_value(order[at], least, task.goal)
 
 
@@ -305,6 +307,9 @@ def _explore(i: int, order: Ints, least: Floats, task: Task, room: Room, best: B
             row = next_leaf(row, leap, limit, case, walk, best)
         if row == CUT and best.counters[WALKED] > until:
             return at
+        if row == END and leap == 1:
+            # No pass looks at it again.
+            least[s, 0], least[s, 1] = np.inf, np.inf
     return int(order.shape[0])
 
 
@@ -353,7 +358,7 @@ def _least_of_start(case: Case, walk: Walk) -> tuple[float, float]:
         set_line(k, case)
         add_node_bits(k, case, reading, writing)
         energy += lines.least[k]
-    if not pool_excesses(case, walk.tile_scrap):
+    if not pool_excesses(case, walk.tile_scrap, walk.visits):
         return np.inf, np.inf
     for pool in range(space.pools.shape[0]):
         energy += lines.excess[pool]

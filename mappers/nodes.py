@@ -109,7 +109,8 @@ def _table(frame: Frame, chains: list[list[int]], stage: Ints, placed: Ints) -> 
 def _pools(nodes: Ints, placed: Ints) -> Ints:
     """Nodes that are bounded together: those of one level, and the rest by how far in they lie among their operand's.
 
-    Two operands in one level compete with the third in a level of its own beside it.
+    Two operands in one level compete with the third in a level of its own beside it, filled from the same memory:
+    tiles that are reused further out hold what others are reused over, inside units and outside.
 
     Any set with at most one node of each operand makes an admissible bound; these are the sets that compete for room.
     """
@@ -119,11 +120,11 @@ def _pools(nodes: Ints, placed: Ints) -> Ints:
         by_level.setdefault(int(node[0]), []).append(k)
     groups = [(level, members) for level, members in by_level.items() if level >= 0 and len(members) > 1]
     shared = {k for _, members in groups for k in members}
-    single = [[k for k in range(len(nodes)) if nodes[k, 1] == j and k not in shared] for j in range(3)]
-    for abreast in itertools.zip_longest(*single):
-        others = [k for k in abreast if k is not None]
-        if not (len(others) == 1 and _joined(others[0], groups, nodes, inside)):
-            groups.append((-1, others))
+    single = [
+        [k for k in range(len(nodes)) if nodes[k, 1] == j and k not in shared and not _joined(k, groups, nodes)]
+        for j in range(3)
+    ]
+    groups += [(-1, [k for k in abreast if k is not None]) for abreast in itertools.zip_longest(*single)]
     rows = []
     for level, members in groups:
         row = [-1, -1, -1]
@@ -134,10 +135,10 @@ def _pools(nodes: Ints, placed: Ints) -> Ints:
     return np.array(rows, np.int64).reshape(len(rows), 6)
 
 
-def _joined(node: int, groups: list[tuple[int, list[int]]], nodes: Ints, inside: list[int]) -> bool:
-    """Join a node to those of a level that lack its operand and are filled from the same memory beside it."""
+def _joined(node: int, groups: list[tuple[int, list[int]]], nodes: Ints) -> bool:
+    """Join a node to those of a level that lack its operand and are filled from the same memory."""
     for _, members in groups:
-        beside = all(nodes[k, 2] == nodes[node, 2] and inside[k] == inside[node] for k in members)
+        beside = all(nodes[k, 2] == nodes[node, 2] for k in members)
         if beside and len(members) == 2 and all(nodes[k, 1] != nodes[node, 1] for k in members):
             members.append(node)
             return True

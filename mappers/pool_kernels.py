@@ -1,174 +1,72 @@
-"""What tiles that compete for room cost together, at least."""
+"""What the tiles of a pool, which compete for room, cost together, at least."""
 
 # pyright: reportArgumentType=false, reportReturnType=false
 # numpy's stubs let an element of an array be an array again, where numba sees a number.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from archsim.core.kernels import inlined_kernel, inner_kernel
+from archsim.core.kernels import inlined_kernel
 from archsim.mappers.fence_kernels import fenced_in
+from archsim.mappers.rival_kernels import Rival, completed_in_any_order, in_any_order, in_bits
 from archsim.mappers.space_kernels import doubles, sums_in_time
 from archsim.mappers.state_kernels import Case
 from archsim.sim.kernels import CAPACITY, INPUTS, NESTED_REUSE, OUTPUTS, RESERVED, Floats, Ints
 
 
-class Rival(NamedTuple):
-    """One operand's tile among up to three that compete."""
-
-    further: float
-    """Cost of a further visit of all its tiles; below 0: it is not held here."""
-    tiles: float
-    """Tiles that the dimensions that do not index it make."""
-    size: float
-    """Bits of its smallest tile."""
-    room: float
-    """How many times that size its own memory has room for."""
-    twice: bool
-    """Whether its memory holds two of it while it changes."""
-    own: bool
-    """Whether it has a memory of its own, beside others that share one."""
-
-
 @inlined_kernel
-def _least_excess(a: Rival, b: Rival, room: float, size2: float, size3: float) -> float:
-    """Least of ``a.further (a.tiles/g - 1) + b.further (b.tiles/h - 1)`` over reuses g, h that the room allows.
-
-    The room holds the second tile grown by g and the third grown by g*h. The first term falls with g, the second
-    rises, both are convex: the minimum is where their slopes meet, moved into the range.
+def _sums_come(node: int, passed: int, unclosed: int, visits: Floats, case: Case) -> int:
+    """Whether sums come to an output node before they are complete, as far as its width depends on it: 1 if surely, 0
+    if surely not, -1 if that is open.
     """
-    slope1, slope2 = max(a.further, 0.0), max(b.further, 0.0)
-    most = room / (size2 + size3) if size2 + size3 > 0.0 else np.inf
-    if most < 1.0:
-        return np.inf
-    g = min(a.tiles, most)
-    if slope2 > 0.0 and size3 > 0.0:
-        flat = room / (size2 + b.tiles * size3)
-        meet = 1.0
-        if slope1 > 0.0:
-            meet = room / (size2 + np.sqrt(slope2 * b.tiles * size3 * room / (slope1 * a.tiles)))
-        g = max(1.0, min(g, max(meet, flat)))
-    reach = b.tiles
-    if size3 > 0.0:
-        reach = max(1.0, min(b.tiles, (room - size2 * g) / (size3 * g)))
-    return (slope1 * (a.tiles / g - 1.0) + slope2 * (b.tiles / reach - 1.0)) * (1.0 - 1e-9)
+    level, child, space, start = case.space.nodes[node, 0], case.space.nodes[node, 5], case.space, case.start
+    if level < 0 or child < 0:
+        return 0
+    stored = case.machine.stored_bits[level]
+    if stored[3] <= stored[2]:
+        return 0
+    for b in range(max(passed, space.placed[level]), space.n_bounds):
+        for d in range(case.shape.sizes.shape[0]):
+            if not case.shape.relevant[OUTPUTS, d] and start.shared[b, OUTPUTS, d] > 1:
+                return 1
+    if (unclosed >> child) & 1:
+        return -1
+    return 1 if visits[child] > 1.0 else 0
 
 
 @inlined_kernel
-def _copies(rival: Rival, left: float) -> float:
-    """How many tiles a memory holds of a rival whose data are `left` of its tiles, at least.
+def _reuse_inside(node: int, passed: int, left: int, others: float, case: Case, tile: Ints, need: Floats) -> float:
+    """How many times the results of `tile` the output node inside a node can hold, at most.
 
-    Two while tiles change; one of those that are whole, which takes less than two of more than half.
+    `others`: how many such tiles of results there are; `left` marks the nodes to come. One that is placed holds those
+    of `tile`.
     """
-    return min(2.0, left * (1.0 - 1e-12)) if rival.twice and left > 1.0 else 1.0
+    child, machine = case.space.nodes[node, 5], case.machine
+    if not (left >> child) & 1:
+        return 1.0
+    level = case.space.nodes[child, 0]
+    size = min(machine.stored_bits[level, 2], machine.stored_bits[level, 3])
+    if case.space.nodes[child, 3] < 0 and sums_in_time(case.shape, case.start, case.space.placed[level]):
+        size = machine.stored_bits[level, 3]
+    for d in range(tile.shape[0]):
+        if case.shape.relevant[OUTPUTS, d]:
+            inside = float(min(tile[d], case.shape.sizes[d]))
+            for b in range(case.space.placed[level], passed):
+                inside /= case.start.every[b, d]
+            size *= max(1.0, inside)
+    room = (machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - need[level]) / size
+    if doubles(level, machine) and others * (1.0 - 1e-12) > room:
+        room /= 2.0
+    return float(max(1.0, room))
 
 
 @inlined_kernel
-def _together(a: Rival, b: Rival, c: Rival, batch: float, room: float) -> float:
-    """What three tiles in one memory of `room` bits cost above one visit each, at least, innermost first.
+def _tile_bits(node: int, passed: int, sums: bool, case: Case, tile: Ints) -> float:
+    """Bits that a node's tile takes, at least, and that grow with its factors: as those of all windows together.
 
-    The last is visited once; the second as often as the room leaves tiles of its group; the first as often as its reuse
-    leaves. `batch`: tiles of dimensions that change all three. inf: not even the smallest tiles fit.
+    `sums`: outputs come before they are complete.
     """
-    first = a.size * _copies(a, b.tiles * c.tiles * batch) if a.further >= 0.0 else 0.0
-    second = b.size * _copies(b, c.tiles * batch) if b.further >= 0.0 else 0.0
-    third = c.size if c.further >= 0.0 else 0.0
-    alone = np.inf
-    if c.twice and third > 0.0:
-        # The last tile may be whole, and held once.
-        left = room - first - third * a.tiles * b.tiles * batch * (1.0 - 1e-12)
-        if second * a.tiles <= left:
-            return 0.0
-        if second <= left:
-            alone = max(a.further, 0.0) * (a.tiles * second / left - 1.0) * (1.0 - 1e-9)
-        third *= 2.0
-    return min(alone, _least_excess(a, b, room - first, second, third))
-
-
-@inlined_kernel
-def _apart(a: Rival, b: Rival, c: Rival, batch: float) -> float:
-    """`_together` of tiles that have memories of their own."""
-    if a.further >= 0.0 and a.room < _copies(a, b.tiles * c.tiles * batch):
-        return np.inf
-    room2, room3 = b.room, c.room
-    if b.further < 0.0:
-        room2 = np.inf
-    elif b.twice and c.tiles * batch > 1.0:
-        room2 = np.inf if room2 >= a.tiles * c.tiles * batch * (1.0 - 1e-12) else room2 / 2.0
-    if c.further < 0.0:
-        room3 = np.inf
-    elif c.twice:
-        # The last tile may be whole, and held once.
-        room3 = np.inf if room3 >= a.tiles * b.tiles * batch * (1.0 - 1e-12) else room3 / 2.0
-    return _least_apart(a, b, room2, room3)
-
-
-@inlined_kernel
-def _least_apart(a: Rival, b: Rival, room2: float, room3: float) -> float:
-    """`_least_excess` where the second tile may grow `room2` times and the third `room3` times."""
-    slope1, slope2 = max(a.further, 0.0), max(b.further, 0.0)
-    most = min(a.tiles, room2, room3)
-    if most < 1.0:
-        return np.inf
-    g = most
-    if slope2 > 0.0 and room3 < np.inf:
-        g = room3 / b.tiles
-        if slope1 > 0.0:
-            g = max(g, np.sqrt(slope1 * a.tiles * room3 / (slope2 * b.tiles)))
-        g = max(1.0, min(g, most))
-    reach = max(1.0, min(b.tiles, room3 / g))
-    return (slope1 * (a.tiles / g - 1.0) + slope2 * (b.tiles / reach - 1.0)) * (1.0 - 1e-9)
-
-
-@inlined_kernel
-def _in_room(rival: Rival, room: float) -> Rival:
-    """A rival that has this room for itself."""
-    times = room / rival.size if rival.size > 0.0 else 0.0
-    return Rival(rival.further, rival.tiles, rival.size, times, rival.twice, True)
-
-
-@inner_kernel
-def _in_order(a: Rival, b: Rival, c: Rival, batch: float, joint: bool, room: float) -> float:
-    """What three tiles cost above one visit each, at least, innermost first."""
-    if not joint:
-        return _apart(a, b, c, batch)
-    if b.own or c.own:
-        # The first tile lies in the memory of the other one, which has the rest of it.
-        first = 0.0
-        if a.further >= 0.0:
-            first = a.size * _copies(a, b.tiles * c.tiles * batch)
-        if first > room:
-            return np.inf
-        a = _in_room(a, room)
-        if b.own:
-            return _apart(a, b, _in_room(c, room - first), batch)
-        return _apart(a, _in_room(b, room - first), c, batch)
-    if a.own:
-        if a.further >= 0.0 and a.room < _copies(a, b.tiles * c.tiles * batch):
-            return np.inf
-        a = Rival(a.further, a.tiles, 0.0, a.room, False, True)
-    return _together(a, b, c, batch, room)
-
-
-@inner_kernel
-def _in_any_order(a: Rival, b: Rival, c: Rival, batch: float, joint: bool, room: float) -> float:
-    """The least over all orders of the three tiles; inf where none fits."""
-    best = _in_order(a, b, c, batch, joint, room)
-    if best <= 0.0:
-        return 0.0
-    best = min(best, _in_order(a, c, b, batch, joint, room))
-    best = min(best, _in_order(b, a, c, batch, joint, room))
-    best = min(best, _in_order(b, c, a, batch, joint, room))
-    best = min(best, _in_order(c, a, b, batch, joint, room))
-    return min(best, _in_order(c, b, a, batch, joint, room))
-
-
-@inlined_kernel
-def _tile_bits(node: int, passed: int, case: Case, tile: Ints) -> float:
-    """Bits that a node's tile takes, at least, and that grow with its factors: a window's box grows with its rows."""
     shape, level, operand = case.shape, case.space.nodes[node, 0], case.space.nodes[node, 1]
     width = 1.0
     if level >= 0:
@@ -177,41 +75,42 @@ def _tile_bits(node: int, passed: int, case: Case, tile: Ints) -> float:
         if operand == OUTPUTS:
             width = min(stored[2], stored[3])
             inside = max(passed, case.space.placed[level])
-            if case.space.nodes[node, 3] < 0 and sums_in_time(shape, case.start, inside):
+            if sums or (case.space.nodes[node, 3] < 0 and sums_in_time(shape, case.start, inside)):
                 width = stored[3]
     size = width
     for d in range(tile.shape[0]):
         if shape.relevant[operand, d]:
-            size *= min(tile[d], shape.sizes[d])
+            inner = tile[d]
+            for b in range(passed, case.space.placed[level] if level >= 0 else 0):
+                inner *= case.start.every[b, d]
+            size *= min(inner, shape.sizes[d])
     if operand == INPUTS:
         for w in range(shape.windows.shape[0]):
-            if shape.windows[w, 0] >= 0:
-                size /= shape.sizes[shape.windows[w, 2]]
+            d1, a, d2, b = shape.windows[w, 0], shape.windows[w, 1], shape.windows[w, 2], shape.windows[w, 3]
+            if d1 >= 0:
+                # Positions in a row share the fewer elements the fewer they are.
+                s1, s2 = float(shape.sizes[d1]), float(shape.sizes[d2])
+                size *= min(1.0, (a * (s1 - 1.0) + b * (s2 - 1.0) + 1.0) / (s1 * s2))
     return size
 
 
 @inlined_kernel
 def _rival(
-    node: int, held: bool, passed: int, count: float, shared: int, case: Case, tile: Ints, need: Floats
+    node: int, held: bool, passed: int, count: float, shared: int, sums: bool, case: Case, tile: Ints, need: Floats
 ) -> Rival:
-    """The rival that a node to come is; `shared`: the level that nodes of its pool share, -1 for none."""
+    """The rival that a node to come is; `shared`: the level that nodes of its pool share, -1 for none; `sums`: as in
+    `_tile_bits`.
+    """
     if not held:
         return Rival(-1.0, count, 0.0, 0.0, False, False)
     level, machine = case.space.nodes[node, 0], case.machine
     own = shared >= 0 and level != shared
-    size = _tile_bits(node, passed, case, tile)
+    size = _tile_bits(node, passed, sums, case, tile)
     # One memory holds two of every tile that changes, if of any.
     room = 1.0 / size
     if level >= 0 and (shared < 0 or own):
         room = (machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - need[level]) / size
     return Rival(case.lines.slopes[node], count, size, room, level >= 0 and doubles(level, machine), own)
-
-
-@inlined_kernel
-def _in_bits(rival: Rival, rate: float) -> Rival:
-    """A rival whose cost is counted in bits, `rate` for a further visit."""
-    further = rate if rival.further >= 0.0 else -1.0
-    return Rival(further, rival.tiles, rival.size, rival.room, rival.twice, rival.own)
 
 
 @inlined_kernel
@@ -240,24 +139,40 @@ def _tiles_left(passed: int, case: Case, tile: Ints) -> tuple[float, float, floa
 
 @inlined_kernel
 def pool_line(
-    pool: int, passed: int, missing: int, left: int, case: Case, tile: Ints, need: Floats
+    pool: int,
+    passed: int,
+    missing: int,
+    left: int,
+    unclosed: int,
+    case: Case,
+    tile: Ints,
+    need: Floats,
+    visits: Floats,
 ) -> tuple[float, float]:
     """(energy in pJ, bits through the parent's ports) that the nodes of a pool cost above one visit each, at least.
 
     `tile` is what lies inside them, `missing` marks the operands (bit 0: inputs, ...) whose nodes are still to be
-    placed, `need` the bits taken of each level. (inf, inf): not even the smallest tiles fit. Bits are 0 where the
-    nodes have several parents.
+    placed, `left` all nodes to be placed and `unclosed` those whose `visits` are not counted; `need`: the bits taken of
+    each level. (inf, inf): not even the smallest tiles fit. Bits are 0 where the nodes have several parents.
     """
     pools, machine, rates = case.space.pools, case.machine, case.lines.rates
     count0, count1, count2, batch = _tiles_left(passed, case, tile)
     level, parent = pools[pool, 3], pools[pool, 4]
     joint = level >= 0
     node0, node1, node2 = pools[pool, 0], pools[pool, 1], pools[pool, 2]
-    a = _rival(node0, node0 >= 0 and missing & 1 > 0, passed, count0, level, case, tile, need)
-    b = _rival(node1, node1 >= 0 and missing & 2 > 0, passed, count1, level, case, tile, need)
-    c = _rival(node2, node2 >= 0 and missing & 4 > 0, passed, count2, level, case, tile, need)
+    held = node2 >= 0 and missing & 4 > 0
+    sums = _sums_come(node2, passed, unclosed, visits, case) if held else 0
+    a = _rival(node0, node0 >= 0 and missing & 1 > 0, passed, count0, level, False, case, tile, need)
+    b = _rival(node1, node1 >= 0 and missing & 2 > 0, passed, count1, level, False, case, tile, need)
+    c = _rival(node2, held, passed, count2, level, sums != 0, case, tile, need)
     room = machine.levels[level, CAPACITY] - machine.levels[level, RESERVED] - need[level] if joint else 0.0
-    energy = _in_any_order(a, b, c, batch, joint, room)
+    energy = in_any_order(a, b, c, batch, joint, room)
+    final, reuse = c, 1.0
+    if sums < 0 and energy > 0.0:
+        # Or they come complete: they take less room, and reuse ends further in.
+        final = _rival(node2, held, passed, count2, level, False, case, tile, need)
+        reuse = _reuse_inside(node2, passed, left, count0 * count1 * batch, case, tile, need)
+        energy = min(energy, completed_in_any_order(a, b, final, batch, joint, room, reuse))
     if machine.counting[NESTED_REUSE] and case.space.perfect and parent >= 0:
         slopes = max(a.further, 0.0), max(b.further, 0.0), max(c.further, 0.0)
         energy = max(energy, fenced_in(pool, passed, left, slopes, case, tile, need))
@@ -265,12 +180,16 @@ def pool_line(
         return energy, 0.0
     if machine.operand_bw[parent, 0] + machine.operand_bw[parent, 1] + machine.operand_bw[parent, 2] > 0:
         return energy, 0.0
-    a, b, c = _in_bits(a, rates[node0]), _in_bits(b, rates[node1]), _in_bits(c, rates[node2])
-    return energy, _in_any_order(a, b, c, batch, joint, room)
+    a, b, c = in_bits(a, rates[node0]), in_bits(b, rates[node1]), in_bits(c, rates[node2])
+    bits = in_any_order(a, b, c, batch, joint, room)
+    if sums < 0 and bits > 0.0:
+        final = in_bits(final, rates[node2])
+        bits = min(bits, completed_in_any_order(a, b, final, batch, joint, room, reuse))
+    return energy, bits
 
 
 @inlined_kernel
-def pool_excesses(case: Case, tile: Ints) -> bool:
+def pool_excesses(case: Case, tile: Ints, visits: Floats) -> bool:
     """`pool_line` of every pool with all its nodes to come; False when some level cannot hold the least tiles."""
     for pool in range(case.space.pools.shape[0]):
         inside = case.space.pools[pool, 5]
@@ -278,7 +197,7 @@ def pool_excesses(case: Case, tile: Ints) -> bool:
             tile[d] = case.start.base[d]
             for b in range(inside):
                 tile[d] *= case.start.every[b, d]
-        energy, bits = pool_line(pool, inside, 7, -1, case, tile, case.space.taken)
+        energy, bits = pool_line(pool, inside, 7, -1, -1, case, tile, case.space.taken, visits)
         case.lines.excess[pool], case.lines.traffic[pool] = energy, bits
         if energy == np.inf:
             return False

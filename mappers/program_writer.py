@@ -232,11 +232,22 @@ class Writer:
             return -1
         operand = self.operand
         self.segment += 1
-        self.grow([] if still else self.ground.lacking(operand), FILL if fill else GROW)
+        loops = [] if still else self.ground.lacking(operand)
+        if len(loops) > 1 and not fill:
+            self._look_ahead()
+        self.grow(loops, FILL if fill else GROW)
         for node, placed in (*(() if keep else self.pending), *self.beside):
             self.add(CLOSE, node, placed)
         self.pending, self.beside, self.past_alone = self.pending if keep else [], [], False
         return operand
+
+    def _look_ahead(self) -> None:
+        """Look at pools to come before several loops, whose every choice would be left for what these pools cost."""
+        for i, pool in enumerate(self.ground.pools):
+            missing = sum(1 << j for j in range(3) if pool[j] >= 0 and self.left >> pool[j] & 1)
+            if self.ahead >> i & 1 and missing.bit_count() > 1:
+                masks = (self.left, self.open, self.ahead & ~(1 << i))
+                self.steps.append((BOUND, i, missing, pool[4], self.passed, 0, self.segment, *masks))
 
     def ended(self) -> list[Step]:
         """The rest of a program whose tiles are all placed."""

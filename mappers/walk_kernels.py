@@ -300,7 +300,9 @@ def _fits_here(row: int, step: Ints, case: Case, walk: Walk) -> bool:
 @inlined_kernel
 def _worth_it(row: int, step: Ints, case: Case, walk: Walk, best: Best) -> bool:
     """Whether the nodes still to come at a level can be worth it, now that its smallest tiles are known."""
-    energy, bits = pool_line(step[ARG], step[PASSED], step[PLACED], step[LEFT], case, walk.tile[row], walk.need[row])
+    pool, passed, left, unclosed = step[ARG], step[PASSED], step[LEFT], step[OPEN]
+    tile, need = walk.tile[row], walk.need[row]
+    energy, bits = pool_line(pool, passed, step[PLACED], left, unclosed, case, tile, need, walk.visits)
     if energy == np.inf:
         return False
     _copy_row(row, walk)

@@ -8,6 +8,8 @@ import pytest
 
 from archsim.api.design import Design, load_design
 from archsim.api.evaluate import mapper_settings
+from archsim.api.map import chosen_design, search
+from archsim.arch.formats import format
 from archsim.mappers.branch import Outcome, search_problem
 from archsim.mappers.found import Found
 from archsim.mappers.search import find_mapping
@@ -67,3 +69,25 @@ def best_mapping_of(design: Design, op: Op) -> Found:
 def test_a_convolution_counted_in_words_is_proven() -> None:
     op = Op.conv("conv", n=1, k=64, c=64, p=56, q=56, r=3, s=3)
     assert proven("zigzag-os8", with_bits(op)).walked <= 170_000
+
+
+@pytest.mark.parametrize(
+    ("base", "objective", "op"),
+    [
+        ("eyeriss", "energy", Op.conv("pointwise", n=1, k=512, c=128, p=28, q=28, r=1, s=1)),
+        ("eyeriss", "energy", Op.conv("pointwise", n=1, k=128, c=512, p=28, q=28, r=1, s=1)),
+        ("simba", "energy", Op.gemm("projection", m=512, n=3072, k=768)),
+        ("nvdla", "edp", Op.gemm("projection", m=512, n=768, k=3072)),
+    ],
+)
+def test_layers_on_arrays_of_the_catalog_are_proven_in_the_default_budget(base: str, objective: str, op: Op) -> None:
+    """Sums that reach a buffer partial, and memories of one operand beside a shared one, bound what is left."""
+    table = {
+        "hardware": {"base": base},
+        "workload": {"model": "resnet-50"},
+        "quantization": {"weights": "int8", "inputs": "int8", "accumulator": "int24"},
+        "mapper": {"objective": objective},
+    }
+    byte = format("int8")
+    design = chosen_design(table, (), workload_required=False)
+    assert search(design, op.with_formats(inputs=byte, weights=byte, outputs=byte)).optimal
