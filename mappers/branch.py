@@ -35,8 +35,9 @@ from archsim.mappers.pack_kernels import found_of, nothing_found, packed_machine
 from archsim.mappers.plan import Plan, plans_of
 from archsim.mappers.room_kernels import empty_room
 from archsim.mappers.settings import MapperSettings
+from archsim.mappers.state_kernels import AS_PLACED, LIFTED, SUNK
 from archsim.sim.cost import Costing, Raw, pass_loops
-from archsim.sim.kernels import NESTED_REUSE, Bools, Floats, Ints, Nest
+from archsim.sim.kernels import MEMORY_STALLS, NESTED_REUSE, THROUGHPUT, Bools, Floats, Ints, Nest
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -159,14 +160,26 @@ def _search(request: _Request, perfect: bool, most_steps: int) -> bool:
 def _unchanging(plans: tuple[Plan, ...], problem: Problem, *, even: bool) -> list[_Unchanging]:
     machine = packed_machine(problem.machine)
     own_ports = int(np.count_nonzero(problem.machine.operand_bw > 0.0))
-    lifted = bool(problem.machine.counting[NESTED_REUSE]) and not even
+    stand = _stand(problem.machine.counting, even=even)
     return [
-        (plan.packed, plan.flags, machine, plan.taken(problem), lifted, *empty_room(plan.extents, own_ports))
+        (plan.packed, plan.flags, machine, plan.taken(problem), stand, *empty_room(plan.extents, own_ports))
         for plan in plans
     ]
 
 
-_Unchanging = tuple[Ints, Bools, Floats, Floats, bool, Ints, Floats]
+def _stand(counting: Floats, *, even: bool) -> int:
+    """Where tiles stand: those of a level all at one place, as far out or in as pays, or wherever they are placed.
+
+    Only where a port waits for a step of computing it matters how far in they stand.
+    """
+    if even:
+        return AS_PLACED
+    if counting[NESTED_REUSE]:
+        return LIFTED
+    return SUNK if counting[MEMORY_STALLS] and not counting[THROUGHPUT] else AS_PLACED
+
+
+_Unchanging = tuple[Ints, Bools, Floats, Floats, int, Ints, Floats]
 _UNCHANGING: ByIdentity[list[_Unchanging]] = ByIdentity(512)
 """What the search is given for each plan of a problem, whatever is asked of it: the first arguments of its kernel."""
 

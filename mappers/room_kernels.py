@@ -116,6 +116,7 @@ def _floats(of: Extents, ports: int) -> list[Floats]:
         room.steps,
         room.traffic.reshape(-1, 3),
         room.out,
+        np.zeros(of.nodes),
     ]
 
 
@@ -181,6 +182,7 @@ def room_in(task: Task, empty_ints: Ints, empty_floats: Floats) -> Room:
             table_of(16, ints),
             row_of(17, ints),
             Nest(row_of(18, ints), row_of(19, ints), row_of(20, ints), row_of(21, ints)),
+            row_of(32, floats),
         ),
         Scratch(
             flags[n_nodes : n_nodes + n_axes],
