@@ -13,6 +13,7 @@ from archsim.mappers.halo_kernels import least_elements
 from archsim.mappers.node_kernels import add_node_bits, close_node
 from archsim.mappers.pool_kernels import pool_line
 from archsim.mappers.price_kernels import set_prices
+from archsim.mappers.sink_kernels import WHOLE, share_sunk
 from archsim.mappers.space_kernels import (
     AHEAD,
     ARG,
@@ -30,6 +31,7 @@ from archsim.mappers.space_kernels import (
     PLACE,
     PLACED,
     SPREAD,
+    UNEVEN,
     Space,
     box,
     ceil_div,
@@ -37,14 +39,12 @@ from archsim.mappers.space_kernels import (
     held_bits,
     partial_sums,
 )
-from archsim.mappers.state_kernels import Case, Walk
+from archsim.mappers.state_kernels import SUNK, Case, Walk
 from archsim.mappers.time_kernels import feeds_first, first_cycles, least_time, step_share
 from archsim.mappers.word_kernels import filling, fills_words, words_left
 from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, Ints
 
 END, CUT = -1, -2
-WHOLE = -1
-"""In place of the factor of a loop: a node is placed whole."""
 FEW_TILES = 32
 """Of a dimension, at most, where every factor is tried."""
 MOST_FIRST_STEPS = 400_000
@@ -292,7 +292,9 @@ def _fits_here(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     if walk.need[row + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
         return False
     walk.firsts[row + 1] += first_cycles(node, step[PASSED], held, case)
-    if feeds_first(node, step[LEFT], space):
+    if case.stand == SUNK:
+        share_sunk(row, step, case, walk)
+    elif feeds_first(node, step[LEFT], space):
         walk.shares[row + 1, space.nodes[node, 2]] = step_share(step[PASSED], tile, shape, space, case.start)
     return True
 
@@ -339,6 +341,9 @@ def _useful(row: int, factor: int, dim: int, step: Ints, case: Case, walk: Walk)
 def _grown_first(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     """Grow a dimension by its largest factor; False when there is none."""
     dim = step[ARG]
+    if step[PARENT] == UNEVEN:
+        _grow(row, 1, dim, walk)
+        return True
     most = most_growth(row, dim, step, case, walk)
     factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, case.space), dim, step, case, walk)
     if factor < max(1, step[PLACED]):
@@ -352,6 +357,8 @@ def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool
     """Grow a dimension by the factor after the present one; False when there is none."""
     if leap == 0:
         return False
+    if step[PARENT] == UNEVEN:
+        return leap == 1 and _grown_unevenly(row, step, case, walk)
     dim = step[ARG]
     most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
     factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, case.space), dim, step, case, walk)
@@ -359,6 +366,29 @@ def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool
         return False
     _grow(row, factor, dim, walk)
     return True
+
+
+@inlined_kernel
+def _grown_unevenly(row: int, step: Ints, case: Case, walk: Walk) -> bool:
+    """Grow a dimension inside units by the factor after the present one, 1 having been the first; False for none.
+
+    Only a factor for which fewer units have work in the last piece than if they took turns: else the loop may as well
+    stand outside the units, where what they have in common is sent in fewer steps.
+    """
+    dim, count = step[ARG], walk.counts[row, step[ARG]]
+    units, most = case.start.every[step[PASSED], dim], walk.factor[row] - 1
+    if units == 1:
+        return False
+    if most == 0:
+        most = most_growth(row, dim, step, case, walk)
+    factor = next_factor(count, most, dim, case.space)
+    while factor > 1:
+        last = count % (factor * units)
+        if ceil_div(last, factor) < min(units, last):
+            _grow(row, factor, dim, walk)
+            return True
+        factor = next_factor(count, factor - 1, dim, case.space)
+    return False
 
 
 @inlined_kernel
