@@ -68,6 +68,8 @@ def _density(chart: Chart, axes: Axes, report: MappingSpace) -> None:
 
 
 def _mark(axes: Axes, cycles: float, energy_pj: float, marker: str, colour: str, name: str) -> None:
+    # The optimum lies in a corner of the axes: unclipped, its mark stays whole.
     axes.scatter(
-        [cycles], [energy_pj], marker=marker, s=130, color=colour, edgecolors=INK, linewidths=0.6, label=name, zorder=4
-    )
+        [cycles], [energy_pj], marker=marker, s=130, color=colour, edgecolors=INK, linewidths=0.6, label=name, zorder=4,
+        clip_on=False,
+    )  # fmt: skip
