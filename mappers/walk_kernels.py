@@ -234,6 +234,9 @@ def _too_late(row: int, step: Ints, case: Case, walk: Walk) -> bool:
         level, operand, child = space.nodes[node, 0], space.nodes[node, 1], space.nodes[node, 5]
         if node == step[ARG] or not (step[LEFT] >> node) & 1 or space.alone[node] < 2:
             continue
+        if space.alone[step[ARG]] == 2 and space.nodes[step[ARG], 1] != operand:
+            # Two such operands (a product of one row and one column) fill words at one tile: either comes first.
+            continue
         if space.placed[level] > step[PASSED] or child == step[ARG] or (child >= 0 and (step[LEFT] >> child) & 1):
             continue
         held = box(operand, shape.sizes, shape.relevant, shape.windows, walk.tile[row])
