@@ -15,7 +15,7 @@ from archsim.core.memo import Memo
 from archsim.mappers.even_programs import even_programs
 from archsim.mappers.nodes import Nodes, chain
 from archsim.mappers.program_writer import Ground, Step, Writer
-from archsim.mappers.space_kernels import BRANCH, GROW, LEAF
+from archsim.mappers.space_kernels import BRANCH, GROW, LEAF, UNEVEN
 from archsim.sim.frame import Frame, Place
 from archsim.sim.kernels import ALL_RESERVE, INPUTS, NESTED_REUSE, NO_RESERVE, RESERVE, Ints
 
@@ -40,8 +40,7 @@ def program_of(
     It depends on the hardware and on which dimensions an op has, not on their sizes: programs are kept. `fixed` (K, D):
     sizes that tiles must have; `perfect`: factors divide; `even`: all operands of a level share one tile.
     """
-    frame = nodes.frame
-    uneven = not perfect and frame.counting[NESTED_REUSE] > 0
+    frame, uneven = nodes.frame, not perfect
     if not uneven:
         slid = {int(d) for d in frame.windows[:, (0, 2)].ravel()}
         unrolled = tuple([dims & slid for dims in unrolled])
@@ -236,18 +235,37 @@ def _spread(writer: Writer, bounds: int, inner: Inners) -> bool:
     ended = False
     while writer.passed < bounds:
         loops = inner[writer.passed]
+        inside = _reused_inside(writer)
         if loops is not None:
             ground, operand = writer.ground, writer.operand
             dims, reused = list(loops.dims), ground.lacking(operand) if operand >= 0 else list(loops.dims)
             if loops.ends and not set(dims) <= set(reused):
                 writer.close(still=loops.still and operand != INPUTS)
-                ended = True
+                ended, inside = True, []
             elif not loops.ends:
                 dims = [d for d in dims if d in reused]
+            if not set(dims) <= set(inside):
+                writer.segment += 1
+                writer.grow(dims, least=loops.least)
+                inside = []
+        if inside:
             writer.segment += 1
-            writer.grow(dims, least=loops.least)
+            for d in inside:
+                writer.add(GROW, d, parent=UNEVEN)
         writer.spread_to(writer.passed + 1)
     return ended
+
+
+def _reused_inside(writer: Writer) -> list[int]:
+    """Dimensions along which what is pending is reused inside the units of the next boundary as well as outside.
+
+    Where the last piece of a dimension leaves units without work, loops inside leave fewer with any, and loops outside
+    take less time: as many elements move only where all have work. (Tiles that are lifted have programs for either.)
+    """
+    ground, operand = writer.ground, writer.operand
+    if not ground.uneven or ground.nested or operand < 0:
+        return []
+    return [d for d in ground.lacking(operand) if d in ground.unrolled[writer.passed]]
 
 
 def _most_past(ground: Ground, rest: list[int], inner: int) -> int:

@@ -30,6 +30,8 @@ the mapping."""
 # pool; the node whose words a loop fills. LEFT, OPEN, AHEAD: bit masks of nodes not placed
 # yet, of nodes not closed yet, of pools not looked at yet. BACK: steps from a close to the last loop before it.
 OP, ARG, PLACED, PARENT, PASSED, BACK, SEGMENT, LEFT, OPEN, AHEAD = range(10)
+UNEVEN = -2
+"""As the PARENT of a loop inside units: but for 1, only factors that leave some of them without work are of use."""
 
 
 class Space(NamedTuple):

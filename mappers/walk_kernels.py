@@ -30,6 +30,7 @@ from archsim.mappers.space_kernels import (
     PLACE,
     PLACED,
     SPREAD,
+    UNEVEN,
     Space,
     box,
     ceil_div,
@@ -337,6 +338,9 @@ def _useful(row: int, factor: int, dim: int, step: Ints, case: Case, walk: Walk)
 def _grown_first(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     """Grow a dimension by its largest factor; False when there is none."""
     dim = step[ARG]
+    if step[PARENT] == UNEVEN:
+        _grow(row, 1, dim, walk)
+        return True
     most = most_growth(row, dim, step, case, walk)
     factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, case.space), dim, step, case, walk)
     if factor < max(1, step[PLACED]):
@@ -350,6 +354,8 @@ def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool
     """Grow a dimension by the factor after the present one; False when there is none."""
     if leap == 0:
         return False
+    if step[PARENT] == UNEVEN:
+        return leap == 1 and _grown_unevenly(row, step, case, walk)
     dim = step[ARG]
     most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
     factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, case.space), dim, step, case, walk)
@@ -357,6 +363,29 @@ def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool
         return False
     _grow(row, factor, dim, walk)
     return True
+
+
+@inlined_kernel
+def _grown_unevenly(row: int, step: Ints, case: Case, walk: Walk) -> bool:
+    """Grow a dimension inside units by the factor after the present one, 1 having been the first; False for none.
+
+    Only a factor for which fewer units have work in the last piece than if they took turns: else the loop may as well
+    stand outside the units, where what they have in common is sent in fewer steps.
+    """
+    dim, count = step[ARG], walk.counts[row, step[ARG]]
+    units, most = case.start.every[step[PASSED], dim], walk.factor[row] - 1
+    if units == 1:
+        return False
+    if most == 0:
+        most = most_growth(row, dim, step, case, walk)
+    factor = next_factor(count, most, dim, case.space)
+    while factor > 1:
+        last = count % (factor * units)
+        if ceil_div(last, factor) < min(units, last):
+            _grow(row, factor, dim, walk)
+            return True
+        factor = next_factor(count, factor - 1, dim, case.space)
+    return False
 
 
 @inlined_kernel
