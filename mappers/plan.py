@@ -19,7 +19,7 @@ from archsim.mappers.program_writer import never_reused
 from archsim.mappers.programs import Unrolled, program_of
 from archsim.mappers.room_kernels import Extents
 from archsim.mappers.space_kernels import Space, Ways
-from archsim.mappers.starts import Choices, choices, cramped
+from archsim.mappers.starts import Choices, choices, cramped, in_any_order
 from archsim.sim.kernels import OUTPUTS, TRANSFERRED, WORDS, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -93,6 +93,7 @@ def _plan_of(
 ) -> Plan:
     """One plan. `idle`: of the ways to begin that use no units at these stages: tiles stand as if there were none."""
     chosen = choices(problem, perfect=perfect, constraints=constraints)
+    chosen = chosen if perfect else in_any_order(problem, chosen)
     nodes = nodes_of(problem.frame, tuple(chosen.slot_stage.tolist()), skipped)
     unused, which = _idle_stages(chosen, nodes)
     if idle:

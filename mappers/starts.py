@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,7 +14,7 @@ from archsim.mappers.constraints import Constraints, SpatialConstraint
 from archsim.mappers.factors import tile_factors, unit_factors
 from archsim.mappers.price_kernels import PARTIAL
 from archsim.sim.frame import CHIP_AXES, COARSE, GROUPS, Frame
-from archsim.sim.kernels import CAPACITY, DOUBLE_BUFFER, OUTPUTS, Ints
+from archsim.sim.kernels import CAPACITY, DOUBLE_BUFFER, OUTPUTS, TRANSFERRED, WORDS, Ints
 from archsim.sim.problem import Problem
 
 AMPLE = 64
@@ -52,6 +53,59 @@ def choices(problem: Problem, *, perfect: bool, constraints: Constraints = Const
         slot_stage=np.array([stage for _, stage in slots], np.int64),
         complete=complete and len(tiles) * len(dims) <= MOST_STARTS,
     )
+
+
+def in_any_order(problem: Problem, chosen: Choices) -> Choices:
+    """The same starts with the loops of axes that share a dimension in every order that may matter, each a start.
+
+    Six tiles on four units of one axis by two of another: with the two outside, the second has two tiles; with the four
+    outside, one of them would have none. Of factors that need not divide; others leave no unit without work.
+    """
+    stages: list[int] = chosen.slot_stage.tolist()
+    groups: dict[tuple[int, int], list[int]] = {}
+    for i, stage in enumerate(stages):
+        if (chosen.factors[:, i] > 1).any():
+            groups.setdefault((stage, int(chosen.dims[0, i])), []).append(i)
+    slots, rows = list(range(len(stages))), list(enumerate(chosen.factors.tolist()))
+    for own in groups.values():
+        if len(own) > 1 and _order_matters(problem, int(chosen.dims[0, own[0]]), chosen.slot_axis[own]):
+            copies = range(len(slots), len(slots) + len(own) * (len(own) - 1))
+            slots += own * (len(own) - 1)
+            rows = [(way, moved) for way, row in rows for moved in _permuted(row, own, copies)]
+    if len(slots) == len(stages):
+        return chosen
+    ways = np.array([way for way, _ in rows], np.int64)
+    return replace(
+        chosen,
+        dims=np.ascontiguousarray(chosen.dims[ways][:, slots]),
+        factors=np.array([row for _, row in rows], np.int64),
+        slot_axis=chosen.slot_axis[slots],
+        slot_stage=chosen.slot_stage[slots],
+        complete=chosen.complete and len(chosen.tiles) * len(rows) <= MOST_STARTS,
+    )
+
+
+def _order_matters(problem: Problem, dim: int, axes: Ints) -> bool:
+    """Whether loops over a dimension on these axes may differ with their order: in what is sent once, or in words."""
+    alike = problem.machine.multicast[:, axes] == problem.machine.multicast[:, axes[:1]]
+    reused = ~problem.shape.relevant[:, dim]
+    return bool(problem.machine.counting[WORDS] == TRANSFERRED or not alike[reused].all())
+
+
+def _permuted(row: list[int], own: list[int], copies: range) -> Iterator[list[int]]:
+    """A row of factors with those of the slots `own` in every order, the further in ones in copies of their slots."""
+    used = [i for i in own if row[i] > 1]
+    places = [*own, *copies]
+    for order in itertools.permutations(used):
+        moved, at = [*row, *[1] * len(copies)], 0
+        for i in used:
+            moved[i] = 1
+        for i in order:
+            while own[at % len(own)] != i:
+                at += 1
+            moved[places[at]] = row[i]
+            at += 1
+        yield moved
 
 
 @lru_cache(maxsize=1024)
