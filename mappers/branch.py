@@ -35,8 +35,9 @@ from archsim.mappers.pack_kernels import found_of, nothing_found, packed_machine
 from archsim.mappers.plan import MOST_BYTES, plans_of
 from archsim.mappers.room_kernels import empty_room
 from archsim.mappers.settings import MapperSettings
+from archsim.mappers.state_kernels import AS_PLACED, LIFTED, SUNK
 from archsim.sim.cost import Costing, Raw, pass_loops
-from archsim.sim.kernels import NESTED_REUSE, Bools, Floats, Ints, Nest
+from archsim.sim.kernels import MEMORY_STALLS, NESTED_REUSE, THROUGHPUT, Bools, Floats, Ints, Nest
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -182,15 +183,27 @@ def _settled(request: _Request, perfect: bool) -> _Settled:
     plans = plans_of(problem, request.constraints, request.skipped, perfect=perfect, even=even)
     machine = packed_machine(problem.machine)
     own_ports = int(np.count_nonzero(problem.machine.operand_bw > 0.0))
-    lifted = bool(problem.machine.counting[NESTED_REUSE]) and not even
+    stand = _stand(problem.machine.counting, even=even)
     return _Settled(
         [
-            ((plan.packed, plan.flags, machine, plan.taken(problem), lifted), empty_room(plan.extents, own_ports))
+            ((plan.packed, plan.flags, machine, plan.taken(problem), stand), empty_room(plan.extents, own_ports))
             for plan in plans
         ],
         all(plan.complete for plan in plans),
         sum(plan.packed.nbytes for plan in plans),
     )
+
+
+def _stand(counting: Floats, *, even: bool) -> int:
+    """Where tiles stand: those of a level all at one place, as far out or in as pays, or wherever they are placed.
+
+    Only where a port waits for a step of computing it matters how far in they stand.
+    """
+    if even:
+        return AS_PLACED
+    if counting[NESTED_REUSE]:
+        return LIFTED
+    return SUNK if counting[MEMORY_STALLS] and not counting[THROUGHPUT] else AS_PLACED
 
 
 def _outcome(request: _Request, *, complete: bool, spelled: bool) -> Outcome:

@@ -50,7 +50,7 @@ def search(
     flags: Bools,
     machine: Floats,
     taken: Floats,
-    lifted: bool,
+    stand: int,
     passes: Floats,
     goal: Goal,
     most_steps: int,
@@ -81,7 +81,7 @@ def search(
         goal=goal,
         passes=passes,
         most_steps=most_steps,
-        lifted=lifted,
+        stand=stand,
         most_streamed=most_streamed,
     )
     best = found_kernel(ints, floats, front, shape.sizes.shape[0], taken.shape[0])
@@ -147,7 +147,7 @@ def _case(task: Task, room: Room) -> Case:
         task.steps,
         task.jumps,
         task.goal,
-        task.lifted,
+        task.stand,
     )
 
 

@@ -21,8 +21,8 @@ from archsim.mappers.space_kernels import (
     copy_ints,
     copy_tiles,
 )
-from archsim.mappers.state_kernels import Case, Walk
-from archsim.sim.kernels import ENERGY_PJ, INPUTS, TOTAL, Ints, Nest, Scratch, Shape
+from archsim.mappers.state_kernels import LIFTED, SUNK, Case, Walk
+from archsim.sim.kernels import ENERGY_PJ, INPUTS, OUTPUTS, TOTAL, Ints, Nest, Scratch, Shape
 
 
 @inlined_kernel
@@ -115,9 +115,9 @@ def _slide(variant: int, n: int, case: Case, walk: Walk) -> int:
 
 @inlined_kernel
 def lay_loops(variant: int, rows: int, case: Case, walk: Walk) -> tuple[int, int]:
-    """Write the walk's mapping into its nest and tiles, windows sliding in the way of number `variant`.
+    """Write the walk's mapping into its nest and tiles, in the way of number `variant`: windows slide, tiles sink.
 
-    Returns how many loops it has and how many ways its windows can slide.
+    Returns how many loops it has and how many ways there are.
     """
     nodes = case.space.nodes
     n = _inner_loops(rows, case, walk)
@@ -127,9 +127,45 @@ def lay_loops(variant: int, rows: int, case: Case, walk: Walk) -> tuple[int, int
     for k in range(nodes.shape[0]):
         if nodes[k, 0] >= 0:
             walk.tiles[nodes[k, 0], nodes[k, 1]] = n - walk.position[k]
-    if case.lifted:
+    if case.stand == LIFTED:
         _lift(case, walk)
+    elif case.stand == SUNK:
+        ways *= _sink(variant // ways, n, case, walk)
     return n, ways
+
+
+@inlined_kernel
+def _sink(way: int, n: int, case: Case, walk: Walk) -> int:
+    """Let tiles stand below loops that reuse them, in the way of number `way`; how many ways there are.
+
+    They are as large there and fetched as often, and the steps of the level above are shorter. 0: none; 1: all that
+    can; 2: but for those of outputs, which may have to hold sums of more bits there.
+    """
+    sinking, sums = False, False
+    for level in range(walk.tiles.shape[0]):
+        for operand in range(3):
+            if _depth(level, operand, n, case, walk) > walk.tiles[level, operand]:
+                sinking, sums = sinking or operand != OUTPUTS, sums or operand == OUTPUTS
+    for back in range(walk.tiles.shape[0] if way > 0 else 0):
+        level = walk.tiles.shape[0] - 1 - back
+        for operand in range(3 if way == 1 else 2):
+            walk.tiles[level, operand] = _depth(level, operand, n, case, walk)
+    return 3 if sinking and sums else 2 if sinking or sums else 1
+
+
+@inlined_kernel
+def _depth(level: int, operand: int, n: int, case: Case, walk: Walk) -> int:
+    """How many loops may stand above a tile at most, where only loops in time that reuse it pass it."""
+    tiles, nest = walk.tiles, walk.nest
+    at, most = tiles[level, operand], n
+    if at < 0 or case.space.homes[level, operand] >= 0:
+        return int(at)
+    for inner in range(level + 1, tiles.shape[0]):
+        if tiles[inner, operand] >= 0:
+            most = min(most, tiles[inner, operand])
+    while at < most and nest.axis[at] < 0 and not case.shape.relevant[operand, nest.dim[at]]:
+        at += 1
+    return int(at)
 
 
 @inlined_kernel

@@ -17,7 +17,7 @@ from archsim.mappers.nodes import Nodes, chain
 from archsim.mappers.program_writer import Ground, Step, Writer
 from archsim.mappers.space_kernels import BRANCH, GROW, LEAF, UNEVEN
 from archsim.sim.frame import Frame, Place
-from archsim.sim.kernels import ALL_RESERVE, INPUTS, NESTED_REUSE, NO_RESERVE, RESERVE, Ints
+from archsim.sim.kernels import ALL_RESERVE, INPUTS, NO_RESERVE, RESERVE, Ints
 
 Program = tuple[Ints, Ints, int]
 """Steps (steps, 10), where the branches among them lead, and the number of steps on the longest way through."""

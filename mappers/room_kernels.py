@@ -118,6 +118,7 @@ def _floats(of: Extents, ports: int) -> list[Floats]:
         room.steps,
         room.traffic.reshape(-1, 3),
         room.out,
+        np.zeros(of.nodes),
     ]
 
 
@@ -179,6 +180,7 @@ def room_in(task: Task, ints: Ints, floats: Floats, flags: Bools) -> Room:
             table_of(16, ints),
             row_of(17, ints),
             Nest(row_of(18, ints), row_of(19, ints), row_of(20, ints), row_of(21, ints)),
+            row_of(32, floats),
         ),
         Scratch(
             view_of(flags, n_nodes, (n_axes,)),

@@ -15,6 +15,8 @@ DOWN, IN, UP_FINAL, UP_PARTIAL, OUT_FINAL, OUT_PARTIAL = range(6)
 """Kinds of transfer of a node: its parent is read, its own level filled; of outputs the parent is written with results
 and with partial sums, and the own level read for both. Down come partial sums, of other operands elements."""
 N_PRICES = 6
+AS_PLACED, LIFTED, SUNK = range(3)
+"""Where tiles stand among loops that reuse them: as they are placed, as far out or (if it is better) in as they can."""
 
 
 class Task(NamedTuple):
@@ -33,8 +35,8 @@ class Task(NamedTuple):
     passes: Floats
     """(passes, 3): leap, share of the budget, share for each start (see `branch_kernels.search`)."""
     most_steps: int
-    lifted: bool
-    """Whether tiles stand above the loops that reuse them, where that is cheaper (`leaf_kernels._lift`)."""
+    stand: int
+    """See `AS_PLACED`."""
     most_streamed: float
     """Starts whose operands stream for more cycles than this are left out: they use too few units."""
 
@@ -87,7 +89,7 @@ class Case(NamedTuple):
     steps: Ints
     jumps: Ints
     goal: Goal
-    lifted: bool
+    stand: int
 
 
 class Walk(NamedTuple):
@@ -129,6 +131,8 @@ class Walk(NamedTuple):
     tiles: Ints
     segment: Ints
     nest: Nest
+    sunk: Floats
+    """(K,): array tiles in a placed node's tile, where it stands as far in as it can."""
 
 
 class Room(NamedTuple):

@@ -13,6 +13,7 @@ from archsim.mappers.halo_kernels import least_elements
 from archsim.mappers.node_kernels import add_node_bits, close_node
 from archsim.mappers.pool_kernels import pool_line
 from archsim.mappers.price_kernels import set_prices
+from archsim.mappers.sink_kernels import WHOLE, share_sunk
 from archsim.mappers.space_kernels import (
     AHEAD,
     ARG,
@@ -38,14 +39,12 @@ from archsim.mappers.space_kernels import (
     held_bits,
     partial_sums,
 )
-from archsim.mappers.state_kernels import Case, Walk
+from archsim.mappers.state_kernels import SUNK, Case, Walk
 from archsim.mappers.time_kernels import feeds_first, first_cycles, least_time, step_share
 from archsim.mappers.word_kernels import filling, fills_words, words_left
 from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, Ints
 
 END, CUT = -1, -2
-WHOLE = -1
-"""In place of the factor of a loop: a node is placed whole."""
 FEW_TILES = 32
 """Of a dimension, at most, where every factor is tried."""
 MOST_FIRST_STEPS = 400_000
@@ -293,7 +292,9 @@ def _fits_here(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     if walk.need[row + 1, level] > machine.levels[level, CAPACITY] - machine.levels[level, RESERVED]:
         return False
     walk.firsts[row + 1] += first_cycles(node, step[PASSED], held, case)
-    if feeds_first(node, step[LEFT], space):
+    if case.stand == SUNK:
+        share_sunk(row, step, case, walk)
+    elif feeds_first(node, step[LEFT], space):
         walk.shares[row + 1, space.nodes[node, 2]] = step_share(step[PASSED], tile, shape, space, case.start)
     return True
 

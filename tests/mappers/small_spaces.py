@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archsim.arch.accelerator import Accelerator
 from archsim.arch.engines.base import Dataflow, SpatialAxis
@@ -109,6 +109,23 @@ def memory(rng: random.Random, name: str, rank: int, per: str, *, words: bool) -
     )
 
 
+def with_ports(rng: random.Random, machine: Accelerator) -> Accelerator:
+    """A machine whose memories have ports for some of their operands alone."""
+    widths = [1.0, 2.0, 4.0, 16.0]
+    return replace(
+        machine,
+        memories=tuple(
+            replace(
+                level,
+                operand_bits_per_cycle=tuple(
+                    (name, rng.choice(widths)) for name in sorted(level.operands) if rng.random() < 0.5
+                ),
+            )
+            for level in machine.memories
+        ),
+    )
+
+
 def axes(rng: random.Random, most: int) -> tuple[SpatialAxis, ...]:
     made = []
     for name in ("x", "y")[: rng.choice([1, 1, 2])]:
@@ -178,8 +195,11 @@ def bypasses(rng: random.Random, machine: Accelerator) -> frozenset[tuple[str, s
     )
 
 
-def case(seed: int, kind: str) -> Case:
-    """A random problem; `kind`: gemm, row, words (rows, in whole words), conv, windows or passes."""
+def case(seed: int, kind: str, *, ports: bool = False) -> Case:
+    """A random problem; `kind`: gemm, row, words (rows, in whole words), conv, windows or passes.
+
+    `ports`: its memories have ports for single operands.
+    """
     rng = random.Random(f"{kind}{seed}")
     levels = rng.choice([1, 2, 2, 2, 3, 3, 4])
     most = {1: 6, 2: 5, 3: 4, 4: 3}[levels]
@@ -199,6 +219,8 @@ def case(seed: int, kind: str) -> Case:
         most=most,
         windows=kind == "windows",
     )
+    if ports:
+        machine = with_ports(random.Random(seed * 10 + len(kind)), machine)
     flow: Dataflow = machine.engine.dataflows[0]
     switches: Counting = counting(convention)
     accumulator = format(rng.choice(["int16", "int32", "int8"]))

@@ -102,6 +102,21 @@ def test_a_larger_tile_with_a_smaller_edge_may_fill_words_better() -> None:
     check(case(125, "conv"))
 
 
+def test_a_tile_stands_below_loops_that_reuse_it_where_steps_are_shorter_for_it() -> None:
+    """A port is idle for a step of computing: with its weights further in, two halves of one."""
+    check(case(5573, "conv", ports=True))
+
+
+def test_fewer_units_have_work_in_the_last_piece_where_they_keep_their_tiles() -> None:
+    """Six rows on two units: two times two, then two for one of them, or three times one for each."""
+    check(case(1431, "row"))
+
+
+def test_loops_of_axes_that_share_a_dimension_stand_in_any_order() -> None:
+    """Six on four units by two fill words of four, which two by four cannot: the last of four would have none."""
+    check(case(30124, "words"))
+
+
 @pytest.mark.parametrize("seed", [196, 265])
 def test_tiles_kept_while_others_stand_still_are_reused_inside_the_units(seed: int) -> None:
     check(case(seed, "gemm"))
