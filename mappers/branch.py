@@ -162,7 +162,7 @@ def _search(request: _Request, perfect: bool, most_steps: int) -> bool:
     return settled.complete
 
 
-_Fixed = tuple[Ints, Bools, Floats, Floats, bool]
+_Fixed = tuple[Ints, Bools, Floats, Floats, int]
 
 
 class _Settled(NamedTuple):
