@@ -74,7 +74,6 @@ def test_a_convolution_counted_in_words_is_proven() -> None:
 @pytest.mark.parametrize(
     ("base", "objective", "op"),
     [
-        ("eyeriss", "energy", Op.conv("pointwise", n=1, k=512, c=128, p=28, q=28, r=1, s=1)),
         ("eyeriss", "energy", Op.conv("pointwise", n=1, k=128, c=512, p=28, q=28, r=1, s=1)),
         ("simba", "energy", Op.gemm("projection", m=512, n=3072, k=768)),
         ("nvdla", "edp", Op.gemm("projection", m=512, n=768, k=3072)),
