@@ -169,8 +169,11 @@ def completed_in_any_order(a: Rival, b: Rival, c: Rival, batch: float, joint: bo
     No loop over tiles of other results then stands inside one of the reduction, but for those inside that tile further
     in, which can grow `reuse` times. So a tile of the first or the second operand either holds the whole reduction, or
     its reuse ends with them. Where one tile does hold it, and is reused further, it holds what the other one is reused
-    over: a loop outside it that it does not hold would end its reuse. Of the third tile none is visited again.
+    over: a loop outside it that it does not hold would end its reuse. Of the third tile none is visited again. inf: not
+    even the smallest tiles fit.
     """
+    if not _least_fit(a, b, c, joint, room):
+        return np.inf
     slope1, slope2, reduced = max(a.further, 0.0), max(b.further, 0.0), c.tiles
     least = _least_apart(a, b, np.inf, reuse)
     within1 = min(reuse, _times_whole(b, a.tiles * batch, reduced, joint, room))
@@ -183,6 +186,19 @@ def completed_in_any_order(a: Rival, b: Rival, c: Rival, batch: float, joint: bo
         return 0.0
     whole = Rival(c.further, 1.0, c.size, c.room, c.twice, c.own)
     return min(least, in_any_order(_grown(a, reduced), _grown(b, reduced), whole, batch, joint, room))
+
+
+@inlined_kernel
+def _least_fit(a: Rival, b: Rival, c: Rival, joint: bool, room: float) -> bool:
+    """Whether there is room for one smallest tile of each."""
+    taken = 0.0
+    for rival in (a, b, c):
+        if rival.further >= 0.0:
+            if joint and not rival.own:
+                taken += rival.size
+            elif rival.room * (1.0 + 1e-12) < 1.0:
+                return False
+    return not joint or taken <= room * (1.0 + 1e-12)
 
 
 @inlined_kernel
