@@ -37,7 +37,7 @@ from archsim.mappers.room_kernels import empty_room
 from archsim.mappers.settings import MapperSettings
 from archsim.mappers.state_kernels import AS_PLACED, LIFTED, SUNK
 from archsim.sim.cost import Costing, Raw, pass_loops
-from archsim.sim.kernels import MEMORY_STALLS, NESTED_REUSE, THROUGHPUT, Bools, Floats, Ints, Nest
+from archsim.sim.kernels import CAPACITY, MEMORY_STALLS, NESTED_REUSE, RESERVED, THROUGHPUT, Bools, Floats, Ints, Nest
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
@@ -181,6 +181,8 @@ _SETTLED: ByIdentity[_Settled] = ByIdentity(MOST_BYTES, lambda settled: settled.
 def _settled(request: _Request, perfect: bool) -> _Settled:
     problem, even = request.problem, request.even
     plans = plans_of(problem, request.constraints, request.skipped, perfect=perfect, even=even)
+    if _overfull(problem, request.skipped, plans[0].taken(problem)):
+        return _Settled([], True, 0)
     machine = packed_machine(problem.machine)
     own_ports = int(np.count_nonzero(problem.machine.operand_bw > 0.0))
     stand = _stand(problem.machine.counting, even=even)
@@ -192,6 +194,18 @@ def _settled(request: _Request, perfect: bool) -> _Settled:
         all(plan.complete for plan in plans),
         sum(plan.packed.nbytes for plan in plans),
     )
+
+
+def _overfull(problem: Problem, skipped: Skipped, taken: Floats) -> bool:
+    """Whether other tensors and operands kept whole, of `taken` bits, leave nothing of a level that tiles must have."""
+    levels, frame = problem.machine.levels, problem.frame
+    for i in np.flatnonzero(taken >= levels[:, CAPACITY] - levels[:, RESERVED]).tolist():
+        tiles = (frame.level_stage[i] >= 0) & ~frame.resident[i]
+        if any(
+            held and (frame.places[i].name, name) not in skipped for name, held in zip(OPERANDS, tiles, strict=True)
+        ):
+            return True
+    return False
 
 
 def _stand(counting: Floats, *, even: bool) -> int:

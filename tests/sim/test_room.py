@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,3 +82,15 @@ def test_a_cost_that_does_not_say_what_it_leaves_is_searched_again() -> None:
 
     assert best_beside(found, lambda _: None, 8.0) == "cost"
     assert asked == [0.0, 8.0]
+
+
+def test_beside_tensors_that_fill_a_level_only_what_passes_it_by_fits() -> None:
+    full = 4 * 8192.0
+    assert searched(full) is None
+    assert searched(full + 1.0) is None
+    open_level = replace(sram(full, 128.0), bypass=frozenset({"inputs", "weights", "outputs"}))
+    chip = accelerator(systolic(8, 8, ("ws", "os")), dram(16.0), open_level)
+    beside = best_mapping(GEMM, chip, MapperSettings(), counting(), INT32, reserved_bits=full)
+    assert beside is not None
+    assert beside.mapping is not None
+    assert not beside.mapping.tiles.get("sram")
