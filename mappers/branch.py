@@ -129,12 +129,13 @@ class _Request(NamedTuple):
 
 
 def _goal(problem: Problem, costing: Costing, settings: MapperSettings, cycle_limit: float, ties: bool) -> Goal:
+    """Numbers of one type, whatever was stated: of others the kernel would be compiled again."""
     return Goal(
         OBJECTIVES[settings.objective],
         _weights(settings.exponents),
-        costing.fixed_pj(problem),
-        costing.pj_per_cycle(problem),
-        cycle_limit,
+        float(costing.fixed_pj(problem)),
+        float(costing.pj_per_cycle(problem)),
+        float(cycle_limit),
         int(ties),
     )
 

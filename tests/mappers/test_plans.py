@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from archsim.mappers import plan
+from archsim.mappers.branch_kernels import search
 from archsim.mappers.constraints import BypassConstraint, Constraints, SpatialConstraint, TileConstraint
 from archsim.mappers.plan import Plan, plans_of
+from archsim.mappers.search import find_mapping
+from archsim.mappers.settings import MapperSettings
 from archsim.sim.conventions import counting
 from archsim.sim.problem import Problem, build_problem
 from archsim.workloads.op import Op
@@ -95,3 +98,16 @@ def test_operands_kept_whole_take_room_at_their_own_width() -> None:
 def test_constraints_without_loops_are_their_own() -> None:
     stated = Constraints(bypass=(BypassConstraint(level="sram", operands=frozenset({"weights"})),))
     assert stated.of(GEMM) is stated
+
+
+def test_whatever_is_asked_one_kernel_is_compiled() -> None:
+    """A number of another type would have it compiled again, for a minute."""
+    wanted = (
+        MapperSettings(objective="latency", tolerance=0.1),
+        MapperSettings(objective="weighted", exponents=(1, 2)),
+        MapperSettings(objective="edp", front=4, constraints=Constraints(min_utilization=0.01)),
+    )
+    chip = accelerator(systolic(), dram(), sram(8192))
+    for settings in wanted:
+        assert find_mapping(GEMM, chip, settings, counting(), INT32) is not None
+    assert len(search.signatures) == 1  # type: ignore[attr-defined]
