@@ -176,7 +176,9 @@ class _Settled(NamedTuple):
     nbytes: int
 
 
-_SETTLED: ByIdentity[_Settled] = ByIdentity(MOST_BYTES, lambda settled: settled.nbytes)
+RECORDS = 4096
+"""Bytes that are counted for what one entry keeps besides its plans: problem, machine and key."""
+_SETTLED: ByIdentity[_Settled] = ByIdentity(MOST_BYTES, lambda settled: RECORDS + settled.nbytes)
 
 
 def _settled(request: _Request, perfect: bool) -> _Settled:

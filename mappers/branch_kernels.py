@@ -69,22 +69,8 @@ def search(
     until its share is spent; one that tries every factor and comes to the end ends the search. The first one looks at
     the most promising start alone, and only where there are many.
     """
-    shape, (steps, jumps, rows) = shape_of(plan, flags), steps_of(plan)
-    task = Task(
-        shape=shape,
-        machine=machine_of(plan, flags, machine),
-        space=space_of(plan, taken),
-        ways=ways_of(plan),
-        steps=steps,
-        jumps=jumps,
-        rows=rows,
-        goal=goal,
-        passes=passes,
-        most_steps=most_steps,
-        stand=stand,
-        most_streamed=most_streamed,
-    )
-    best = found_kernel(ints, floats, front, shape.sizes.shape[0], taken.shape[0])
+    task = _task_of(plan, flags, machine, taken, stand, passes, goal, most_steps, most_streamed)
+    best = found_kernel(ints, floats, front, task.shape.sizes.shape[0], taken.shape[0])
     room = room_in(task, room_ints, room_floats, room_flags)
     values = np.zeros(task.ways.tiles.shape[0] * task.ways.dims.shape[0])
     least = np.zeros((values.shape[0], 2))
@@ -107,6 +93,36 @@ def search(
     while at < n and least[order[at], 0] == np.inf:
         at += 1
     best.value[LEFT_OVER] = np.inf if at == n else _least_value(order[at], least, task.goal)
+
+
+@kernel
+def _task_of(
+    plan: Ints,
+    flags: Bools,
+    machine: Floats,
+    taken: Floats,
+    stand: int,
+    passes: Floats,
+    goal: Goal,
+    most_steps: int,
+    most_streamed: float,
+) -> Task:
+    """What is searched, from its packed arrays."""
+    steps, jumps, rows = steps_of(plan)
+    return Task(
+        shape=shape_of(plan, flags),
+        machine=machine_of(plan, flags, machine),
+        space=space_of(plan, taken),
+        ways=ways_of(plan),
+        steps=steps,
+        jumps=jumps,
+        rows=rows,
+        goal=goal,
+        passes=passes,
+        most_steps=most_steps,
+        stand=stand,
+        most_streamed=most_streamed,
+    )
 
 
 @inlined_kernel

@@ -35,166 +35,187 @@ class Extents(NamedTuple):
     """Of a walk, see `Walk`."""
 
 
+(
+    PORT_ROW, PORT_OWN, BASE, EVERY, NEEDED, SHARED, SLOT_DIM, SLOT_FACTOR, SLOT_AXIS, SLOT_BOUND,
+    TILE, COUNTS, STEP, FACTOR, POSITION, TILE_SCRAP, TILES, SEGMENT, NEST_DIM, NEST_FACTOR, NEST_AXIS, NEST_BASE,
+    COST_TILE, COST_FOLDS, COST_N_TILES,
+) = range(25)  # fmt: skip
+"""Tables of integers: of `Ports`, `Start`, `Walk` with its nest, and `Scratch`."""
+(
+    START_READING, START_WRITING, START_USED, TOTALS,
+    LEAST, SLOPES, RATES, BITS, LEAST_PRICES, LEAST_WIDTHS, REFILLS, LEAST_FIRSTS, EXCESS, TRAFFIC,
+    ENERGY, NEED, READING, WRITING, FIRSTS, SHARES, ELEMENTS, SENT, VISITS, PRICES, WIDTHS, READ_SCRAP, WRITE_SCRAP,
+    SUNK, COST_USED, COST_SHARES, COST_STEPS, COST_TRAFFIC, COST_OUT,
+) = range(33)  # fmt: skip
+"""Tables of numbers: of `Start`, `Lines`, `Walk` and `Scratch`."""
+
+
 @lru_cache(maxsize=1024)
 def empty_room(of: Extents, own_ports: int) -> tuple[Ints, Floats, Bools]:
     """What the arrays of a search begin with: see `room_in`. To be copied."""
     room = scratch(of.dims, of.levels, of.axes)
+    ints, floats = _ints(of, own_ports, room), _floats(of, 2 * of.levels + own_ports, room)
     flags = np.concatenate([np.ones(of.nodes, np.bool_), room.none, room.shared, room.together])
-    return packed(_ints(of, own_ports), np.int64), packed(_floats(of, 2 * of.levels + own_ports), np.float64), flags
+    return (
+        packed([ints[table] for table in range(len(ints))], np.int64),
+        packed([floats[table] for table in range(len(floats))], np.float64),
+        flags,
+    )
 
 
-def _ints(of: Extents, own_ports: int) -> list[Ints]:
-    """In the order of `room_in`."""
-
+def _ints(of: Extents, own_ports: int, room: Scratch) -> dict[int, Ints]:
     def ones(*shape: int) -> Ints:
         return np.ones(shape, np.int64)
 
     def zeros(*shape: int) -> Ints:
         return np.zeros(shape, np.int64)
 
-    room = scratch(of.dims, of.levels, of.axes)
-    return [
-        zeros(of.levels, 3),
-        zeros(own_ports, 3),
-        ones(of.dims),
-        ones(of.bounds, of.dims),
-        ones(of.bounds, of.dims),
-        ones(of.bounds * 3, of.dims),
-        zeros(of.slots),
-        ones(of.slots),
-        zeros(of.slots),
-        zeros(of.slots),
-        ones(of.rows, of.dims),
-        ones(of.rows, of.dims),
-        zeros(of.rows),
-        ones(of.rows),
-        zeros(of.nodes),
-        ones(of.dims),
-        np.full((of.levels, 3), -1, np.int64),
-        zeros(MAX_LOOPS),
-        zeros(MAX_LOOPS),
-        ones(MAX_LOOPS),
-        -ones(MAX_LOOPS),
-        ones(of.dims),
-        room.tile,
-        room.folds,
-        room.n_tiles,
-    ]
+    return {
+        PORT_ROW: zeros(of.levels, 3),
+        PORT_OWN: zeros(own_ports, 3),
+        BASE: ones(of.dims),
+        EVERY: ones(of.bounds, of.dims),
+        NEEDED: ones(of.bounds, of.dims),
+        SHARED: ones(of.bounds * 3, of.dims),
+        SLOT_DIM: zeros(of.slots),
+        SLOT_FACTOR: ones(of.slots),
+        SLOT_AXIS: zeros(of.slots),
+        SLOT_BOUND: zeros(of.slots),
+        TILE: ones(of.rows, of.dims),
+        COUNTS: ones(of.rows, of.dims),
+        STEP: zeros(of.rows),
+        FACTOR: ones(of.rows),
+        POSITION: zeros(of.nodes),
+        TILE_SCRAP: ones(of.dims),
+        TILES: -ones(of.levels, 3),
+        SEGMENT: zeros(MAX_LOOPS),
+        NEST_DIM: zeros(MAX_LOOPS),
+        NEST_FACTOR: ones(MAX_LOOPS),
+        NEST_AXIS: -ones(MAX_LOOPS),
+        NEST_BASE: ones(of.dims),
+        COST_TILE: room.tile,
+        COST_FOLDS: room.folds,
+        COST_N_TILES: room.n_tiles,
+    }
 
 
-def _floats(of: Extents, ports: int) -> list[Floats]:
-    """In the order of `room_in`."""
-    room = scratch(of.dims, of.levels, of.axes)
-    return [
-        np.zeros(ports),
-        np.zeros(ports),
-        np.ones(of.levels),
-        np.zeros(N_TOTALS),
-        np.zeros(of.nodes),
-        np.zeros(of.nodes),
-        np.zeros(of.nodes),
-        np.zeros((of.nodes, 4)),
-        np.zeros((of.nodes, N_PRICES)),
-        np.zeros((of.nodes, N_PRICES)),
-        np.zeros(of.nodes),
-        np.zeros(of.nodes),
-        np.zeros(of.pools),
-        np.zeros(of.pools),
-        np.zeros(of.rows),
-        np.zeros((of.rows, of.levels)),
-        np.zeros((of.rows, ports)),
-        np.zeros((of.rows, ports)),
-        np.zeros(of.rows),
-        np.zeros((of.rows, of.levels)),
-        np.zeros(of.nodes),
-        np.zeros(of.nodes),
-        np.zeros(of.nodes),
-        np.zeros((of.nodes, N_PRICES)),
-        np.zeros((of.nodes, N_PRICES)),
-        np.zeros(ports),
-        np.zeros(ports),
-        room.used,
-        room.shares,
-        room.steps,
-        room.traffic.reshape(-1, 3),
-        room.out,
-        np.zeros(of.nodes),
-    ]
+def _floats(of: Extents, ports: int, room: Scratch) -> dict[int, Floats]:
+    by_row = {ENERGY: (), NEED: (of.levels,), READING: (ports,), WRITING: (ports,), FIRSTS: (), SHARES: (of.levels,)}
+    by_node = {
+        LEAST: (), SLOPES: (), RATES: (), BITS: (4,), LEAST_PRICES: (N_PRICES,), LEAST_WIDTHS: (N_PRICES,),
+        REFILLS: (), LEAST_FIRSTS: (), ELEMENTS: (), SENT: (), VISITS: (), PRICES: (N_PRICES,), WIDTHS: (N_PRICES,),
+        SUNK: (),
+    }  # fmt: skip
+    return {
+        **{table: np.zeros(ports) for table in (START_READING, START_WRITING, READ_SCRAP, WRITE_SCRAP)},
+        START_USED: np.ones(of.levels),
+        TOTALS: np.zeros(N_TOTALS),
+        EXCESS: np.zeros(of.pools),
+        TRAFFIC: np.zeros(of.pools),
+        **{table: np.zeros((of.rows, *each)) for table, each in by_row.items()},
+        **{table: np.zeros((of.nodes, *each)) for table, each in by_node.items()},
+        COST_USED: room.used,
+        COST_SHARES: room.shares,
+        COST_STEPS: room.steps,
+        COST_TRAFFIC: room.traffic.reshape(-1, 3),
+        COST_OUT: room.out,
+    }
 
 
 @kernel
 def room_in(task: Task, ints: Ints, floats: Floats, flags: Bools) -> Room:
     """Room for one search of a task in arrays that `empty_room` began."""
-    bounds, n_nodes, n_axes = task.space.n_bounds, task.space.nodes.shape[0], task.machine.multicast.shape[1]
-    ports = Ports(table_of(0, ints), table_of(1, ints))
+    n_nodes = task.space.nodes.shape[0]
+    ports = Ports(table_of(PORT_ROW, ints), table_of(PORT_OWN, ints))
     _set_ports(task.space.serial, task.machine.operand_bw, ports)
     return Room(
         ports,
-        Start(
-            row_of(2, ints),
-            table_of(3, ints),
-            table_of(4, ints),
-            blocks_of(5, bounds, ints),
-            row_of(6, ints),
-            row_of(7, ints),
-            row_of(8, ints),
-            row_of(9, ints),
-            row_of(0, floats),
-            row_of(1, floats),
-            row_of(2, floats),
-            row_of(3, floats),
-        ),
-        Lines(
-            row_of(4, floats),
-            row_of(5, floats),
-            view_of(flags, 0, (n_nodes,)),
-            row_of(6, floats),
-            table_of(7, floats),
-            table_of(8, floats),
-            table_of(9, floats),
-            row_of(10, floats),
-            row_of(11, floats),
-            row_of(12, floats),
-            row_of(13, floats),
-        ),
-        Walk(
-            table_of(10, ints),
-            table_of(11, ints),
-            row_of(12, ints),
-            row_of(13, ints),
-            row_of(14, floats),
-            table_of(15, floats),
-            table_of(16, floats),
-            table_of(17, floats),
-            row_of(18, floats),
-            table_of(19, floats),
-            row_of(20, floats),
-            row_of(21, floats),
-            row_of(22, floats),
-            table_of(23, floats),
-            table_of(24, floats),
-            row_of(14, ints),
-            row_of(15, ints),
-            row_of(25, floats),
-            row_of(26, floats),
-            table_of(16, ints),
-            row_of(17, ints),
-            Nest(row_of(18, ints), row_of(19, ints), row_of(20, ints), row_of(21, ints)),
-            row_of(32, floats),
-        ),
-        Scratch(
-            view_of(flags, n_nodes, (n_axes,)),
-            view_of(flags, n_nodes + n_axes, (n_axes,)),
-            view_of(flags, n_nodes + 2 * n_axes, (n_axes,)),
-            row_of(22, ints),
-            table_of(23, ints),
-            row_of(24, ints),
-            row_of(27, floats),
-            row_of(28, floats),
-            row_of(29, floats),
-            blocks_of(30, N_TRAFFIC, floats),
-            row_of(31, floats),
-        ),
+        _start_in(task.space.n_bounds, ints, floats),
+        _lines_in(n_nodes, floats, flags),
+        _walk_in(ints, floats),
+        _scratch_in(n_nodes, task.machine.multicast.shape[1], ints, floats, flags),
+    )
+
+
+@kernel
+def _start_in(bounds: int, ints: Ints, floats: Floats) -> Start:
+    return Start(
+        row_of(BASE, ints),
+        table_of(EVERY, ints),
+        table_of(NEEDED, ints),
+        blocks_of(SHARED, bounds, ints),
+        row_of(SLOT_DIM, ints),
+        row_of(SLOT_FACTOR, ints),
+        row_of(SLOT_AXIS, ints),
+        row_of(SLOT_BOUND, ints),
+        row_of(START_READING, floats),
+        row_of(START_WRITING, floats),
+        row_of(START_USED, floats),
+        row_of(TOTALS, floats),
+    )
+
+
+@kernel
+def _lines_in(n_nodes: int, floats: Floats, flags: Bools) -> Lines:
+    return Lines(
+        row_of(LEAST, floats),
+        row_of(SLOPES, floats),
+        view_of(flags, 0, (n_nodes,)),
+        row_of(RATES, floats),
+        table_of(BITS, floats),
+        table_of(LEAST_PRICES, floats),
+        table_of(LEAST_WIDTHS, floats),
+        row_of(REFILLS, floats),
+        row_of(LEAST_FIRSTS, floats),
+        row_of(EXCESS, floats),
+        row_of(TRAFFIC, floats),
+    )
+
+
+@kernel
+def _walk_in(ints: Ints, floats: Floats) -> Walk:
+    nest = Nest(row_of(NEST_DIM, ints), row_of(NEST_FACTOR, ints), row_of(NEST_AXIS, ints), row_of(NEST_BASE, ints))
+    return Walk(
+        table_of(TILE, ints),
+        table_of(COUNTS, ints),
+        row_of(STEP, ints),
+        row_of(FACTOR, ints),
+        row_of(ENERGY, floats),
+        table_of(NEED, floats),
+        table_of(READING, floats),
+        table_of(WRITING, floats),
+        row_of(FIRSTS, floats),
+        table_of(SHARES, floats),
+        row_of(ELEMENTS, floats),
+        row_of(SENT, floats),
+        row_of(VISITS, floats),
+        table_of(PRICES, floats),
+        table_of(WIDTHS, floats),
+        row_of(POSITION, ints),
+        row_of(TILE_SCRAP, ints),
+        row_of(READ_SCRAP, floats),
+        row_of(WRITE_SCRAP, floats),
+        table_of(TILES, ints),
+        row_of(SEGMENT, ints),
+        nest,
+        row_of(SUNK, floats),
+    )
+
+
+@kernel
+def _scratch_in(n_nodes: int, n_axes: int, ints: Ints, floats: Floats, flags: Bools) -> Scratch:
+    return Scratch(
+        view_of(flags, n_nodes, (n_axes,)),
+        view_of(flags, n_nodes + n_axes, (n_axes,)),
+        view_of(flags, n_nodes + 2 * n_axes, (n_axes,)),
+        row_of(COST_TILE, ints),
+        table_of(COST_FOLDS, ints),
+        row_of(COST_N_TILES, ints),
+        row_of(COST_USED, floats),
+        row_of(COST_SHARES, floats),
+        row_of(COST_STEPS, floats),
+        blocks_of(COST_TRAFFIC, N_TRAFFIC, floats),
+        row_of(COST_OUT, floats),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archsim.mappers import plan
+from archsim.mappers import branch, plan
 from archsim.mappers.branch_kernels import search
 from archsim.mappers.constraints import BypassConstraint, Constraints, SpatialConstraint, TileConstraint
 from archsim.mappers.plan import Plan, plans_of
@@ -111,3 +111,8 @@ def test_whatever_is_asked_one_kernel_is_compiled() -> None:
     for settings in wanted:
         assert find_mapping(GEMM, chip, settings, counting(), INT32) is not None
     assert len(search.signatures) == 1  # type: ignore[attr-defined]
+
+
+def test_searches_known_to_find_nothing_are_not_kept_for_ever() -> None:
+    nothing = branch._Settled([], True, 0)
+    assert branch._SETTLED.most / branch._SETTLED.size_of(nothing) < 100_000
