@@ -213,13 +213,28 @@ CONNECT_S = 10
 def _dask() -> tuple[Callable[..., Any], tuple[type[BaseException], ...]]:
     """Dask's client, and the errors that mean a lost worker. Raises InputError without dask."""
     try:
-        from distributed import Client, KilledWorker
+        from distributed import Client as _Client
+        from distributed import KilledWorker
         from distributed.client import FutureCancelledError
         from distributed.comm.core import CommClosedError
     except ImportError:
         hint = "pip install 'archsim[cluster]'"
         raise InputError(Problem(key="--cluster", message="needs dask.distributed", hint=hint)) from None
-    return Client, (KilledWorker, FutureCancelledError, CommClosedError)
+
+    client: Any = _Client  # dask has no types
+
+    class Connecting(client):  # type: ignore[misc]
+        """Closes at once where it cannot connect: collected later as garbage it would wait for a lock of dask's, which
+        the thread that collects may hold."""
+
+        def __init__(self, address: str, *, timeout: float) -> None:
+            try:
+                super().__init__(address, timeout=timeout)
+            except (OSError, ValueError):
+                self.close()
+                raise
+
+    return Connecting, (KilledWorker, FutureCancelledError, CommClosedError)
 
 
 def cores() -> int:

@@ -144,7 +144,8 @@ class TestDesignSpace:
         row = record.designs[1].row
         opened.page.locator(".designhead select").select_option("1")
         assert f"#{row}" in opened.page.inner_text(".card h3")
-        assert "layers.*.q_proj" in opened.page.inner_text("#figure-layers-time")
+        # Figures are drawn after the choice: in another frame.
+        opened.page.locator("#figure-layers-time", has_text="layers.*.q_proj").wait_for(timeout=10_000)
         opened.page.evaluate("scrollTo(0, 0)")
         self.hover_front(opened)
         opened.page.mouse.down()
