@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -148,8 +149,9 @@ def test_ctrl_c_ends_at_once_and_without_a_word_from_workers(tmp_path: Path) -> 
     process = start(path, folder)
     wait_until_stored(process, folder, 4)
     running = workers_of(process)
-    for pid in (process.pid, *running):  # a terminal interrupts the whole group
-        os.kill(pid, signal.SIGINT)
+    for pid in (*running, process.pid):  # a terminal interrupts the whole group
+        with suppress(ProcessLookupError):  # ended by itself meanwhile
+            os.kill(pid, signal.SIGINT)
     output, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (130, "")
     assert f"of {POINTS} points are stored in {folder}" in output.splitlines()[-1]
