@@ -31,6 +31,7 @@ from archsim.sim.kernels import (
     FIRST_PARTIAL_READ,
     HALO_MULTICAST,
     INPUTS,
+    MAC_HOLDS,
     MEMORY_STALLS,
     OUTPUTS,
     PSUM_REREADS,
@@ -322,6 +323,22 @@ def floors(case: Case, walk: Walk) -> tuple[float, float]:
 
 
 @inlined_kernel
+def _groups_served(operand: int, placed: int, shape: Shape, start: Start) -> float:
+    """How often PEs take every element of an operand from a level outside `placed` boundaries, at least.
+
+    Once for each group of positions along the dimensions that do not index it, as one access serves a group.
+    """
+    times = 1.0
+    for d in range(shape.sizes.shape[0]):
+        if not shape.relevant[operand, d] and shape.sizes[d] > 1:
+            together = 1
+            for b in range(placed):
+                together *= start.shared[b, operand, d]
+            times *= ceil_div(shape.sizes[d], together)
+    return times
+
+
+@inlined_kernel
 def least_of_pes(any_tile: bool, shape: Shape, machine: Machine, space: Space, start: Start) -> float:
     """pJ of every operand's way between PEs and the innermost level that holds it, at least; quick to know.
 
@@ -337,6 +354,8 @@ def least_of_pes(any_tile: bool, shape: Shape, machine: Machine, space: Space, s
             times = least_moves(operand, any_tile, shape, machine, start)
         else:
             elements, times = box(operand, shape.sizes, shape.relevant, shape.windows, shape.sizes), 1.0
+            if operand == OUTPUTS or machine.counting[MAC_HOLDS] == 0.0:
+                times = _groups_served(operand, space.placed[level], shape, start)
             if operand == INPUTS:
                 elements *= least_share(0, space.placed[level], shape, machine, start)
         if operand != OUTPUTS:
@@ -345,7 +364,8 @@ def least_of_pes(any_tile: bool, shape: Shape, machine: Machine, space: Space, s
         partial = least_price(level, 1, 3, machine)
         energy += elements * ((times - 1.0) * partial + min(least_price(level, 1, 2, machine), partial))
         if machine.counting[PSUM_REREADS] and machine.counting[FIRST_PARTIAL_READ] == 0.0:
-            # Units whose sums are added up start at zero each.
-            every, _ = spread_between(start, OUTPUTS, 0, space.n_bounds, shape.relevant)
-            energy += elements * max(0.0, times - every) * least_price(level, 0, 3, machine)
+            # Units whose sums are added up further out start at zero each: on every visit, unless all are refilled.
+            every, _ = spread_between(start, OUTPUTS, space.placed[level], space.n_bounds, shape.relevant)
+            if every == 1.0 or machine.counting[REFILL_ALL]:
+                energy += elements * max(0.0, times - every) * least_price(level, 0, 3, machine)
     return energy * (1.0 - 1e-12)
