@@ -9,7 +9,7 @@ import numpy as np
 
 from archsim.core.kernels import inlined_kernel
 from archsim.mappers.halo_kernels import least_elements, least_share
-from archsim.mappers.price_kernels import least_price, most_elements, most_refill, set_prices
+from archsim.mappers.price_kernels import least_price, most_elements, most_refill, set_prices, zero_all_the_way
 from archsim.mappers.space_kernels import (
     ARG,
     FILL,
@@ -56,7 +56,8 @@ def output_energy(
     """Energy per output element of a node's traffic up and back, at its `prices` (6,).
 
     `times` partial sums come to the parent from `copies` tiles in `every` instances that hold the same elements. Sums
-    that start at zero here save a `refill` further in, where `below` of them come up; those savings are credited here.
+    that start at zero here save a `refill` of all tiles further in, where `below` of them come up to the next; those
+    savings are credited here.
     """
     counting = machine.counting
     first, wide = counting[FIRST_PARTIAL_READ], counting[WIDE_FINALS]
@@ -172,6 +173,19 @@ def _moved(row: int, node: int, dim: int, units: int, case: Case, walk: Walk) ->
 
 
 @inlined_kernel
+def _refill(node: int, case: Case, walk: Walk) -> float:
+    """pJ of an element whose partial sum goes down to an output node's tile, and on to those inside it."""
+    energy, inner = walk.prices[node, DOWN] + walk.prices[node, IN], case.space.nodes[node, 5]
+    if not zero_all_the_way(case.machine):
+        return float(energy)
+    while inner >= 0:
+        node = inner
+        energy += walk.prices[node, DOWN] + walk.prices[node, IN]
+        inner = case.space.nodes[node, 5]
+    return float(energy + case.lines.refills[node])
+
+
+@inlined_kernel
 def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: Walk) -> None:
     """Count the traffic of a node whose reuse has ended, at the tiles of `row`, into the row after it."""
     shape, machine, space, start = case.shape, case.machine, case.space, case.start
@@ -219,7 +233,7 @@ def close_node(row: int, node: int, placed: int, passed: int, case: Case, walk: 
     below, refill = start.totals[SUMS], case.lines.refills[node]
     child = space.nodes[node, 5]
     if child >= 0:
-        below, refill = walk.visits[child], walk.prices[child, DOWN] + walk.prices[child, IN]
+        below, refill = walk.visits[child], _refill(child, case, walk)
     walk.energy[row + 1] += elements * output_energy(reads, fills, whole, below, refill, prices, machine)
 
 

@@ -20,7 +20,7 @@ from archsim.mappers.programs import Unrolled, program_of
 from archsim.mappers.room_kernels import Extents
 from archsim.mappers.space_kernels import Space, Ways
 from archsim.mappers.starts import Choices, choices, cramped, in_any_order
-from archsim.sim.kernels import OUTPUTS, TRANSFERRED, WORDS, Bools, Floats, Ints
+from archsim.sim.kernels import NESTED_REUSE, OUTPUTS, TRANSFERRED, WORDS, Bools, Floats, Ints
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
 
@@ -74,7 +74,8 @@ def plans_of(
 
     Units in use hold the tiles inside them below all tiles outside. Where one unit alone works, nothing does: a tile of
     its own memory may stand above one of another operand further out. The first plan has these ways too, with the
-    tiles apart: most of them lose to others, and what it finds bounds them.
+    tiles apart: most of them lose to others, and what it finds bounds them. Where tiles are kept only while others
+    stand still, those inside units lie inside all outside of them, used or not: the first plan is all there is.
     """
     key = (problem.frame, tuple(problem.op.loops.values()), constraints, skipped, perfect, even, cramped(problem))
     return _PLANS.get(key, lambda: _planned(problem, constraints, skipped, perfect=perfect, even=even))
@@ -142,7 +143,7 @@ def _plan_of(
         ),
         complete=chosen.complete,
         whole=_whole(problem, nodes.homes),
-        idle=() if idle else tuple(sorted(set(unused) - {()})),
+        idle=() if idle or problem.frame.counting[NESTED_REUSE] else tuple(sorted(set(unused) - {()})),
     )
 
 

@@ -14,9 +14,11 @@ from archsim.mappers.space_kernels import partial_sums
 from archsim.mappers.state_kernels import DOWN, IN, OUT_FINAL, OUT_PARTIAL, UP_FINAL, UP_PARTIAL, Case
 from archsim.sim.kernels import (
     CAPACITY,
+    FIRST_PARTIAL_READ,
     OUTPUTS,
     PORT_WORDS,
     PSUM_REREADS,
+    REFILL_ALL,
     RESERVED,
     TRANSFERRED,
     WORDS,
@@ -108,19 +110,32 @@ def most_elements(node: int, placed: int, case: Case) -> float:
 
 @inlined_kernel
 def most_refill(node: int, placed: int, case: Case) -> float:
-    """pJ of an element whose partial sum goes on from an output node's tile to the next one inside it, at most.
+    """pJ of an element whose partial sum goes on from an output node's tile to those inside it, at most.
 
     To PEs, exactly: the tile stands above `placed` boundaries.
     """
-    nodes, machine = case.space.nodes, case.machine
-    level, child = nodes[node, 0], nodes[node, 3]
-    if child >= 0:
+    nodes, machine, most = case.space.nodes, case.machine, 0.0
+    level, inner = nodes[node, 0], nodes[node, 5]
+    while inner >= 0:
         # No transfer takes more words than one of a single element.
-        filled, _ = _price(child, WRITE, PARTIAL, 1.0, np.inf, machine)
+        filled, _ = _price(nodes[inner, 0], WRITE, PARTIAL, 1.0, np.inf, machine)
         read, _ = _price(level, READ, PARTIAL, 1.0, np.inf, machine)
-        return filled + read
+        most += filled + read
+        if not zero_all_the_way(machine):
+            return most
+        level, inner = nodes[inner, 0], nodes[inner, 5]
+        placed = int(case.space.placed[level])
     if not machine.counting[PSUM_REREADS]:
-        return 0.0
+        return most
     amount = 1.0 if machine.flow[0] else units_between(OUTPUTS, 0, placed, case)
     read, _ = _price(level, READ, PARTIAL, amount, np.inf, machine)
-    return read
+    return most + read
+
+
+@inlined_kernel
+def zero_all_the_way(machine: Machine) -> bool:
+    """Whether a sum that starts at zero in a tile, not fetched from further out, starts at zero in all inside it too.
+
+    Else every level refills its own.
+    """
+    return bool(machine.counting[FIRST_PARTIAL_READ] == 0.0 and machine.counting[REFILL_ALL] == 0.0)

@@ -129,11 +129,15 @@ def _orders_of(chains: list[tuple[int, ...]], ground: Ground) -> list[tuple[int,
     Whatever its tiles it moves as much, and the smallest take the least room: but a level that keeps room for the next
     tile may hold the whole of it in less (9 elements, not twice 8). So outer ones may also come last, as the whole.
     Where some operand has no node here, loops that reuse its tile further out need one above them: any order matters.
+    So it does where tiles are reused below all those of the next level alone, and this one has other levels beside it:
+    one of the smallest in that level would end the reuse of tiles that pass the other levels'.
     What a PE holds of an operand that every loop indexes comes first in any case: no loop can stand inside it.
     """
     held = tuple(k for own in chains for k in own if ground.nodes.level(k) < 0 and ground.operands[k] in ground.alone)
     others = [tuple(k for k in own if k not in held) for own in chains]
-    orders = _interleavings_of(others, ground) if not all(chains) else _reused_last(others, ground)
+    levels = {ground.nodes.level(k) for own in others for k in own}
+    any_order = not all(chains) or (ground.nested and len(levels) > 1)
+    orders = _interleavings_of(others, ground) if any_order else _reused_last(others, ground)
     return [(*held, *order) for order in orders]
 
 
@@ -244,10 +248,11 @@ def _spread(writer: Writer, bounds: int, inner: Inners) -> bool:
                 ended, inside = True, []
             elif not loops.ends:
                 dims = [d for d in dims if d in reused]
-            if not set(dims) <= set(inside):
+            if ground.meets or not set(dims) <= set(inside):
+                # Any factor makes windows equal, also one that leaves no unit without work.
                 writer.segment += 1
                 writer.grow(dims, least=loops.least)
-                inside = []
+                inside = [d for d in inside if d not in dims]
         if inside:
             writer.segment += 1
             for d in inside:

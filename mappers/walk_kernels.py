@@ -42,7 +42,7 @@ from archsim.mappers.space_kernels import (
 from archsim.mappers.state_kernels import SUNK, Case, Walk
 from archsim.mappers.time_kernels import feeds_first, first_cycles, least_time, step_share
 from archsim.mappers.word_kernels import filling, fills_words, words_left
-from archsim.sim.kernels import CAPACITY, INPUTS, OUTPUTS, RESERVED, Ints
+from archsim.sim.kernels import CAPACITY, INPUTS, MEMORY_STALLS, OUTPUTS, RESERVED, THROUGHPUT, Ints
 
 END, CUT = -1, -2
 FEW_TILES = 32
@@ -52,24 +52,65 @@ MOST_FIRST_STEPS = 400_000
 
 
 @inlined_kernel
-def next_factor(count: int, most: int, dim: int, space: Space) -> int:
+def next_factor(count: int, most: int, dim: int, useful: int, space: Space) -> int:
     """The largest useful factor up to `most` for a dimension with `count` tiles; 0 when there is none.
 
     Useful: the least factor for its number of tiles, or where factors must divide, a divisor. Where whole words are
-    moved, of few tiles any: a larger one may fill words better.
+    moved, of few tiles any: a larger one may fill words better. And all up to `useful`.
     """
     if most < 1:
         return 0
     if most >= count:
         return count
     if not space.perfect:
-        return most if space.edges and count <= FEW_TILES else ceil_div(count, ceil_div(count, most))
+        any_ = space.edges and count <= FEW_TILES
+        return most if any_ else max(min(most, useful), ceil_div(count, ceil_div(count, most)))
     divisors = space.divisors
     for back in range(divisors.shape[1]):
         divisor = divisors[dim, divisors.shape[1] - 1 - back]
         if 0 < divisor <= most and count % divisor == 0:
             return int(divisor)
     return 0
+
+
+@inlined_kernel
+def _all_useful(row: int, step: Ints, case: Case, walk: Walk) -> int:
+    """The factor of a loop up to which all may be of use, and not only the least for their number of tiles."""
+    dim = step[ARG]
+    if _shifts_work(dim, step[PASSED], case):
+        return int(walk.counts[row, dim]) if walk.counts[row, dim] <= FEW_TILES else 1
+    gapless = _gapless(dim, case.shape.windows)
+    return ceil_div(gapless, walk.tile[row, dim]) if gapless > 1 else 1
+
+
+@inlined_kernel
+def _shifts_work(dim: int, passed: int, case: Case) -> bool:
+    """Whether larger tiles give more of the array's to some of the units outside, and so shorter steps, on average.
+
+    What passes cost besides their work is spread over more of them, and the level that feeds the array waits for one
+    step of computing.
+    """
+    counting, shared = case.machine.counting, False
+    if case.machine.flow[0] == 0 or not counting[MEMORY_STALLS] or counting[THROUGHPUT]:
+        return False
+    for b in range(passed, case.space.n_bounds):
+        shared = shared or case.start.every[b, dim] > 1
+    return bool(shared)
+
+
+@inlined_kernel
+def _gapless(dim: int, windows: Ints) -> int:
+    """The least size of a tile along a dimension whose windows have no gaps, whatever the other one of the window.
+
+    t rows at a stride of a, with u filter rows at a dilation of b, have none where a (t-1) + b (u-1) + 1 <= t u: a tile
+    of this size slides, one that is smaller may have to be fetched whole each time, though there are as many of them.
+    """
+    least = 1
+    for w in range(windows.shape[0]):
+        for side in range(0, 4, 2):
+            if windows[w, 0] >= 0 and windows[w, side] == dim:
+                least = max(least, windows[w, side + 1] * (windows[w, 3 - side] - 1) + 1)
+    return int(least)
 
 
 @inlined_kernel
@@ -336,7 +377,7 @@ def _useful(row: int, factor: int, dim: int, step: Ints, case: Case, walk: Walk)
         return factor
     whole = filling(step[PARENT], case, walk.tile[row])
     while whole > 0 and factor > whole and factor % whole == 0:
-        factor = next_factor(walk.counts[row, dim], factor - 1, dim, case.space)
+        factor = next_factor(walk.counts[row, dim], factor - 1, dim, 1, case.space)
     return factor
 
 
@@ -348,7 +389,8 @@ def _grown_first(row: int, step: Ints, case: Case, walk: Walk) -> bool:
         _grow(row, 1, dim, walk)
         return True
     most = most_growth(row, dim, step, case, walk)
-    factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, case.space), dim, step, case, walk)
+    useful = _all_useful(row, step, case, walk)
+    factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, useful, case.space), dim, step, case, walk)
     if factor < max(1, step[PLACED]):
         return False
     _grow(row, factor, dim, walk)
@@ -364,7 +406,8 @@ def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool
         return leap == 1 and _grown_unevenly(row, step, case, walk)
     dim = step[ARG]
     most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
-    factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, case.space), dim, step, case, walk)
+    useful = _all_useful(row, step, case, walk)
+    factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, useful, case.space), dim, step, case, walk)
     if factor < max(1, step[PLACED]):
         return False
     _grow(row, factor, dim, walk)
@@ -375,8 +418,8 @@ def _grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool
 def _grown_unevenly(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     """Grow a dimension inside units by the factor after the present one, 1 having been the first; False for none.
 
-    Only a factor for which fewer units have work in the last piece than if they took turns: else the loop may as well
-    stand outside the units, where what they have in common is sent in fewer steps.
+    Only a factor for which fewer units have work in the last piece than if they took turns, or which gives some more of
+    it: else the loop may as well stand outside the units, where what they have in common is sent in fewer steps.
     """
     dim, count = step[ARG], walk.counts[row, step[ARG]]
     units, most = case.start.every[step[PASSED], dim], walk.factor[row] - 1
@@ -384,13 +427,14 @@ def _grown_unevenly(row: int, step: Ints, case: Case, walk: Walk) -> bool:
         return False
     if most == 0:
         most = most_growth(row, dim, step, case, walk)
-    factor = next_factor(count, most, dim, case.space)
+    useful, shifts = _all_useful(row, step, case, walk), _shifts_work(dim, step[PASSED], case)
+    factor = next_factor(count, most, dim, useful, case.space)
     while factor > 1:
         last = count % (factor * units)
-        if ceil_div(last, factor) < min(units, last):
+        if shifts or ceil_div(last, factor) < min(units, last):
             _grow(row, factor, dim, walk)
             return True
-        factor = next_factor(count, factor - 1, dim, case.space)
+        factor = next_factor(count, factor - 1, dim, useful, case.space)
     return False
 
 

@@ -23,6 +23,7 @@ from archsim.sim.cost_kernels import cost, fits
 from archsim.sim.frame import CHIP_AXES, GROUPS
 from archsim.sim.kernels import (
     ENERGY_PJ,
+    NESTED_REUSE,
     TOTAL,
     Floats,
     Ints,
@@ -54,6 +55,19 @@ class Optimum:
 
 
 @kernel
+def in_ranks(tiles: Ints, ranks: Ints) -> bool:
+    """Whether no tile of a level lies outside one of a level of lower rank."""
+    for a in range(tiles.shape[0]):
+        for b in range(tiles.shape[0]):
+            if ranks[a] < ranks[b]:
+                for i in range(3):
+                    for j in range(3):
+                        if tiles[a, i] >= 0 and tiles[b, j] >= 0 and tiles[a, i] > tiles[b, j]:
+                            return False
+    return True
+
+
+@kernel
 def cost_all(
     shape: Shape,
     machine: Machine,
@@ -62,6 +76,7 @@ def cost_all(
     inputs: Ints,
     weights: Ints,
     outputs: Ints,
+    ranks: Ints,
     fixed_pj: float,
     pj_per_cycle: float,
     scratch: Scratch,
@@ -89,7 +104,7 @@ def cost_all(
                             for operand in range(3):
                                 between = between or tiles[level, operand] == at
                         twice = twice or not between
-                if twice:
+                if twice or not in_ranks(tiles, ranks):
                     continue
                 counts[0] += 1
                 if not fits(shape, nest, n_loops, tiles, machine, scratch):
@@ -124,7 +139,7 @@ def enumerate_all(
     best_tiles = np.full((3, n_levels, 3), -1, np.int64)
     counts = np.zeros(2, np.int64)
     mappings: dict[str, Mapping] = {}
-    holds = held(problem, skipped)
+    holds, ranks = held(problem, skipped), order_of_levels(problem)
     fixed, per_cycle = costing.fixed_pj(problem), costing.pj_per_cycle(problem)
     for base in np.ones((1, n_dims), np.int64) if bases is None else bases:
         for loops in all_nests(problem, base, perfect=perfect):
@@ -134,8 +149,8 @@ def enumerate_all(
             nest.base[:] = base
             inputs, weights, outputs = (heights(problem, holds, j, loops) for j in range(3))
             better = cost_all(
-                problem.shape, problem.machine, nest, len(loops), inputs, weights, outputs, fixed, per_cycle, room,
-                best, best_tiles, counts,
+                problem.shape, problem.machine, nest, len(loops), inputs, weights, outputs, ranks, fixed, per_cycle,
+                room, best, best_tiles, counts,
             )  # fmt: skip
             for i, name in enumerate(OBJECTIVES):
                 if better >> i & 1:
@@ -251,6 +266,33 @@ def multiplied(problem: Problem, level: int) -> frozenset[int]:
             return frozenset({0, 1, along})
         case _:
             return frozenset({0, 1, len(CHIP_AXES) + axes.index(per)})
+
+
+def order_of_levels(problem: Problem) -> Ints:
+    """(L,): ranks of levels; no tile of one lies outside a tile, of any operand, of a level of lower rank.
+
+    Where tiles are kept only while those of the level above stand still, tiles inside units lie inside all tiles
+    outside of them, whether or not the units are used. Else this follows from the units in use: all ranks are 0.
+    """
+    if problem.machine.counting[NESTED_REUSE]:
+        return units_outside(problem)
+    return np.zeros(len(problem.levels_used), np.int64)
+
+
+def units_outside(problem: Problem) -> Ints:
+    """(L,): outside of each level, axes that may unroll a dimension of the op; of an op without any, cores."""
+    whole = tuple(int(size) for size in problem.sizes)
+    axes = {
+        axis
+        for axis, size in enumerate(problem.axis_sizes)
+        if (not problem.flow[0] if axis >= len(CHIP_AXES) else size > 1) and dims_on(problem, axis, whole)
+    }
+    axes = axes or {0}
+    outside = np.zeros(len(problem.levels_used), np.int64)
+    for i in range(len(outside)):
+        outer = [k for k in range(len(outside)) if problem.level_stage[k].max() <= problem.level_stage[i].max()]
+        outside[i] = len(axes.intersection(*(frozenset().union(*(multiplied(problem, k) for k in outer)),)))
+    return outside
 
 
 def heights(problem: Problem, holds: np.ndarray, operand: int, loops: tuple[Step, ...]) -> Ints:

@@ -32,7 +32,7 @@ from archsim.sim.kernels import (
 )
 from archsim.sim.problem import Problem
 from archsim.workloads.op import OPERANDS
-from tests.mappers.exhaustive import Step, all_nests, heights, held
+from tests.mappers.exhaustive import Step, all_nests, heights, held, in_ranks, order_of_levels
 
 NONE = Constraints()
 
@@ -46,6 +46,7 @@ def _front_of_nest(
     inputs: Ints,
     weights: Ints,
     outputs: Ints,
+    ranks: Ints,
     fixed_pj: float,
     pj_per_cycle: float,
     most_streamed: float,
@@ -75,7 +76,7 @@ def _front_of_nest(
                                 tiles[level, a], tiles[level, b]
                             ) == 0:
                                 uneven = uneven or _is_tile(tiles, level, a, b)
-                if even and uneven:
+                if (even and uneven) or not in_ranks(tiles, ranks):
                     continue
                 if not fits(shape, nest, n_loops, tiles, machine, scratch):
                     continue
@@ -130,7 +131,7 @@ def restricted_front(
     points = np.zeros((2, 4096))
     n = 0
     legal = np.zeros(1, np.int64)
-    holds = held(problem, skipped)
+    holds, ranks = held(problem, skipped), order_of_levels(problem)
     fixed, per_cycle = costing.fixed_pj(problem), costing.pj_per_cycle(problem)
     most = math.inf
     if said.min_utilization > 0:
@@ -147,8 +148,8 @@ def restricted_front(
                 nest.dim[i], nest.factor[i], nest.axis[i] = dim, factor, axis
             nest.base[:] = base
             n = _front_of_nest(
-                problem.shape, problem.machine, nest, len(loops), *choices, fixed, per_cycle, most, even, room,
-                points, n, legal,
+                problem.shape, problem.machine, nest, len(loops), *choices, ranks, fixed, per_cycle, most, even,
+                room, points, n, legal,
             )  # fmt: skip
     return sorted((float(points[0, i]), float(points[1, i])) for i in range(n))
 

@@ -233,3 +233,63 @@ def case(seed: int, kind: str, *, ports: bool = False) -> Case:
         skipped=bypasses(rng, machine),
         text=f"{kind}{seed} {convention} {dict(op.dims)} {[(m.per, sorted(m.operands)) for m in machine.memories]}",
     )
+
+
+def scarce(seed: int, kind: str) -> Case:
+    """A random problem as `case`, on memories that hold a few elements of each operand."""
+    rng = random.Random(f"tight{kind}{seed}")
+    levels = rng.choice([2, 2, 2, 3, 3, 3, 4])
+    most = {2: 5, 3: 4, 4: 3}[levels]
+    convention = rng.choice(["archsim", "archsim", *CONVENTIONS])
+    if kind == "words":
+        convention = "zigzag"
+    if kind in ("row", "words"):
+        op = formatted(rng, one_row(rng) if kind == "row" else long_row(rng))
+    else:
+        windows = kind in ("conv", "windows") or (kind == "passes" and rng.random() < 0.4)
+        op = formatted(rng, conv(rng, most) if windows else gemm(rng, most))
+    machine = chip(
+        rng,
+        levels,
+        words=convention in ("timeloop", "zigzag"),
+        passes=kind == "passes" or (kind == "row" and seed % 7 == 6),
+        most=most,
+        windows=kind == "windows",
+    )
+    widths = {str(name): _width(op.operand(name).format) for name in OPERANDS}
+    widths["outputs"] = max(rng.choice([4, 8, 8, 16]), widths["outputs"])
+    accumulator = format(f"int{widths['outputs']}")
+    outermost, *inner = machine.memories
+    machine = replace(machine, memories=(outermost, *(_shrunk(rng, level, widths) for level in inner)))
+    if rng.random() < 0.2:
+        machine = with_ports(rng, machine)
+    switches = counting(convention)
+    problem = build_problem(op, machine, machine.engine.dataflows[0], switches, accumulator)
+    skipped = frozenset[tuple[str, str]]()
+    if rng.random() < 0.4:
+        pairs = [(level.name, name) for level in machine.memories[1:] for name in sorted(level.operands)]
+        skipped = frozenset(pair for pair in pairs if rng.random() < 0.3)
+    return Case(
+        problem=problem,
+        costing=Costing.of(machine, problem, accumulator, switches),
+        accumulator=accumulator,
+        perfect=rng.random() < 0.4,
+        skipped=skipped,
+        text=f"scarce {kind}{seed} {convention} {dict(op.dims)} {[level.capacity_bits for level in machine.memories]}",
+    )
+
+
+def _width(element: Format | None) -> int:
+    assert element is not None
+    return int(element.name.removeprefix("int"))
+
+
+def _shrunk(rng: random.Random, level: MemoryLevel, widths: dict[str, int]) -> MemoryLevel:
+    """A level with room for one to six elements of each operand that it holds, two of each where it holds the next."""
+    operands = level.operands
+    if rng.random() < 0.3:
+        operands = frozenset(rng.sample(sorted(operands), rng.choice([1, len(operands)])))
+    twice = rng.random() < 0.5
+    room = sum(rng.choice([1, 1, 1, 2, 2, 3, 4, 6]) * widths[name] * (2 if twice else 1) for name in sorted(operands))
+    slack = rng.choice([0, 0, 0, 1, 2, 4, 8])
+    return replace(level, operands=operands, double_buffer=twice, capacity_bits=room + slack)

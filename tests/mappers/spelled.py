@@ -18,10 +18,8 @@ from archsim.mappers.constraints import Constraints
 from archsim.mappers.starts import choices
 from archsim.sim.cost import Costing
 from archsim.sim.cost_kernels import cost, fits
-from archsim.sim.frame import CHIP_AXES
 from archsim.sim.kernels import (
     ENERGY_PJ,
-    NESTED_REUSE,
     STREAMED,
     TOTAL,
     TRANSFERRED,
@@ -36,7 +34,7 @@ from archsim.sim.kernels import (
     scratch,
 )
 from archsim.sim.problem import Problem
-from tests.mappers.exhaustive import Step, all_nests, dims_on, held, multiplied
+from tests.mappers.exhaustive import Step, all_nests, held, in_ranks, order_of_levels, units_outside
 from tests.mappers.restricted import NONE, _is_tile, allowed_heights
 
 
@@ -73,19 +71,6 @@ def _even(tiles: Ints) -> bool:
 
 
 @kernel
-def _in_ranks(tiles: Ints, ranks: Ints) -> bool:
-    """Whether no tile of a level lies outside one of a level of lower rank."""
-    for a in range(tiles.shape[0]):
-        for b in range(tiles.shape[0]):
-            if ranks[a] < ranks[b]:
-                for i in range(3):
-                    for j in range(3):
-                        if tiles[a, i] >= 0 and tiles[b, j] >= 0 and tiles[a, i] > tiles[b, j]:
-                            return False
-    return True
-
-
-@kernel
 def _points_of_nest(
     shape: Shape,
     machine: Machine,
@@ -108,7 +93,7 @@ def _points_of_nest(
         for j in range(weights.shape[0]):
             for k in range(outputs.shape[0]):
                 tiles[:, 0], tiles[:, 1], tiles[:, 2] = inputs[i], weights[j], outputs[k]
-                if not _one_spelling(nest, n_loops, tiles) or not _in_ranks(tiles, ranks):
+                if not _one_spelling(nest, n_loops, tiles) or not in_ranks(tiles, ranks):
                     continue
                 if even and not _even(tiles):
                     continue
@@ -139,7 +124,11 @@ def every_point(
     """How many mappings there are, and (2, legal) cycles and energy in pJ of those that fit."""
     said = constraints.of(problem.op)
     n_dims, n_levels = len(problem.dims), len(problem.levels_used)
-    room, holds, ranks = scratch(n_dims, n_levels, len(problem.axis_names)), held(problem, skipped), _ranks(problem)
+    room, holds, ranks = (
+        scratch(n_dims, n_levels, len(problem.axis_names)),
+        held(problem, skipped),
+        _order_of_levels(problem),
+    )
     points, counts = np.zeros((2, most)), np.zeros(2, np.int64)
     streamed = math.inf
     if said.min_utilization > 0:
@@ -170,27 +159,11 @@ def every_point(
     return int(counts[0]), points[:, : counts[1]]
 
 
-def _ranks(problem: Problem) -> Ints:
-    """Axes that may be unrolled outside each level, used or not; all 0 but under two conventions.
-
-    Where a tile is kept only while the level above stands still, or whole words move with each tile, an enumeration
-    lets the units of an axis stand at one height of a nest even where none are used.
-    """
-    ranks = np.zeros(len(problem.levels_used), np.int64)
-    counting = problem.machine.counting
-    if not counting[NESTED_REUSE] and counting[WORDS] != TRANSFERRED:
-        return ranks
-    whole = tuple(int(size) for size in problem.sizes)
-    axes = {
-        axis
-        for axis, size in enumerate(problem.axis_sizes)
-        if (not problem.flow[0] if axis >= len(CHIP_AXES) else size > 1) and dims_on(problem, axis, whole)
-    }
-    axes = axes or {0}
-    for i in range(len(ranks)):
-        outer = [k for k in range(len(ranks)) if problem.level_stage[k].max() <= problem.level_stage[i].max()]
-        ranks[i] = len(axes.intersection(*(frozenset().union(*(multiplied(problem, k) for k in outer)),)))
-    return ranks
+def _order_of_levels(problem: Problem) -> Ints:
+    """Where whole words move with each tile, an enumeration lets units stand at one height too, used or not."""
+    if problem.machine.counting[WORDS] == TRANSFERRED:
+        return units_outside(problem)
+    return order_of_levels(problem)
 
 
 def _nests(problem: Problem, base: Ints, ways: set[frozenset[Step]], *, perfect: bool) -> Iterator[tuple[Step, ...]]:

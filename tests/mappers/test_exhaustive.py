@@ -17,7 +17,7 @@ from archsim.mappers.settings import MapperSettings
 from archsim.mappers.starts import choices
 from archsim.sim.cost import run_kernel
 from tests.mappers.exhaustive import OBJECTIVES, Optimum, enumerate_all, estimate
-from tests.mappers.small_spaces import Case, case
+from tests.mappers.small_spaces import Case, case, scarce
 
 SEEDS = int(os.environ.get("ARCHSIM_SWEEP", "100"))
 MOST = 8_000 if SEEDS <= 100 else 200_000
@@ -67,6 +67,19 @@ def test_the_search_finds_the_optimum_of_every_mapping(kind: str, first: int) ->
     tried = 0
     for seed in range(first, first + STRIDE):
         small = case(seed, kind)
+        if estimate(small.problem, small.perfect, small.skipped, MOST) > MOST:
+            continue
+        check(small)
+        tried += 1
+    assert tried
+
+
+@pytest.mark.parametrize("kind", ["gemm", "row", "conv", "windows", "passes"])
+@pytest.mark.parametrize("first", range(0, SEEDS // 2, STRIDE))
+def test_the_search_finds_the_optimum_where_memories_hold_a_few_elements(kind: str, first: int) -> None:
+    tried = 0
+    for seed in range(first, first + STRIDE):
+        small = scarce(seed, kind)
         if estimate(small.problem, small.perfect, small.skipped, MOST) > MOST:
             continue
         check(small)
@@ -150,3 +163,30 @@ def test_whole_words_are_filled_by_the_least_factor_that_fills_them(first: int) 
             check(small)
             tried += 1
     assert tried
+
+
+def test_a_larger_tile_without_gaps_slides_where_the_least_that_makes_as_many_does_not() -> None:
+    """Four rows at a stride of 2, filters dilated by 2: as three and one they slide, as two and two they do not."""
+    check(scarce(148, "windows"))
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("row", 170), ("row", 820), ("row", 2288), ("passes", 1337)])
+def test_what_is_never_reused_ends_no_reuse_past_other_levels(kind: str, seed: int) -> None:
+    """Weights kept below the tiles of the next level alone are reused past a level beside it, with no input between."""
+    check(scarce(seed, kind))
+
+
+def test_sums_that_start_at_zero_do_so_in_all_levels_inside() -> None:
+    """Units that add up to the same sums, each with two levels of its own: neither fetches them, nor do PEs."""
+    check(scarce(962, "windows"))
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("passes", 291), ("row", 3373)])
+def test_units_that_share_work_unevenly_take_shorter_steps(kind: str, seed: int) -> None:
+    """Five array tiles on two units as four and one: what each pass costs besides its work is spread over more."""
+    check(scarce(seed, kind))
+
+
+def test_loops_inside_units_make_windows_equal_that_are_reused_outside_too() -> None:
+    """Weights that a PE holds for steps along p, inside units and outside: any number of them inside may be best."""
+    check(scarce(2793, "windows"))
