@@ -39,10 +39,7 @@ from archsim.sim.kernels import LAST_CYCLE, Bools, Floats, Ints
 LEAST_EACH = 300
 """Steps that a start gets in a pass, at least."""
 MANY = 32
-"""Starts, from which on one is looked at before the others."""
-LAZY = 256
-"""Starts, up to which one is bounded when its turn comes: those that a quick bound rules out then never are. Of more
-the order would take longer to keep."""
+"""Starts, from which on one is looked at before the others, and not only where it alone looks best."""
 LEAP, SHARE, EACH = range(3)
 FIRST_LOOK = 0
 
@@ -75,19 +72,22 @@ def search(
     task = _task_of(plan, flags, machine, taken, stand, passes, goal, most_steps, most_streamed)
     best = found_kernel(ints, floats, front, task.shape.sizes.shape[0], taken.shape[0])
     room = room_in(task, room_ints, room_floats, room_flags)
-    n_starts = task.ways.tiles.shape[0] * task.ways.dims.shape[0]
-    values, least, bounded = np.zeros(n_starts), np.zeros((n_starts, 2)), np.zeros(n_starts, np.bool_)
-    places = np.zeros(max(n_starts, task.ways.tiles.shape[0]), np.int64)
+    values = np.zeros(task.ways.tiles.shape[0] * task.ways.dims.shape[0])
+    least = np.zeros((values.shape[0], 2))
+    places = np.zeros(max(values.shape[0], task.ways.tiles.shape[0]), np.int64)
     first = _glance(least, places, task, room, best)
     if first >= 0:
-        _explore(FIRST_LOOK, np.full(1, first, np.int64), values, least, bounded, task, room, best)
-    n, order = _in_order(least, task.goal, values, places)
-    bounding, at = FIRST_LOOK + (1 if n > LAZY else 2), 0
+        _explore(FIRST_LOOK, np.full(1, first, np.int64), least, task, room, best)
+    _bound_starts(least, task, room, best)
+    n = _values(least, task.goal, values, places)
+    order = places[:n]
+    if n <= MANY:
+        _sort(n, values, places)
+    else:
+        order = places[np.argsort(values[:n], kind="mergesort")]
+    at = 0
     for i in range(FIRST_LOOK + 1, task.passes.shape[0]):
-        if i == bounding:
-            _bound_starts(least, bounded, task, room, best)
-            n, order = _in_order(least, task.goal, values, places)
-        at = _explore(i, order, values, least, bounded, task, room, best)
+        at = _explore(i, order, least, task, room, best)
         if task.passes[i, LEAP] == 1.0 and at == n:
             break
     while at < n and least[order[at], 0] == np.inf:
@@ -125,22 +125,16 @@ def _task_of(
     )
 
 
-@kernel
-def _in_order(least: Floats, goal: Goal, values: Floats, places: Ints) -> tuple[int, Ints]:
-    """How many starts can have a mapping, and their numbers by rising `values` of what is minimised."""
+@inlined_kernel
+def _values(least: Floats, goal: Goal, values: Floats, places: Ints) -> int:
+    """Fill in what is minimised of each start that can have a mapping, and its number; how many there are."""
     n = 0
     for s in range(least.shape[0]):
         value = score(goal.objective, least[s, 0], least[s, 1], goal.weights)
         if value < np.inf:
             values[n], places[n] = value, s
             n += 1
-    if n <= MANY:
-        _sort(n, values, places)
-        return n, places[:n]
-    order = np.argsort(values[:n], kind="mergesort")
-    sorted_values, order = values[order], places[order]
-    values[:n] = sorted_values
-    return n, order
+    return n
 
 
 @inlined_kernel
@@ -177,16 +171,17 @@ def _case(task: Task, room: Room) -> Case:
 
 @inner_kernel
 def _glance(least: Floats, ends: Ints, task: Task, room: Room, best: Best) -> int:
-    """Fill in quick bounds of all starts, inf where they cannot be the best; the most promising one of many, else -1.
+    """Fill in quick bounds of all starts, inf where they cannot be the best; the most promising one, else -1.
 
-    That one is worth a look first: a better mapping known leaves fewer starts whose bounds must be worked out. Array
-    tiles that grow from one to the next (as far as `ends` says) are ruled out together where that can be.
+    One of many, or the only one of least bound, is worth a look first: a better mapping known leaves fewer starts whose
+    bounds must be worked out. Array tiles that grow from one to the next (as far as `ends` says) are ruled out together
+    where that can be.
     """
     case, ways, goal = _case(task, room), task.ways, task.goal
     floor_pj, floor_cycles = floors(case, room.walk)
     n_tiles = ways.tiles.shape[0]
     _mark_ends(ways.tiles, ends)
-    first, lowest, left, at = -1, np.inf, 0, 0
+    first, lowest, next_lowest, left, at = -1, np.inf, np.inf, 0, 0
     for s in range(least.shape[0]):
         least[s, 0], least[s, 1] = np.inf, np.inf
     for option in range(ways.dims.shape[0]):
@@ -220,8 +215,10 @@ def _glance(least: Floats, ends: Ints, task: Task, room: Room, best: Best) -> in
             left += 1
             value = score(goal.objective, cycles, energy, goal.weights)
             if value < lowest:
-                first, lowest = at, value
-    return first if left > MANY else -1
+                first, lowest, next_lowest = at, value, lowest
+            elif value < next_lowest:
+                next_lowest = value
+    return first if left > MANY or (left > 1 and lowest < next_lowest * (1.0 - 1e-9)) else -1
 
 
 @inlined_kernel
@@ -271,44 +268,26 @@ def _unsteady(begin: int, last: int, ways: Ways, case: Case) -> bool:
 
 
 @inner_kernel
-def _bound_starts(least: Floats, bounded: Bools, task: Task, room: Room, best: Best) -> None:
+def _bound_starts(least: Floats, task: Task, room: Room, best: Best) -> None:
     """Fill in cycles and energy in pJ that no mapping from a start goes below; inf where none can be the best."""
-    case = _case(task, room)
+    case, totals = _case(task, room), room.start.totals
     for s in range(least.shape[0]):
-        if bounded[s] or least[s, 0] == np.inf:
+        if least[s, 0] == np.inf:
             continue
         if hopeless(least[s, 0], least[s, 1], task.goal, best):
             least[s, 0], least[s, 1] = np.inf, np.inf
             best.counters[BOUNDED] += 1
             continue
-        _bound_start(s, least, bounded, case, task, room)
-
-
-@inlined_kernel
-def _bound_start(s: int, least: Floats, bounded: Bools, case: Case, task: Task, room: Room) -> None:
-    """Take up a start and fill in what it costs at least."""
-    least[s, 0], least[s, 1] = _take_up(s, case, task, room)
-    if room.start.totals[STREAMED_CYCLES] > task.most_streamed:
-        least[s, 0], least[s, 1] = np.inf, np.inf
-    bounded[s] = True
-
-
-@inlined_kernel
-def _sink(at: int, order: Ints, values: Floats, least: Floats, goal: Goal) -> None:
-    """Move the start at `at` behind those of less value than its bound has."""
-    s = order[at]
-    value, to = _least_value(s, least, goal), at
-    while to + 1 < order.shape[0] and values[to + 1] < value:
-        order[to], values[to] = order[to + 1], values[to + 1]
-        to += 1
-    order[to], values[to] = s, value
+        set_start(s, task.ways, task.shape, task.machine, task.space.perfect, room.start)
+        least[s, 0], least[s, 1] = _take_up(case, task, room)
+        if totals[STREAMED_CYCLES] > task.most_streamed:
+            least[s, 0], least[s, 1] = np.inf, np.inf
 
 
 @inner_kernel
-def _take_up(s: int, case: Case, task: Task, room: Room) -> tuple[float, float]:
-    """Set a start and cost it; what it costs at least: (cycles, energy in pJ)."""
+def _take_up(case: Case, task: Task, room: Room) -> tuple[float, float]:
+    """Cost a start that has been set and fill in what it costs at least: (cycles, energy in pJ)."""
     walk, scratch = room.walk, room.scratch
-    set_start(s, task.ways, task.shape, task.machine, task.space.perfect, room.start)
     n = lay_start(task, room)
     cost(task.shape, walk.nest, n, walk.tiles, task.machine, scratch)
     take_start(case, scratch)
@@ -316,44 +295,20 @@ def _take_up(s: int, case: Case, task: Task, room: Room) -> tuple[float, float]:
 
 
 @inner_kernel
-def _next_start(
-    at: int, order: Ints, values: Floats, least: Floats, bounded: Bools, task: Task, room: Room, best: Best
-) -> int:
-    """The next place in `order`, from `at` on, whose start may have the best mapping; that start is set and costed.
-
-    One that has not been bounded yet is when its turn comes, and goes back to where its bound belongs.
-    """
-    case, taken = _case(task, room), -1
-    while at < order.shape[0]:
-        s = order[at]
-        if s == taken and least[s, 0] < np.inf:
-            return at
-        if least[s, 0] == np.inf:
-            at += 1
-        elif hopeless(least[s, 0], least[s, 1], task.goal, best):
-            best.counters[BOUNDED] += 1
-            at += 1
-        else:
-            fresh, taken = not bounded[s], s
-            _bound_start(s, least, bounded, case, task, room)
-            if fresh:
-                _sink(at, order, values, least, task.goal)
-    return int(order.shape[0])
-
-
-@inner_kernel
-def _explore(
-    i: int, order: Ints, values: Floats, least: Floats, bounded: Bools, task: Task, room: Room, best: Best
-) -> int:
+def _explore(i: int, order: Ints, least: Floats, task: Task, room: Room, best: Best) -> int:
     """Search the starts of `order` for the share of pass `i`; the index of the first one not finished."""
     shape, machine, scratch, walk = task.shape, task.machine, room.scratch, room.walk
     case = _case(task, room)
     until, each, leap = _shares(i, task, best)
-    at = -1
-    while True:
-        at = _next_start(at + 1, order, values, least, bounded, task, room, best)
-        if at == order.shape[0]:
-            return int(at)
+    for at in range(order.shape[0]):
+        s = order[at]
+        if hopeless(least[s, 0], least[s, 1], task.goal, best):
+            best.counters[BOUNDED] += 1
+            continue
+        set_start(s, task.ways, shape, machine, task.space.perfect, room.start)
+        _take_up(case, task, room)
+        if room.start.totals[STREAMED_CYCLES] > task.most_streamed:
+            continue
         _first_row(case, walk)
         limit = min(until, best.counters[WALKED] + each)
         row = next_leaf(0, leap, limit, case, walk, best)
@@ -373,7 +328,8 @@ def _explore(
             return at
         if row == END and leap == 1:
             # No pass looks at it again.
-            least[order[at], 0], least[order[at], 1] = np.inf, np.inf
+            least[s, 0], least[s, 1] = np.inf, np.inf
+    return int(order.shape[0])
 
 
 @inlined_kernel
@@ -402,7 +358,7 @@ def _time_at_a_glance(floor_cycles: float, case: Case) -> float:
     return float(np.ceil(cycles - 1e-6))
 
 
-@inner_kernel
+@inlined_kernel
 def _energy_at_a_glance(any_tile: bool, floor_pj: float, cycles: float, case: Case) -> float:
     """Energy in pJ of a start, or of its units with `any_tile` of the array, at least, that takes so many cycles."""
     energy = floor_pj + least_of_pes(any_tile, case.shape, case.machine, case.space, case.start)
