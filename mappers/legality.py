@@ -19,6 +19,7 @@ from archsim.mappers.given import Given
 from archsim.sim.conventions import Counting
 from archsim.sim.cost import pass_loops
 from archsim.sim.frame import CHIP_AXES, GROUPS
+from archsim.sim.kernels import NESTED_REUSE
 from archsim.sim.mapping import Loop, Mapping
 from archsim.sim.problem import Problem as OpProblem
 from archsim.sim.problem import build_problem
@@ -258,6 +259,8 @@ def _warnings(problem: OpProblem, mapping: Mapping) -> Iterator[str]:
         inside[loop.dim] *= loop.factor
     for operand, level in unlisted_bypasses(problem, mapping):
         yield f"{operand} pass by {level}, whose `bypass` does not list them: no search would do this"
+    for inner, outer in crossings(problem, mapping):
+        yield f"the tile of {inner} lies outside that of {outer}: where reuse is nested no search would do this"
 
 
 def unlisted_bypasses(problem: OpProblem, mapping: Mapping) -> Iterator[tuple[str, str]]:
@@ -268,3 +271,31 @@ def unlisted_bypasses(problem: OpProblem, mapping: Mapping) -> Iterator[tuple[st
             role = problem.op.operand(operand).role.value
             if operand not in held and level.serves(operand, role) and operand not in level.bypass:
                 yield operand, level.name
+
+
+def crossings(problem: OpProblem, mapping: Mapping) -> Iterator[tuple[str, str]]:
+    """Tiles inside units that stand outside of a tile of a level that these units share, each with that one.
+
+    Where tiles are kept only while those of the level above stand still, a mapper's tiles inside units lie inside all
+    tiles outside of them, of any operand, also where one unit alone works.
+    """
+    if not problem.machine.counting[NESTED_REUSE]:
+        return
+    outside, held = frozenset[str](), list[tuple[int, int, str]]()
+    for level in problem.levels_used:
+        outside |= _own_axes(problem, level.per)
+        units = sum(1 for axis in outside if _unrolls(problem, axis))
+        tiles = mapping.tiles.get(level.name, {})
+        held += [(units, position, f"{operand} in {level.name}") for operand, position in tiles.items()]
+    for units, position, inner in held:
+        for fewer, further, outer in held:
+            if fewer < units and position < further:
+                yield inner, outer
+
+
+def _unrolls(problem: OpProblem, axis: str) -> bool:
+    """Whether an axis has units for some dimension of the op."""
+    sizes = dict(zip(problem.axis_names, problem.axis_sizes, strict=True))
+    if sizes.get(axis, 1) == 1:
+        return False
+    return axis in CHIP_AXES or any(problem.op.loops[dim] > 1 for dim in _allowed(problem, axis))

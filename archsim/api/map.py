@@ -17,7 +17,7 @@ from archsim.core.spelling import brief, spelled
 from archsim.mappers.breaches import breaches
 from archsim.mappers.found import Found
 from archsim.mappers.given import Given
-from archsim.mappers.legality import Settled, settle, unlisted_bypasses
+from archsim.mappers.legality import Settled, crossings, settle, unlisted_bypasses
 from archsim.mappers.mapping_files import read_given
 from archsim.mappers.remedies import overflows
 from archsim.mappers.search import MapperSettings, find_mapping, score
@@ -205,7 +205,8 @@ def _costed(design: Design, work: Work, given: Given) -> MappedOp:
     broken = breaches(settled.problem, settled.mapping, settings.constraints, cost.mapping_utilization or 0.0)
     too_large = overflows(settled.problem, settled.mapping)
     bypassed = any(unlisted_bypasses(settled.problem, settled.mapping))
-    outside = _outside(too_large=bool(too_large), broken=bool(broken), bypassed=bypassed)
+    crossed = any(crossings(settled.problem, settled.mapping))
+    outside = _outside(too_large=bool(too_large), broken=bool(broken), bypassed=bypassed, crossed=crossed)
     mapped = _mapped(design, work, settled, _judged(cost, settings, best, in_space=outside is None))
     return replace(
         mapped,
@@ -216,13 +217,15 @@ def _costed(design: Design, work: Work, given: Given) -> MappedOp:
     )
 
 
-def _outside(*, too_large: bool, broken: bool, bypassed: bool) -> str | None:
+def _outside(*, too_large: bool, broken: bool, bypassed: bool, crossed: bool) -> str | None:
     """What the mappings that a search may take have and this one lacks; None for one of them."""
     if too_large:
         return "fits the memories"
     if broken:
         return "keeps the constraints"
-    return "passes by only what `bypass` lists" if bypassed else None
+    if bypassed:
+        return "passes by only what `bypass` lists"
+    return "keeps tiles inside units within those outside of them" if crossed else None
 
 
 def given_cost(design: Design, work: Work, file: str | Path) -> OpCost:

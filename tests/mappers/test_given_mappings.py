@@ -151,6 +151,20 @@ def test_a_bypass_that_the_design_does_not_offer_is_a_warning() -> None:
     assert found.warnings == ("weights pass by glb, whose `bypass` does not list them: no search would do this",)
 
 
+def test_a_tile_of_a_unit_outside_of_a_shared_one_is_no_mapping_of_accelforge() -> None:
+    loops = (Loop("m", 20), Loop("k", 50), Loop("n", 30))
+
+    def warnings(weights_above: int, convention: str) -> tuple[str, ...]:
+        rf = {"inputs": 3, "weights": weights_above, "outputs": 3}
+        mapping = Given(file="x", loops=loops, tiles={"glb": {"inputs": 2, "weights": 1, "outputs": 3}, "rf": rf})
+        return settle(mapping, GEMM, machine(), counting(convention), INT32).warnings
+
+    said = "the tile of weights in rf lies outside that of {}: where reuse is nested no search would do this"
+    assert warnings(3, "accelforge") == ()
+    assert warnings(1, "accelforge") == (said.format("inputs in glb"), said.format("outputs in glb"))
+    assert warnings(1, "timeloop") == ()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
