@@ -199,13 +199,21 @@ def _fit(
 ) -> Fit:
     engine = accelerator.engine
     weights, inputs, outputs = (operand_data(op, name) for name in ("weights", "inputs", "outputs"))
+    # A sum takes at least the room of the result that it becomes.
+    results = engine.stored_bits("outputs", outputs)
     bits = (
         engine.stored_bits("inputs", inputs),
         engine.stored_bits("weights", weights),
-        engine.stored_bits("outputs", outputs),
-        element_bits(accumulator),
+        results,
+        max(element_bits(accumulator), results),
     )
-    dense = (*(element_bits(data.format) for data in (inputs, weights, outputs)), element_bits(accumulator))
+    whole = element_bits(outputs.format)
+    dense = (
+        element_bits(inputs.format),
+        element_bits(weights.format),
+        whole,
+        max(element_bits(accumulator), whole),
+    )
     found = engine.data_rate(weights, inputs)
     rate = found.macs_per_unit_cycle
     fitted = engine.fitted_to(dataflow, weights, inputs)

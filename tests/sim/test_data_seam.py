@@ -116,3 +116,12 @@ def test_looked_up_values_on_pes_whose_figures_are_for_integers_are_told() -> No
     trace = Trace(name="t", ops=(looked_up,), parameters=0)
     (warning,) = figure_warnings(trace, replace(PLAIN, integer_figures=True))
     assert "are for integers: nf4 would need tables" in warning
+
+
+def test_sums_take_at_least_the_bits_of_the_results_that_they_become() -> None:
+    chip = accelerator(spatial(AXIS), dram(), sram(8192.0))
+    flow = chip.engine.dataflows[0]
+    for accumulator, bits in (("int4", 8.0), ("int8", 8.0), ("int32", 32.0)):
+        problem = build_problem(GEMM, chip, flow, counting(), format(accumulator))
+        assert problem.bits.tolist() == [8.0, 8.0, 8.0, bits]
+        assert problem.machine.stored_bits[1].tolist() == [8.0, 8.0, 8.0, bits]
