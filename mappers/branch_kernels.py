@@ -38,6 +38,8 @@ from archsim.sim.kernels import LAST_CYCLE, Bools, Floats, Ints
 
 LEAST_EACH = 300
 """Steps that a start gets in a pass, at least."""
+LOOK = 400
+"""Steps of the first look at one start. More are walked again: most starts of GEMMs on small machines take fewer."""
 MANY = 32
 """Starts, from which on one is looked at before the others, and not only where it alone looks best."""
 LEAP, SHARE, EACH = range(3)
@@ -337,7 +339,8 @@ def _shares(i: int, task: Task, best: Best) -> tuple[int, int, int]:
     """Of pass `i`: the step at which it ends, the steps that each start may take, its leap."""
     passes, most_steps = task.passes, task.most_steps
     until = min(most_steps, int(best.counters[WALKED] + passes[i, SHARE] * most_steps))
-    return until, max(LEAST_EACH, int(passes[i, EACH] * most_steps)), int(passes[i, LEAP])
+    least = LOOK if i == FIRST_LOOK else LEAST_EACH
+    return until, max(least, int(passes[i, EACH] * most_steps)), int(passes[i, LEAP])
 
 
 @inlined_kernel
