@@ -69,7 +69,7 @@ def search(
     Starts are searched in the order of their bounds, so that the first that cannot win ends the search. Each pass
     (`task.passes`: leap as in `next_leaf`, share of the budget, share of it for each start) goes through all of them
     until its share is spent; one that tries every factor and comes to the end ends the search. The first one looks at
-    the most promising start alone, and only where there are many.
+    the most promising start alone, where there are many or no other promises as much.
     """
     task = _task_of(plan, flags, machine, taken, stand, passes, goal, most_steps, most_streamed)
     best = found_kernel(ints, floats, front, task.shape.sizes.shape[0], taken.shape[0])

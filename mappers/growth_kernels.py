@@ -170,19 +170,24 @@ def _useful(row: int, factor: int, dim: int, step: Ints, case: Case, walk: Walk)
 
 
 @inlined_kernel
+def _grown_by(row: int, most: int, step: Ints, case: Case, walk: Walk) -> bool:
+    """Grow a dimension by its largest useful factor up to `most`; False when there is none."""
+    dim, useful = step[ARG], _all_useful(row, step, case, walk)
+    factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, useful, case.space), dim, step, case, walk)
+    if factor < max(1, step[PLACED]):
+        return False
+    grow(row, factor, dim, walk)
+    return True
+
+
+@inlined_kernel
 def grown_first(row: int, step: Ints, case: Case, walk: Walk) -> bool:
     """Grow a dimension by its largest factor; False when there is none."""
     dim = step[ARG]
     if step[PARENT] == UNEVEN:
         grow(row, 1, dim, walk)
         return True
-    most = most_growth(row, dim, step, case, walk)
-    useful = _all_useful(row, step, case, walk)
-    factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, useful, case.space), dim, step, case, walk)
-    if factor < max(1, step[PLACED]):
-        return False
-    grow(row, factor, dim, walk)
-    return True
+    return _grown_by(row, most_growth(row, dim, step, case, walk), step, case, walk)
 
 
 @inlined_kernel
@@ -192,14 +197,8 @@ def grown_less(row: int, step: Ints, leap: int, case: Case, walk: Walk) -> bool:
         return False
     if step[PARENT] == UNEVEN:
         return leap == 1 and _grown_unevenly(row, step, case, walk)
-    dim = step[ARG]
     most = walk.factor[row] - 1 if leap == 1 else walk.factor[row] // leap
-    useful = _all_useful(row, step, case, walk)
-    factor = _useful(row, next_factor(walk.counts[row, dim], most, dim, useful, case.space), dim, step, case, walk)
-    if factor < max(1, step[PLACED]):
-        return False
-    grow(row, factor, dim, walk)
-    return True
+    return _grown_by(row, most, step, case, walk)
 
 
 @inlined_kernel

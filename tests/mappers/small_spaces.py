@@ -195,6 +195,26 @@ def bypasses(rng: random.Random, machine: Accelerator) -> frozenset[tuple[str, s
     )
 
 
+def _op_on_a_chip(
+    rng: random.Random, seed: int, kind: str, levels: int, most: int, convention: str, windowed: float
+) -> tuple[Op, Accelerator]:
+    """An op of a kind and a machine for it; a share `windowed` of kinds that are not convolutions are these."""
+    if kind in ("row", "words"):
+        op = formatted(rng, one_row(rng) if kind == "row" else long_row(rng))
+    else:
+        windows = kind in ("conv", "windows") or (windowed > 0.0 and rng.random() < windowed)
+        op = formatted(rng, conv(rng, most) if windows else gemm(rng, most))
+    machine = chip(
+        rng,
+        levels,
+        words=convention in ("timeloop", "zigzag"),
+        passes=kind == "passes" or (kind == "row" and seed % 7 == 6),
+        most=most,
+        windows=kind == "windows",
+    )
+    return op, machine
+
+
 def case(seed: int, kind: str, *, ports: bool = False) -> Case:
     """A random problem; `kind`: gemm, row, words (rows, in whole words), conv, windows or passes.
 
@@ -206,19 +226,7 @@ def case(seed: int, kind: str, *, ports: bool = False) -> Case:
     convention = rng.choice(["archsim", "archsim", *CONVENTIONS])
     if kind == "words":
         convention = "zigzag"
-    if kind in ("row", "words"):
-        op = formatted(rng, one_row(rng) if kind == "row" else long_row(rng))
-    else:
-        windows = kind in ("conv", "windows") or rng.random() < 0.3
-        op = formatted(rng, conv(rng, most) if windows else gemm(rng, most))
-    machine = chip(
-        rng,
-        levels,
-        words=convention in ("timeloop", "zigzag"),
-        passes=kind == "passes" or (kind == "row" and seed % 7 == 6),
-        most=most,
-        windows=kind == "windows",
-    )
+    op, machine = _op_on_a_chip(rng, seed, kind, levels, most, convention, 0.3)
     if ports:
         machine = with_ports(random.Random(seed * 10 + len(kind)), machine)
     flow: Dataflow = machine.engine.dataflows[0]
@@ -243,19 +251,8 @@ def scarce(seed: int, kind: str) -> Case:
     convention = rng.choice(["archsim", "archsim", *CONVENTIONS])
     if kind == "words":
         convention = "zigzag"
-    if kind in ("row", "words"):
-        op = formatted(rng, one_row(rng) if kind == "row" else long_row(rng))
-    else:
-        windows = kind in ("conv", "windows") or (kind == "passes" and rng.random() < 0.4)
-        op = formatted(rng, conv(rng, most) if windows else gemm(rng, most))
-    machine = chip(
-        rng,
-        levels,
-        words=convention in ("timeloop", "zigzag"),
-        passes=kind == "passes" or (kind == "row" and seed % 7 == 6),
-        most=most,
-        windows=kind == "windows",
-    )
+    share = 0.4 if kind == "passes" else 0.0
+    op, machine = _op_on_a_chip(rng, seed, kind, levels, most, convention, share)
     widths = {str(name): _width(op.operand(name).format) for name in OPERANDS}
     widths["outputs"] = max(rng.choice([4, 8, 8, 16]), widths["outputs"])
     accumulator = format(f"int{widths['outputs']}")
